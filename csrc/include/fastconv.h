@@ -1,0 +1,241 @@
+/* fastconv.h: the one public C header of the engine.
+ *
+ * The life of an operation:
+ *
+ *     descriptor  --create-->  plan  --execute(args, threads)-->  result
+ *
+ * `create` validates everything, chooses the algorithm and books scratch; a plan is immutable and
+ * owns no buffers, so any number of threads may execute it at once. `execute` never allocates
+ * beyond borrowing one scratch block from the pool, never chooses, and writes nothing unless it
+ * returns FC_OK.
+ *
+ * Names follow oneDNN: src, weights, bias, dst; ic oc ih iw oh ow kh kw; dilation 1 is dense.
+ * All strides and sizes are in elements, all byte counts say so in their name.
+ */
+#ifndef FASTCONV_H
+#define FASTCONV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status --------------------------------------------------------------------------------- */
+
+typedef enum fc_status {
+    FC_OK = 0,
+    FC_ERR_INVALID_ARGUMENT = 1,  /* a parameter no implementation could honour */
+    FC_ERR_INVALID_SHAPE = 2,     /* sizes that contradict each other or give an empty result */
+    FC_ERR_OVERFLOW = 3,          /* a size or a byte count does not fit 63 bits */
+    FC_ERR_VERSION = 4,           /* struct_size is not one this library knows */
+    FC_ERR_UNSUPPORTED = 16,      /* valid, but this build or algorithm does not do it */
+    FC_ERR_OUT_OF_MEMORY = 32,
+    FC_ERR_UNKNOWN_ISA = 48       /* FASTCONV_MAX_ISA names no tier of this architecture */
+} fc_status;
+
+/* A short English sentence for a status; never NULL. */
+const char *fc_status_str(fc_status status);
+
+/* ---- vocabulary ----------------------------------------------------------------------------- */
+
+typedef enum fc_dtype { FC_F32 = 1, FC_F64 = 2 } fc_dtype;
+
+typedef enum fc_isa {
+    FC_ISA_SCALAR = 0,
+    FC_ISA_SSE2 = 1,
+    FC_ISA_AVX2 = 2,
+    FC_ISA_AVX512 = 3,
+    FC_ISA_NEON = 16
+} fc_isa;
+
+typedef enum fc_layout {
+    FC_LAYOUT_STRIDED = 1, /* logical N, C, H, W with explicit element strides */
+    FC_LAYOUT_NCHW16C = 2  /* channels in blocks of 16, for every tier and dtype */
+} fc_layout;
+
+typedef enum fc_direction { FC_FORWARD = 1 } fc_direction;
+
+typedef enum fc_op {
+    FC_OP_CONV2D = 1,
+    FC_OP_POOL2D = 2,
+    FC_OP_LINEAR = 3,
+    FC_OP_UNARY = 4,
+    FC_OP_SOFTMAX = 5
+} fc_op;
+
+typedef enum fc_algorithm {
+    FC_ALGO_AUTO = 0,
+    FC_ALGO_DIRECT = 1,
+    FC_ALGO_1X1 = 2,
+    FC_ALGO_IM2COL = 3,
+    FC_ALGO_DEPTHWISE = 4,
+    FC_ALGO_GEMM = 5,         /* linear */
+    FC_ALGO_POOL_ROWS = 6,    /* windowed pooling, vertical pass then horizontal */
+    FC_ALGO_POOL_GLOBAL = 7,  /* one value a plane */
+    FC_ALGO_POOL_INDICES = 8, /* maximum together with its position */
+    FC_ALGO_ELEMENTWISE = 9,
+    FC_ALGO_SOFTMAX = 10,
+    FC_ALGO_COUNT = 11
+} fc_algorithm;
+
+const char *fc_isa_name(fc_isa isa);
+const char *fc_algorithm_name(fc_algorithm algorithm);
+
+typedef enum fc_activation {
+    FC_ACT_NONE = 0,
+    FC_ACT_RELU = 1,
+    FC_ACT_RELU6 = 2,
+    FC_ACT_SIGMOID = 3,
+    FC_ACT_TANH = 4,
+    FC_ACT_COUNT = 5
+} fc_activation;
+
+/* ---- runtime -------------------------------------------------------------------------------- */
+
+/* Detects the CPU, applies FASTCONV_MAX_ISA and fills the kernel tables. Idempotent and safe from
+ * any thread; every entry point below expects it to have returned FC_OK once. */
+fc_status fc_init(void);
+
+typedef struct fc_runtime_info {
+    uint32_t struct_size;
+    int32_t isa_detected;    /* fc_isa the CPU and the operating system offer */
+    int32_t isa_used;        /* after FASTCONV_MAX_ISA */
+    int32_t openmp;          /* 1 when built with OpenMP, else calls run on one thread */
+    int32_t cores;           /* usable cores: affinity mask and cgroup quota respected */
+    int32_t forked_child;    /* 1 in a child of fork, which runs serially */
+    uint64_t isa_compiled;   /* bit 1 << fc_isa for each tier in this binary */
+    uint64_t l1d_bytes, l2_bytes, l3_bytes;
+} fc_runtime_info;
+
+void fc_runtime_query(fc_runtime_info *info);
+
+/* Usable cores now (affinity mask and cgroup quota), at least 1. */
+int fc_cores(void);
+
+/* Attained flop/s of independent fused multiply-adds (multiply then add where the tier has no
+ * FMA) on `threads` threads, best of several short runs: the roof of "percent of peak". */
+double fc_measure_peak(fc_dtype dtype, int threads);
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+typedef struct fc_memory_info {
+    uint32_t struct_size;
+    uint64_t in_use_bytes, cached_bytes, peak_bytes, limit_bytes;
+    uint64_t hits, misses;
+} fc_memory_info;
+
+/* A block from the engine's pool, 64-byte aligned, contents undefined; NULL when memory is out. */
+void *fc_pool_acquire(size_t bytes);
+/* Gives a block back; safe from any thread, at interpreter shutdown and after fork. */
+void fc_pool_release(void *block);
+/* Returns all cached blocks to the operating system. */
+void fc_pool_trim(void);
+void fc_pool_set_limit(uint64_t bytes);
+void fc_memory_query(fc_memory_info *info);
+
+/* Test hook: the nth allocation from now fails once (1 is the next one); 0 disarms. */
+void fc_test_fail_allocation(int64_t nth);
+/* Test hook: the floating-point control word (MXCSR, FPCR) of the calling thread, and the one seen
+ * inside a parallel region of the given dtype on each of `threads` threads. */
+uint64_t fc_test_fp_control(void);
+void fc_test_fp_control_inside(fc_dtype dtype, int threads, uint64_t *control);
+
+/* ---- descriptors ---------------------------------------------------------------------------- */
+
+typedef struct fc_conv2d_desc {
+    uint32_t struct_size;
+    int32_t dtype, direction, src_layout, dst_layout, algorithm, activation;
+    int32_t has_bias, has_residual;
+    int32_t reserved; /* zero: the bytes of a descriptor are a cache key */
+    int64_t n, ic, ih, iw, oc, kh, kw;
+    int64_t pad_top, pad_bottom, pad_left, pad_right;
+    int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
+    int64_t src_stride[4]; /* n, c, h, w; any sign, when src_layout is strided */
+    int64_t dst_stride[4]; /* n, c, h, w; w must be 1, when dst_layout is strided */
+} fc_conv2d_desc;
+
+typedef enum fc_pool_kind { FC_POOL_MAX = 1, FC_POOL_AVG = 2 } fc_pool_kind;
+
+typedef struct fc_pool2d_desc {
+    uint32_t struct_size;
+    int32_t dtype, direction, src_layout, dst_layout, kind;
+    int32_t ceil_mode, count_include_pad, with_indices;
+    int32_t reserved;
+    int64_t n, c, ih, iw, kh, kw;
+    int64_t pad_top, pad_bottom, pad_left, pad_right;
+    int64_t stride_h, stride_w, dilation_h, dilation_w;
+    int64_t divisor_override; /* 0: none */
+    int64_t src_stride[4];    /* n, c, h, w; w must be 1 */
+} fc_pool2d_desc;             /* dst and indices are dense NCHW */
+
+typedef struct fc_linear_desc {
+    uint32_t struct_size;
+    int32_t dtype, activation, has_bias;
+    int64_t rows, in_features, out_features;
+    int64_t src_row_stride; /* features are contiguous; dst is dense */
+} fc_linear_desc;           /* dst[r][o] = act(bias[o] + sum_k src[r][k] * weights[o][k]) */
+
+typedef struct fc_unary_desc {
+    uint32_t struct_size;
+    int32_t dtype, activation, reserved;
+    int64_t count; /* src and dst are dense and equal or disjoint */
+} fc_unary_desc;
+
+typedef struct fc_softmax_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    int64_t outer, length, inner; /* dense (outer, length, inner), normalised over length */
+} fc_softmax_desc;
+
+/* ---- plans ---------------------------------------------------------------------------------- */
+
+typedef struct fc_plan fc_plan;
+
+fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan);
+fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
+fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
+fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
+fc_status fc_softmax_create(const fc_softmax_desc *desc, fc_plan **plan);
+void fc_plan_destroy(fc_plan *plan); /* NULL is fine */
+
+typedef struct fc_plan_info {
+    uint32_t struct_size;
+    int32_t op, algorithm, isa, dtype;
+    const char *reason;                   /* why the algorithm was chosen */
+    const char *refusal[FC_ALGO_COUNT];   /* by fc_algorithm; NULL: not refused */
+    int64_t dst_shape[4];                 /* n, c, h, w; linear: rows, features, 1, 1 */
+    uint64_t flops, src_bytes, dst_bytes, weight_bytes, packed_weight_bytes;
+} fc_plan_info;
+
+void fc_plan_query(const fc_plan *plan, fc_plan_info *info);
+
+/* Bytes execute borrows for one call on `threads` threads. `packed` says whether the call will
+ * bring packed weights. */
+size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed);
+
+/* Bytes of the packed form of this plan's weights, 0 when it uses them as they are. The form
+ * depends on the shape, dtype, algorithm and tier alone. */
+size_t fc_plan_packed_bytes(const fc_plan *plan);
+/* Packs dense OIHW weights (linear: rows of in_features) into a caller-owned, 64-byte aligned
+ * buffer of fc_plan_packed_bytes. */
+fc_status fc_plan_pack(const fc_plan *plan, const void *weights, void *packed, int threads);
+
+typedef struct fc_args {
+    uint32_t struct_size;
+    const void *src;
+    const void *weights;  /* dense, or NULL when `packed` is given */
+    const void *packed;   /* from fc_plan_pack, or NULL: packed into scratch by each call */
+    const void *bias;     /* oc elements, when the descriptor has one */
+    const void *residual; /* dense, shape of dst, when the descriptor has one */
+    void *dst;
+    int64_t *indices;     /* pooling with_indices */
+} fc_args;
+
+fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

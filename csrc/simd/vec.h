@@ -1,0 +1,67 @@
+/* vec.h: the small vector vocabulary that every micro-kernel is written in.
+ *
+ * A kernel source is compiled once per tier and dtype with -DFC_ISA_TAG=<tier> and
+ * -DFC_REAL_TAG=<f32|f64>; this header then gives it
+ *
+ *   real, vec, VLEN      element, vector, elements in a vector
+ *   FC_NAME(k)           the symbol of kernel k here, e.g. fc_k_f32_avx512
+ *   TILE_PIXELS          pixels of the register tile (x 2 vectors), by the size of the register file
+ *
+ *   vec_zero()  vec_set1(s)  vec_load(p)  vec_store(p, v)          unaligned
+ *   vec_load_n(p, n)  vec_store_n(p, v, n)   first n <= VLEN elements; others read as 0, not written
+ *   vec_add  vec_sub  vec_mul  vec_div
+ *   vec_fma(a, b, c)     a*b + c, fused where the tier has FMA, rounded twice where it has not:
+ *                        one meaning within a tier, so tails round like bodies
+ *   vec_max(a, b)        a > b ? a : b  (b when unordered)      vec_min(a, b)   a < b ? a : b
+ *   vec_keep_nan(x, r)   x where x is NaN, else r
+ *   vec_exponent(t)      the bits of t shifted into the exponent field: 2^n for t = n + EXP_MAGIC
+ *   vec_transpose(r)     VLEN vectors in place: r[i][j] <-> r[j][i]
+ *   vec_deinterleave(a, b, &even, &odd)
+ */
+#ifndef FC_SIMD_VEC_H
+#define FC_SIMD_VEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define FC_CAT2_(a, b) a##b
+#define FC_CAT2(a, b) FC_CAT2_(a, b)
+#define FC_CAT5_(a, b, c, d, e) a##b##c##d##e
+#define FC_CAT5(a, b, c, d, e) FC_CAT5_(a, b, c, d, e)
+#define FC_NAME(kernel) FC_CAT5(fc_, FC_CAT2(kernel, _), FC_REAL_TAG, _, FC_ISA_TAG)
+
+#define FC_TAG_scalar 0
+#define FC_TAG_sse2 1
+#define FC_TAG_avx2 2
+#define FC_TAG_avx512 3
+#define FC_TAG_neon 16
+#define FC_TAG_f32 0
+#define FC_TAG_f64 1
+
+#define FC_TIER FC_CAT2(FC_TAG_, FC_ISA_TAG)
+#define FC_REAL_IS_F64 FC_CAT2(FC_TAG_, FC_REAL_TAG)
+
+#define FC_INLINE static inline __attribute__((always_inline))
+
+#if FC_REAL_IS_F64
+typedef double real;
+#define EXP_MAGIC 6755399441056767.0 /* 1.5 * 2^52 + 1023 */
+#else
+typedef float real;
+#define EXP_MAGIC 12583039.0f /* 1.5 * 2^23 + 127 */
+#endif
+
+#if FC_TIER == FC_TAG_avx512
+#include "vec_avx512.h"
+#elif FC_TIER == FC_TAG_avx2
+#include "vec_avx2.h"
+#elif FC_TIER == FC_TAG_sse2
+#include "vec_sse2.h"
+#elif FC_TIER == FC_TAG_neon
+#include "vec_neon.h"
+#else
+#include "vec_scalar.h"
+#endif
+
+#endif

@@ -1,0 +1,90 @@
+/* vec_avx2.h: AVX2 with FMA3. */
+#include <immintrin.h>
+
+#if FC_REAL_IS_F64
+typedef __m256d vec;
+#define VLEN 4
+#define MM(op) FC_CAT2(_mm256_, FC_CAT2(op, _pd))
+#else
+typedef __m256 vec;
+#define VLEN 8
+#define MM(op) FC_CAT2(_mm256_, FC_CAT2(op, _ps))
+#endif
+/* 6 x 2 accumulators, 2 weights and a broadcast: 15 of 16 registers. */
+#define TILE_PIXELS 6
+
+/* A window into this row gives the mask of the first n lanes. */
+#if FC_REAL_IS_F64
+static const int64_t vec_mask_row[2 * VLEN] = {-1, -1, -1, -1};
+#else
+static const int32_t vec_mask_row[2 * VLEN] = {-1, -1, -1, -1, -1, -1, -1, -1};
+#endif
+FC_INLINE __m256i vec_mask(ptrdiff_t n) {
+    return _mm256_loadu_si256((const __m256i *)(vec_mask_row + VLEN - n));
+}
+
+FC_INLINE vec vec_zero(void) { return MM(setzero)(); }
+FC_INLINE vec vec_set1(real s) { return MM(set1)(s); }
+FC_INLINE vec vec_load(const real *p) { return MM(loadu)(p); }
+FC_INLINE void vec_store(real *p, vec v) { MM(storeu)(p, v); }
+FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) {
+    return n >= VLEN ? vec_load(p) : MM(maskload)(p, vec_mask(n));
+}
+FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) {
+    if (n >= VLEN)
+        vec_store(p, v);
+    else
+        MM(maskstore)(p, vec_mask(n), v);
+}
+FC_INLINE vec vec_add(vec a, vec b) { return MM(add)(a, b); }
+FC_INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
+FC_INLINE vec vec_mul(vec a, vec b) { return MM(mul)(a, b); }
+FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
+FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
+FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
+FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+FC_INLINE vec vec_keep_nan(vec x, vec r) { return MM(blendv)(r, x, MM(cmp)(x, x, _CMP_UNORD_Q)); }
+#if FC_REAL_IS_F64
+FC_INLINE vec vec_exponent(vec t) {
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(t), 52));
+}
+FC_INLINE void vec_transpose(vec r[VLEN]) {
+    vec a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
+    vec c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
+    r[0] = _mm256_permute2f128_pd(a, c, 0x20);
+    r[1] = _mm256_permute2f128_pd(b, d, 0x20);
+    r[2] = _mm256_permute2f128_pd(a, c, 0x31);
+    r[3] = _mm256_permute2f128_pd(b, d, 0x31);
+}
+FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
+    vec lo = _mm256_permute2f128_pd(a, b, 0x20), hi = _mm256_permute2f128_pd(a, b, 0x31);
+    *even = _mm256_unpacklo_pd(lo, hi);
+    *odd = _mm256_unpackhi_pd(lo, hi);
+}
+#else
+FC_INLINE vec vec_exponent(vec t) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(t), 23));
+}
+FC_INLINE void vec_transpose(vec r[VLEN]) {
+    vec a[8], b[8];
+    for (int i = 0; i < 4; i++) {
+        a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            b[i + 2 * j] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
+            b[i + 2 * j + 1] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
+        }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+    }
+}
+FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
+    vec lo = _mm256_permute2f128_ps(a, b, 0x20), hi = _mm256_permute2f128_ps(a, b, 0x31);
+    *even = _mm256_shuffle_ps(lo, hi, 0x88);
+    *odd = _mm256_shuffle_ps(lo, hi, 0xdd);
+}
+#endif
+#undef MM

@@ -1,0 +1,95 @@
+/* vec_avx512.h: AVX-512 F, DQ, BW, VL. */
+#include <immintrin.h>
+
+#if FC_REAL_IS_F64
+typedef __m512d vec;
+#define VLEN 8
+#define MM(op) FC_CAT2(_mm512_, FC_CAT2(op, _pd))
+#else
+typedef __m512 vec;
+#define VLEN 16
+#define MM(op) FC_CAT2(_mm512_, FC_CAT2(op, _ps))
+#endif
+/* 14 x 2 accumulators, 2 weights and a broadcast: 31 of 32 registers. */
+#define TILE_PIXELS 14
+
+FC_INLINE __mmask16 vec_mask(ptrdiff_t n) { return (__mmask16)((1u << n) - 1); }
+
+FC_INLINE vec vec_zero(void) { return MM(setzero)(); }
+FC_INLINE vec vec_set1(real s) { return MM(set1)(s); }
+FC_INLINE vec vec_load(const real *p) { return MM(loadu)(p); }
+FC_INLINE void vec_store(real *p, vec v) { MM(storeu)(p, v); }
+FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) { return MM(maskz_loadu)(vec_mask(n), p); }
+FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) { MM(mask_storeu)(p, vec_mask(n), v); }
+FC_INLINE vec vec_add(vec a, vec b) { return MM(add)(a, b); }
+FC_INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
+FC_INLINE vec vec_mul(vec a, vec b) { return MM(mul)(a, b); }
+FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
+FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
+FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
+FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+#if FC_REAL_IS_F64
+FC_INLINE vec vec_keep_nan(vec x, vec r) {
+    return _mm512_mask_mov_pd(r, _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x);
+}
+FC_INLINE vec vec_exponent(vec t) {
+    return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(t), 52));
+}
+FC_INLINE void vec_transpose(vec r[VLEN]) {
+    vec a[8], b[8];
+    for (int i = 0; i < 4; i++) {
+        a[2 * i] = _mm512_unpacklo_pd(r[2 * i], r[2 * i + 1]);
+        a[2 * i + 1] = _mm512_unpackhi_pd(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) {
+            b[4 * i + j] = _mm512_shuffle_f64x2(a[4 * i + j], a[4 * i + j + 2], 0x88);
+            b[4 * i + j + 2] = _mm512_shuffle_f64x2(a[4 * i + j], a[4 * i + j + 2], 0xdd);
+        }
+    for (int j = 0; j < 4; j++) {
+        r[j] = _mm512_shuffle_f64x2(b[j], b[j + 4], 0x88);
+        r[j + 4] = _mm512_shuffle_f64x2(b[j], b[j + 4], 0xdd);
+    }
+}
+FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
+    const __m512i lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    *even = _mm512_permutex2var_pd(a, lanes, b);
+    *odd = _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(1)), b);
+}
+#else
+FC_INLINE vec vec_keep_nan(vec x, vec r) {
+    return _mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+FC_INLINE vec vec_exponent(vec t) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(t), 23));
+}
+FC_INLINE void vec_transpose(vec r[VLEN]) {
+    vec a[16], b[16];
+    for (int i = 0; i < 8; i++) {
+        a[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        a[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) { /* b[i+q]: rows i..i+3 of columns q, q+4, q+8, q+12 */
+            b[i + 2 * j] = _mm512_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
+            b[i + 2 * j + 1] = _mm512_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
+        }
+    for (int q = 0; q < 4; q++) {
+        vec even0 = _mm512_shuffle_f32x4(b[q], b[4 + q], 0x88);
+        vec odd0 = _mm512_shuffle_f32x4(b[q], b[4 + q], 0xdd);
+        vec even1 = _mm512_shuffle_f32x4(b[8 + q], b[12 + q], 0x88);
+        vec odd1 = _mm512_shuffle_f32x4(b[8 + q], b[12 + q], 0xdd);
+        r[q] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+        r[q + 8] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
+        r[q + 4] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+        r[q + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
+    }
+}
+FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
+    const __m512i lanes =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    *even = _mm512_permutex2var_ps(a, lanes, b);
+    *odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(lanes, _mm512_set1_epi32(1)), b);
+}
+#endif
+#undef MM

@@ -1,0 +1,39 @@
+/* vec_scalar.h: the vocabulary on one element; plain C, the meaning of all the others. */
+typedef real vec;
+#define VLEN 1
+#define TILE_PIXELS 4
+
+FC_INLINE vec vec_zero(void) { return 0; }
+FC_INLINE vec vec_set1(real s) { return s; }
+FC_INLINE vec vec_load(const real *p) { return *p; }
+FC_INLINE void vec_store(real *p, vec v) { *p = v; }
+FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) { return n > 0 ? *p : 0; }
+FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) {
+    if (n > 0) *p = v;
+}
+FC_INLINE vec vec_add(vec a, vec b) { return a + b; }
+FC_INLINE vec vec_sub(vec a, vec b) { return a - b; }
+FC_INLINE vec vec_mul(vec a, vec b) { return a * b; }
+FC_INLINE vec vec_div(vec a, vec b) { return a / b; }
+FC_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+FC_INLINE vec vec_max(vec a, vec b) { return a > b ? a : b; }
+FC_INLINE vec vec_min(vec a, vec b) { return a < b ? a : b; }
+FC_INLINE vec vec_keep_nan(vec x, vec r) { return x != x ? x : r; }
+FC_INLINE vec vec_exponent(vec t) {
+#if FC_REAL_IS_F64
+    uint64_t bits;
+    memcpy(&bits, &t, sizeof bits);
+    bits <<= 52;
+#else
+    uint32_t bits;
+    memcpy(&bits, &t, sizeof bits);
+    bits <<= 23;
+#endif
+    memcpy(&t, &bits, sizeof bits);
+    return t;
+}
+FC_INLINE void vec_transpose(vec r[VLEN]) { (void)r; }
+FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
+    *even = a;
+    *odd = b;
+}

@@ -1,0 +1,79 @@
+/* pack_pixels.c: channel planes into pixel-major strips, by transposing VLEN x VLEN squares in
+ * registers. Contract in ukr.h. */
+#include "../simd/vec.h"
+#include "ukr.h"
+
+FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
+
+/* VLEN pixels (fewer at the end) of one channel row, neighbours `step` elements apart. */
+FC_INLINE vec load_pixels(const real *src, ptrdiff_t pixels, const int step) {
+    if (step == 1) return vec_load_n(src, pixels);
+    /* the last pixel's neighbour is not ours to read: 2 * pixels - 1 elements */
+    ptrdiff_t elements = 2 * pixels - 1;
+    vec even, odd;
+    vec_deinterleave(vec_load_n(src, at_most(elements, VLEN)),
+                     elements > VLEN ? vec_load_n(src + VLEN, elements - VLEN) : vec_zero(), &even,
+                     &odd);
+    return even;
+}
+
+FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
+    const real *src = a->src;
+    real *dst = a->dst;
+    for (ptrdiff_t c = 0; c < a->block; c += VLEN) {
+        ptrdiff_t have = at_most(a->channels - c, VLEN), want = at_most(a->block - c, VLEN);
+        for (ptrdiff_t p = 0; p < a->pixels; p += VLEN) {
+            ptrdiff_t pixels = at_most(a->pixels - p, VLEN);
+            vec square[VLEN];
+#pragma GCC unroll 16
+            for (int i = 0; i < VLEN; i++)
+                square[i] = i < have ? load_pixels(src + (c + i) * a->channel_stride + p * step,
+                                                   pixels, step)
+                                     : vec_zero();
+            vec_transpose(square);
+            real *out = dst + p * a->block + c;
+            if (want == VLEN && pixels == VLEN) {
+#pragma GCC unroll 16
+                for (int i = 0; i < VLEN; i++) vec_store(out + i * a->block, square[i]);
+            } else {
+#pragma GCC unroll 16
+                for (int i = 0; i < VLEN; i++)
+                    if (i < pixels) vec_store_n(out + i * a->block, square[i], want);
+            }
+        }
+    }
+}
+
+/* Channels lie side by side already (an NHWC view): rows are copied. */
+static void copy_pixels(const fc_pack_pixels_args *a) {
+    for (ptrdiff_t p = 0; p < a->pixels; p++) {
+        const real *src = (const real *)a->src + p * a->pixel_stride;
+        real *dst = (real *)a->dst + p * a->block;
+        for (ptrdiff_t c = 0; c < a->block; c += VLEN) {
+            ptrdiff_t have = at_most(a->channels - c, VLEN);
+            vec v = have > 0 ? vec_load_n(src + c, have) : vec_zero();
+            vec_store_n(dst + c, v, at_most(a->block - c, VLEN));
+        }
+    }
+}
+
+static void gather_pixels(const fc_pack_pixels_args *a) {
+    for (ptrdiff_t p = 0; p < a->pixels; p++) {
+        const real *src = (const real *)a->src + p * a->pixel_stride;
+        real *dst = (real *)a->dst + p * a->block;
+        for (ptrdiff_t c = 0; c < a->block; c++)
+            dst[c] = c < a->channels ? src[c * a->channel_stride] : 0;
+    }
+}
+
+void FC_NAME(pack_pixels)(const fc_pack_pixels_args *a);
+void FC_NAME(pack_pixels)(const fc_pack_pixels_args *a) {
+    if (a->pixel_stride == 1)
+        transpose_planes(a, 1);
+    else if (a->channel_stride == 1)
+        copy_pixels(a);
+    else if (a->pixel_stride == 2)
+        transpose_planes(a, 2);
+    else
+        gather_pixels(a);
+}

@@ -1,0 +1,25 @@
+/* pool_lanes.h: the step that every pooling kernel repeats. */
+#ifndef FC_UKR_POOL_LANES_H
+#define FC_UKR_POOL_LANES_H
+
+#include <math.h>
+
+#include "../simd/vec.h"
+#include "ukr.h"
+
+/* The next element into a running maximum or sum. vec_max(x, sofar) keeps a NaN in `sofar` but
+ * loses one in `x`, which vec_keep_nan brings back. */
+FC_INLINE vec pool_step(vec sofar, vec x, const int kind) {
+    return kind == FC_POOL_MAX ? vec_keep_nan(x, vec_max(x, sofar)) : vec_add(sofar, x);
+}
+
+/* The same for one element. */
+FC_INLINE real pool_step_one(real sofar, real x, const int kind) {
+    if (kind != FC_POOL_MAX) return sofar + x;
+    return x > sofar || x != x ? x : sofar;
+}
+
+/* What a window without a single element gives. */
+FC_INLINE real pool_nothing(const int kind) { return kind == FC_POOL_MAX ? -(real)INFINITY : 0; }
+
+#endif

@@ -1,0 +1,204 @@
+/* ukr.h: the contracts of the micro-kernels and the table that holds them.
+ *
+ * Each ukr source is compiled once per ISA tier and dtype with -DFC_ISA_TAG=avx512 and so on and
+ * -DFC_REAL_TAG=f32 or f64 (simd/vec.h turns these into `real`, `vec` and FC_NAME). A kernel `k`
+ * then is the symbol fc_k_f32_avx512. Names, signatures and the table are made from ukr_list.inc.
+ *
+ * Rules for all kernels: sizes are in elements; pointers need the alignment of their element only
+ * (unless said otherwise); nothing is read or written outside what the formula names; dst never
+ * overlaps an input; results per output element do not depend on how a caller cuts the work into
+ * calls; arguments were validated above, kernels only assert.
+ */
+#ifndef FC_UKR_H
+#define FC_UKR_H
+
+#include "../base/status.h"
+
+#define FC_TILE_MAX_PIXELS 14
+
+/* conv_tile: one register tile of every convolution, 1x1, im2col panel and linear layer.
+ *
+ *   dst[m][n] = act( bias[n] + residual[m][n] + sum over a, b, c, k of
+ *                    src[pixel(m) + a*step[0] + b*step[1] + c*step[2] + k] * weights[..][n] )
+ *
+ *   a < count[0] (channel blocks), b < count[1] (kernel rows), c < count[2] (kernel columns when
+ *   dilated, else 1), k < run (contiguous: kernel columns x channels of the block);
+ *   weights are read straight through: [a][b][c][k][N], N = panels * vlen.
+ *   m = r * cols + x, pixel(m) = r * src_row + x * src_pixel; rows * cols <= the tier's tile.
+ *
+ * The sum runs in that one order for every tile shape, so cutting a map differently never changes
+ * a bit. With `accumulate`, dst is read and continued from (K in pieces); otherwise only written.
+ * Only the first `lanes` <= N columns are stored. */
+typedef struct fc_conv_tile_args {
+    const void *src;
+    const void *weights;
+    void *dst;
+    ptrdiff_t src_pixel, src_row;
+    ptrdiff_t dst_pixel, dst_row;
+    ptrdiff_t count[3], step[3];
+    ptrdiff_t run;
+    int rows, cols;
+    int panels; /* vectors per pixel: 1 or 2 */
+    int lanes;
+    int accumulate;
+    int activation;       /* fc_activation */
+    const void *bias;     /* `lanes` elements or NULL */
+    const void *residual; /* laid out as dst, or NULL */
+} fc_conv_tile_args;
+
+/* pack_pixels: channel planes into pixel-major order, a transpose.
+ *   dst[p*block + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
+ *   dst[p*block + c] = 0                                        channels <= c < block */
+typedef struct fc_pack_pixels_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t channel_stride, pixel_stride;
+    ptrdiff_t channels, pixels, block;
+} fc_pack_pixels_args;
+
+/* unpack_pixels: the way back, with the epilogue of the operation.
+ *   dst[c*channel_stride + p] = act(src[p*src_pixel + c] + bias[c] + residual[c*residual_stride + p])
+ *   c < channels, p < pixels; bias and residual may be NULL. */
+typedef struct fc_unpack_pixels_args {
+    const void *src;
+    void *dst;
+    const void *bias, *residual;
+    ptrdiff_t src_pixel, channel_stride, residual_stride;
+    ptrdiff_t channels, pixels;
+    int activation;
+} fc_unpack_pixels_args;
+
+/* pack_weights: one panel of N = panels*vlen output channels of dense [oc][ic][taps] weights into
+ * the order conv_tile reads.
+ *   dst[((c/block)*taps + t)*block*N + (c%block)*N + n] = src[n*row + c*taps + t]   n < lanes, c < ic
+ *   zero where n >= lanes, or in the channels that round ic up to a multiple of block. */
+typedef struct fc_pack_weights_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t row, ic, taps, block;
+    int panels, lanes;
+} fc_pack_weights_args;
+
+/* conv_plane: convolution of one channel plane with one kernel, vectorised over pixels.
+ *   dst[y*dst_row + x] = act( (sum over a, b of weights[a*kw + b] * tap(y, x, a, b))
+ *                             + bias + residual[y*residual_row + x] )   y < rows, x < pixels
+ *   tap(y, x, a, b) = src[y*row_step + a*tap_step][column[b] + x]
+ * `src` is a table of input rows; the sum runs over (a, b) in row-major order, from zero, with one
+ * vec_fma each.
+ * width == 0: every row named is readable at column[b] + x for x < pixels rounded up to a multiple
+ * of vlen (a bordered copy with slack).
+ * width > 0 (tiers with masked loads: AVX2, AVX-512; kw <= FC_WINDOW_TAPS): rows hold `width`
+ * elements, taps outside [0, width) are zero and are not read. Only the first vlen pixels and those
+ * from the last multiple of vlen below `pixels` may have such taps. */
+#define FC_WINDOW_TAPS 16
+typedef struct fc_conv_plane_args {
+    const void *const *src;
+    const void *weights;
+    void *dst;
+    const void *residual; /* or NULL */
+    const ptrdiff_t *column;
+    ptrdiff_t kh, kw, row_step, tap_step;
+    ptrdiff_t width;
+    ptrdiff_t rows, pixels, dst_row, residual_row;
+    double bias;
+    int activation;
+} fc_conv_plane_args;
+
+/* split_phases: rows, each into its `step` interleaved phases.
+ *   dst[r*dst_row + (x % step)*phase + x / step] = src[r*src_row + x*src_stride]
+ *   x < pixels, r < rows (rows 0 means 1: src_row and dst_row are then not looked at);
+ *   nothing else is written */
+typedef struct fc_split_phases_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t src_stride, pixels, step, phase;
+    ptrdiff_t rows, src_row, dst_row;
+} fc_split_phases_args;
+
+/* pool_rows: the vertical half of pooling, for all lines of several planes.
+ *   dst[(p*lines + l)*dst_line + x] =
+ *       max (or sum) over r < line[l].rows of src[p*src_plane + line[l].first + r*row_stride + x]
+ *   x < pixels, l < lines, p < planes; line[l].rows 0 gives -Inf (or 0)
+ * A NaN in a maximum stays; sums run in order of r. */
+typedef struct fc_pool_line {
+    ptrdiff_t first; /* element at which the line's first row begins */
+    ptrdiff_t rows;
+} fc_pool_line;
+
+typedef struct fc_pool_rows_args {
+    const void *src;
+    void *dst;
+    const fc_pool_line *line;
+    ptrdiff_t planes, lines, pixels;
+    ptrdiff_t src_plane, row_stride, dst_line;
+    int kind; /* fc_pool_kind */
+} fc_pool_rows_args;
+
+/* pool_columns: the horizontal half, over bordered lines.
+ *   dst[i*dst_line + x] = max (or sum) over t < taps of src[i*src_line + x*step + t*tap_step]
+ *   i = p*lines + l, x < pixels, l < lines, p < planes; taps >= 1
+ * An average divides the sum by line_divisor[l] * pixel_divisor[x]; with `reciprocal` these arrays
+ * hold exact reciprocals and are multiplied with. Sums run in order of t; a NaN in a maximum stays.
+ * With R = pixels rounded up to a multiple of vlen, R*step + (taps - 1)*tap_step elements of every
+ * src line (step <= 2) and R of pixel_divisor are readable. */
+typedef struct fc_pool_columns_args {
+    const void *src;
+    void *dst;
+    const void *line_divisor, *pixel_divisor; /* of averages */
+    ptrdiff_t planes, lines, pixels;
+    ptrdiff_t src_line, dst_line;
+    ptrdiff_t taps, step, tap_step;
+    int reciprocal;
+    int kind;
+} fc_pool_columns_args;
+
+/* reduce_row: each of several contiguous rows to one value.
+ *   dst[r] = max over i < count of src[r*src_row + i]   or   (sum over i of the same) / divisor
+ * count >= 1, r < rows. The order of the sum depends on `count` alone; a NaN in a maximum stays. */
+typedef struct fc_reduce_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t rows, src_row, count;
+    double divisor; /* of averages */
+    int kind;
+} fc_reduce_args;
+
+/* activate: dst[i] = act(src[i]); dst == src is allowed. */
+typedef struct fc_activate_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t count;
+    int activation;
+} fc_activate_args;
+
+/* softmax: dst[l*stride + x] = exp(src[l*stride + x] - max_l) / sum_l   for x < width independent
+ * columns; length >= 1. stride == 1 with width == 1 is the contiguous case: a row, its sum in an
+ * order of lanes that depends on `length` alone. Otherwise stride >= width, each column is summed in
+ * order of l, and `scratch` holds 2 * width elements. dst == src is allowed. A NaN or +Inf in a column makes the whole column NaN, as IEEE arithmetic
+ * on the formula does. */
+typedef struct fc_softmax_args {
+    const void *src;
+    void *dst;
+    void *scratch;
+    ptrdiff_t length, stride, width;
+} fc_softmax_args;
+
+/* fma_peak: `count` rounds of independent multiply-adds on registers; *dst receives a value that
+ * keeps the compiler from dropping them. Flops a round: table->peak_flops. */
+typedef struct fc_fma_peak_args {
+    void *dst;
+    ptrdiff_t count;
+} fc_fma_peak_args;
+
+typedef struct fc_kernels {
+    fc_isa isa;
+    size_t element_bytes;
+    int vlen;        /* elements in a vector */
+    int tile_pixels; /* most pixels of a conv_tile */
+    int peak_flops;
+#define FC_UKR(name, args) void (*name)(const args *);
+#include "ukr_list.inc"
+#undef FC_UKR
+} fc_kernels;
+
+#endif

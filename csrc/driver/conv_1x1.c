@@ -1,0 +1,63 @@
+/* conv_1x1.c: pointwise convolution: the register tile without a window. Pixels of all rows and
+ * images form one list, so 7x7 maps fill whole tiles; stride picks pixels while packing. */
+#include "conv_pixels.h"
+
+static void gather(const fc_conv_problem *p, const void *src, int64_t group, int64_t first,
+                   int64_t count, void *scratch) {
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_conv_blocking *b = &p->blocking;
+    const int64_t plane = p->oh * p->ow;
+    /* rows of a dense plane follow each other: one call covers many */
+    const bool flat = d->stride_h == 1 && d->stride_w == 1 && p->ow == d->iw &&
+                      d->src_stride[2] == d->iw * d->src_stride[3];
+    const int64_t unit = flat ? plane : p->ow;
+    for (int64_t done = 0; done < count;) {
+        int64_t at = (first + done) % plane, n = (first + done) / plane;
+        int64_t pixels = fc_min64(count - done, unit - at % unit);
+        int64_t y = at / p->ow, x = at % p->ow;
+        for (int64_t i = 0; i < b->blocks; i++) {
+            int64_t c = i * b->block;
+            fc_pack_pixels_args pack = {
+                .src = fc_conv_src_at(p, src, n, group * b->icg + c, y * d->stride_h,
+                                      x * d->stride_w),
+                .dst = (char *)scratch +
+                       (size_t)((i * count + done) * b->block) * fc_dtype_bytes(d->dtype),
+                .channel_stride = d->src_stride[1],
+                .pixel_stride = d->src_stride[3] * d->stride_w,
+                .channels = fc_min64(b->block, b->icg - c),
+                .pixels = pixels,
+                .block = b->block,
+            };
+            p->kernels->pack_pixels(&pack);
+        }
+        done += pixels;
+    }
+}
+
+static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
+    (void)oh, (void)ow, (void)forced;
+    if (d->kh != 1 || d->kw != 1) return "the window is larger than 1x1";
+    if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right)
+        return "padding needs the bordered strips of direct";
+    return NULL;
+}
+
+static void prepare(fc_conv_problem *p) {
+    int64_t icg = p->desc.ic / p->desc.groups, ocg = p->desc.oc / p->desc.groups;
+    fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, ocg, fc_strip_block(icg), 1);
+}
+
+static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+    fc_conv_pixels(p, args, scratch, threads, gather, false);
+}
+
+const fc_conv_driver fc_conv_1x1 = {
+    .algorithm = FC_ALGO_1X1,
+    .why = "pointwise: pixels of all rows and images in one list of register tiles",
+    .refuse = refuse,
+    .prepare = prepare,
+    .packed_bytes = fc_conv_packed_bytes,
+    .pack = fc_conv_pack,
+    .scratch_bytes = fc_conv_pixels_scratch_bytes,
+    .execute = execute,
+};

@@ -1,0 +1,321 @@
+/* conv_depthwise.c: convolution of single channels: groups of one input channel, any multiplier.
+ *
+ * Channel planes stay in plain NCHW and are vectorised along their rows. The kernel finds input
+ * rows through a table of pointers in which rows above and below the image are one row of zeros.
+ *
+ *   in place   stride_w 1, contiguous rows, a tier with masked loads: the table points into src
+ *              and the kernel masks the lanes beyond either end of a row. Nothing is copied.
+ *   bordered   otherwise: rows are copied with their border into thread-private scratch, split
+ *              into stride_w phases so that every tap is a contiguous load:
+ *
+ *                  | lead: zeros | phase 0: columns 0, sw, 2 sw ... | zeros |  phase 1: ...
+ *
+ *              Tap b at output x sits at source column x*sw + e, e = b*dw - pad_left, hence in
+ *              phase e mod sw at place x + floor(e / sw). `lead` keeps column 0 aligned.
+ *
+ * Work is cut into units: a strip of output rows of one source plane, small enough for the copy to
+ * stay in the first-level cache. Several small planes are copied before any is computed: vectors
+ * are then not loaded while the narrower stores that they straddle are still in flight.
+ *
+ * Rows are dealt to the kernel so that neighbouring output rows share input rows: with dilation,
+ * every (dilation_h / stride_h)-th row together. */
+#include "../base/cpu.h"
+#include "driver.h"
+
+#include <string.h>
+
+/* Planes copied ahead, at most. */
+#define PLANES_AHEAD 16
+
+typedef struct depthwise_job {
+    const fc_conv_problem *problem;
+    const fc_args *args;
+    char *scratch;
+    fc_conv_plane_args plane; /* what all calls of the kernel have in common */
+    int64_t multiplier;       /* output channels of a plane */
+    size_t column_bytes, worker_bytes, table_bytes, zero_bytes;
+    int threads;
+    bool in_place;
+    int64_t strip_rows, strips; /* output rows of a strip; strips of a plane */
+    int64_t src_rows;           /* rows that a full strip's windows span, border included */
+    int64_t filled_rows;        /* of these, most that lie in the image */
+    int64_t filled_cols;        /* columns of a source row that any window reads */
+    int64_t lead, phase, pitch; /* elements: before column 0, of a phase, of a bordered row */
+    int64_t planes;             /* bordered planes side by side in scratch; 1 when strips > 1 */
+    int64_t slots;              /* tables in scratch: one for each of these, or one in place */
+    int64_t units, chunk;       /* strips of all planes; units in a task */
+    int64_t class_rows;         /* classes of output rows that share input rows */
+} depthwise_job;
+
+/* A worker's scratch: head, row table, zero row, bordered planes. */
+typedef struct worker_head {
+    int64_t ready; /* 0 until the zeros are in place */
+    int64_t first; /* padded source row that the table was made for, -1: none */
+} worker_head;
+
+static int64_t window_rows(const fc_conv2d_desc *d) { return (d->kh - 1) * d->dilation_h + 1; }
+static int64_t window_cols(const fc_conv2d_desc *d) { return (d->kw - 1) * d->dilation_w + 1; }
+
+static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+/* The kernel's contract for rows without a border: only the first and the last vector of a row of
+ * output may have taps outside the image. */
+static bool reads_in_place(const fc_conv_problem *p) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t vlen = p->kernels->vlen;
+    if (p->kernels->isa != FC_ISA_AVX2 && p->kernels->isa != FC_ISA_AVX512) return false;
+    if (d->stride_w != 1 || d->src_stride[3] != 1 || d->kw > FC_WINDOW_TAPS) return false;
+    const int64_t last = (p->ow - 1) / vlen * vlen; /* first pixel of the last vector */
+    const int64_t before = last - 1 + window_cols(d) - 1 - d->pad_left; /* read by the one before */
+    return last == 0 || (d->pad_left <= vlen && before < d->iw);
+}
+
+/* How one call is cut. A function of the shape, the tier, the caches and the thread count. */
+static depthwise_job cut(const fc_conv_problem *p, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), line = FC_CACHE_LINE / bytes;
+    const int64_t sw = d->stride_w;
+    depthwise_job job = {.problem = p, .in_place = reads_in_place(p), .planes = 1};
+
+    const double outputs = (double)d->n * (double)d->oc * (double)p->oh * (double)p->ow;
+    const double inputs = (double)d->n * (double)d->ic * (double)d->ih * (double)d->iw;
+    const int by_flops = fc_threads_for_flops(threads, 2.0 * outputs * (double)(d->kh * d->kw));
+    threads = fc_threads_for_bytes(threads, (outputs + inputs) * (double)bytes);
+    job.threads = threads = by_flops > threads ? by_flops : threads;
+
+    job.filled_cols = fc_max64(
+        0, fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d) - d->pad_left));
+    if (job.in_place) {
+        job.pitch = fc_round_up(d->iw, line); /* of the row of zeros */
+    } else {
+        job.lead = fc_round_up(fc_div_up(d->pad_left, sw), line);
+        int64_t reach = fc_round_up(p->ow, p->kernels->vlen) +
+                        floor_div(window_cols(d) - 1 - d->pad_left, sw);
+        job.phase = fc_round_up(
+            job.lead + fc_max64(0, fc_max64(reach, fc_div_up(job.filled_cols, sw))), line);
+        job.pitch = sw * job.phase;
+    }
+
+    /* Strips: the copy within half of the first-level cache, but no strip so low that the rows
+     * shared with its neighbours outweigh it; then finer when units would not feed the threads. */
+    const int64_t low = fc_max64(8, 2 * fc_div_up(window_rows(d), d->stride_h));
+    const int64_t budget = (int64_t)fc_cpu_caches()->l1d / 2;
+    int64_t rows = p->oh;
+    if (!job.in_place)
+        rows = fc_max64(low, (budget / (job.pitch * bytes) - window_rows(d)) / d->stride_h + 1);
+    int64_t planes = d->n * d->groups;
+    if (threads > 1 && planes < 4 * threads)
+        rows = fc_min64(rows, fc_max64(low, fc_div_up(p->oh * planes, 4 * threads)));
+    job.strips = fc_div_up(p->oh, fc_min64(rows, p->oh));
+    job.strip_rows = fc_div_up(p->oh, job.strips);
+    job.strips = fc_div_up(p->oh, job.strip_rows);
+    job.src_rows = (job.strip_rows - 1) * d->stride_h + window_rows(d);
+    job.filled_rows = fc_min64(job.src_rows, d->ih);
+    if (job.strips == 1 && !job.in_place)
+        job.planes = fc_max64(
+            1, fc_min64(PLANES_AHEAD, budget / fc_max64(1, job.filled_rows * job.pitch * bytes)));
+    job.slots = job.planes;
+    if (job.strips == 1 && job.in_place) job.planes = d->groups;
+    job.units = planes * job.strips;
+    /* Tasks of at least 64 KiB of traffic and some eight a thread. */
+    int64_t unit_bytes = job.strip_rows * p->ow * bytes;
+    job.chunk = threads <= 1 ? job.units
+                             : fc_min64(job.units, fc_max64(fc_div_up(job.units, 8 * threads),
+                                                            fc_div_up(32768, unit_bytes)));
+    job.multiplier = d->oc / d->groups;
+    job.class_rows = d->dilation_h % d->stride_h == 0 ? d->dilation_h / d->stride_h : 1;
+
+    job.column_bytes = (size_t)fc_round_up(d->kw * (int64_t)sizeof(ptrdiff_t), FC_CACHE_LINE);
+    job.table_bytes = (size_t)fc_round_up(job.slots * job.src_rows * (int64_t)sizeof(void *),
+                                          FC_CACHE_LINE);
+    job.zero_bytes = (size_t)(job.pitch * bytes);
+    job.worker_bytes = FC_CACHE_LINE + job.table_bytes + job.zero_bytes;
+    if (!job.in_place)
+        job.worker_bytes += (size_t)(job.planes * job.filled_rows * job.pitch * bytes);
+    return job;
+}
+
+/* Points the table of plane `slot` at padded source rows [first, first + rows). In-image rows are
+ * `row_bytes` apart from `origin`, which is image row max(0, first - pad_top). */
+static void fill_table(const depthwise_job *job, const void **table, const void *zeros,
+                       const char *origin, int64_t row_bytes, int64_t first, int64_t rows) {
+    const fc_conv2d_desc *d = &job->problem->desc;
+    int64_t begin = fc_min64(rows, fc_max64(0, d->pad_top - first));
+    int64_t end = fc_max64(begin, fc_min64(rows, d->ih + d->pad_top - first));
+    int64_t i = 0;
+    for (; i < begin; i++) table[i] = zeros;
+    for (; i < end; i++, origin += row_bytes) table[i] = origin;
+    for (; i < rows; i++) table[i] = zeros;
+}
+
+/* Copies image rows [y, y + rows) of `planes` planes into their bordered buffers. */
+static void fill_planes(const depthwise_job *job, const char *src, int64_t planes, int64_t y,
+                        int64_t rows, char *buffer) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
+    if (rows <= 0 || job->filled_cols <= 0) return;
+    fc_split_phases_args split = {
+        .src_stride = d->src_stride[3],
+        .pixels = job->filled_cols,
+        .step = d->stride_w,
+        .phase = job->phase,
+        .rows = rows,
+        .src_row = d->src_stride[2],
+        .dst_row = job->pitch,
+    };
+    /* Rows of dense planes follow one another without a seam. */
+    if (rows == job->filled_rows && d->src_stride[1] == rows * d->src_stride[2]) {
+        split.rows = rows * planes;
+        planes = 1;
+    }
+    for (int64_t i = 0; i < planes; i++) {
+        split.src = src + (i * d->src_stride[1] + y * d->src_stride[2]) * bytes;
+        split.dst = buffer + (i * job->filled_rows * job->pitch + job->lead) * bytes;
+        p->kernels->split_phases(&split);
+    }
+}
+
+/* All output channels of one source plane, output rows [y0, y0 + rows). */
+static void convolve_plane(const depthwise_job *job, const void *const *table, int64_t n,
+                           int64_t group, int64_t y0, int64_t rows) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_args *args = job->args;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
+    const int64_t classes = fc_min64(job->class_rows, rows);
+    fc_conv_plane_args plane = job->plane;
+    for (int64_t oc = group * job->multiplier; oc < (group + 1) * job->multiplier; oc++) {
+        plane.weights = (const char *)args->weights + oc * d->kh * d->kw * bytes;
+        if (d->has_bias)
+            plane.bias = d->dtype == FC_F64 ? ((const double *)args->bias)[oc]
+                                            : (double)((const float *)args->bias)[oc];
+        for (int64_t c = 0; c < classes; c++) {
+            int64_t y = y0 + c;
+            plane.src = table + c * d->stride_h;
+            plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
+            plane.dst = (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
+                                             y * d->dst_stride[2]) * bytes;
+            if (d->has_residual)
+                plane.residual = (const char *)args->residual +
+                                 ((n * d->oc + oc) * p->oh + y) * p->ow * bytes;
+            p->kernels->conv_plane(&plane);
+        }
+    }
+}
+
+static void run_task(void *context, int64_t task, int worker) {
+    const depthwise_job *job = context;
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
+    worker_head *head =
+        (worker_head *)(job->scratch + job->column_bytes + (size_t)worker * job->worker_bytes);
+    const void **table = (const void **)((char *)head + FC_CACHE_LINE);
+    char *zeros = (char *)table + job->table_bytes, *buffer = zeros + job->zero_bytes;
+    if (!head->ready) {
+        memset(zeros, 0, job->worker_bytes - FC_CACHE_LINE - job->table_bytes);
+        head->ready = 1;
+    }
+    const int64_t end = fc_min64(job->units, (task + 1) * job->chunk);
+    for (int64_t unit = task * job->chunk; unit < end;) {
+        const int64_t strip = unit % job->strips, plane = unit / job->strips;
+        const int64_t n = plane / d->groups, group = plane % d->groups;
+        const int64_t y0 = strip * job->strip_rows, first = y0 * d->stride_h;
+        const int64_t rows = fc_min64(job->strip_rows, p->oh - y0);
+        const int64_t src_rows = (rows - 1) * d->stride_h + window_rows(d);
+        const int64_t image_y = fc_max64(0, first - d->pad_top);
+        const int64_t image_rows = fc_min64(d->ih, first + src_rows - d->pad_top) - image_y;
+        const int64_t planes =
+            fc_min64(job->planes, fc_min64(end - unit, d->groups - group));
+        const char *src = (const char *)job->args->src +
+                          (n * d->src_stride[0] + group * d->src_stride[1]) * bytes;
+        if (!job->in_place) {
+            if (head->first != first)
+                for (int64_t i = 0; i < job->slots; i++)
+                    fill_table(job, table + i * job->src_rows, zeros,
+                               buffer + i * job->filled_rows * job->pitch * bytes,
+                               job->pitch * bytes, first, src_rows);
+            head->first = first;
+            fill_planes(job, src, planes, image_y, image_rows, buffer);
+        }
+        for (int64_t i = 0; i < planes; i++) {
+            if (job->in_place)
+                fill_table(job, table, zeros,
+                           src + (i * d->src_stride[1] + image_y * d->src_stride[2]) * bytes,
+                           d->src_stride[2] * bytes, first, src_rows);
+            convolve_plane(job, job->in_place ? table : table + i * job->src_rows, n, group + i, y0,
+                           rows);
+        }
+        unit += planes;
+    }
+}
+
+static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
+    (void)oh;
+    (void)ow;
+    if (d->ic != d->groups) return "groups have more than one input channel each";
+    if (!forced && d->groups == 1 && d->oc >= 16)
+        return "one input channel feeds 16 or more outputs, which fill the dense register tile";
+    return NULL;
+}
+
+static void prepare(fc_conv_problem *p) { (void)p; }
+
+static size_t packed_bytes(const fc_conv_problem *p) {
+    (void)p;
+    return 0;
+}
+
+static void pack(const fc_conv_problem *p, const void *weights, void *packed, int threads) {
+    (void)p;
+    (void)weights;
+    (void)packed;
+    (void)threads;
+}
+
+static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
+    depthwise_job job = cut(p, threads);
+    return job.column_bytes + job.worker_bytes * (size_t)job.threads;
+}
+
+static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    depthwise_job job = cut(p, threads);
+    job.args = args;
+    job.scratch = scratch;
+    ptrdiff_t *column = scratch;
+    for (int64_t b = 0; b < d->kw; b++) {
+        int64_t e = b * d->dilation_w - d->pad_left, place = floor_div(e, d->stride_w);
+        column[b] = job.lead + place + (e - place * d->stride_w) * job.phase;
+    }
+    job.plane = (fc_conv_plane_args){
+        .column = column,
+        .kh = d->kh,
+        .kw = d->kw,
+        .row_step = d->stride_h * job.class_rows,
+        .tap_step = d->dilation_h,
+        .width = job.in_place ? d->iw : 0,
+        .pixels = p->ow,
+        .dst_row = d->dst_stride[2] * job.class_rows,
+        .residual_row = p->ow * job.class_rows,
+        .activation = d->activation,
+    };
+    for (int i = 0; i < job.threads; i++) {
+        worker_head *head = (worker_head *)((char *)scratch + job.column_bytes +
+                                            (size_t)i * job.worker_bytes);
+        *head = (worker_head){.first = -1};
+    }
+    fc_parallel_tasks(job.threads, d->dtype, fc_div_up(job.units, job.chunk), run_task, &job);
+}
+
+const fc_conv_driver fc_conv_depthwise = {
+    .algorithm = FC_ALGO_DEPTHWISE,
+    .why = "one input channel a group: planes convolved row by row, without layout conversion",
+    .refuse = refuse,
+    .prepare = prepare,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .scratch_bytes = scratch_bytes,
+    .execute = execute,
+};

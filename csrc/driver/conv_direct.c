@@ -1,0 +1,204 @@
+/* conv_direct.c: direct convolution of any stride, dilation, padding and group count.
+ *
+ *   plain NCHW src --pack--> strip [block][row][col][channels of block]   thread-private, bordered
+ *   strip x weight panel --conv_tile--> tiles [pixel][output channels]    first-level cache
+ *   tiles --unpack, bias, residual, activation--> plain NCHW dst
+ *
+ * A task is a strip of output rows of one image, or some of its weight panels when there are fewer
+ * strips than threads. The strip carries the zero border, so the tile kernel knows no edges. A
+ * strip is about half of the second-level cache; the tiles of one panel stay within a few rows so
+ * that they are still in the first level when they are unpacked. The order of each sum is that of
+ * the tile kernel, (block, kh, kw, channel), whatever the cuts: results do not depend on them. */
+#include "../base/cpu.h"
+#include "conv_blocked.h"
+
+#include <string.h>
+
+typedef struct direct_job {
+    const fc_conv_problem *problem;
+    const fc_args *args;
+    char *scratch;
+    size_t worker_bytes, strip_bytes;
+    int64_t strip_rows, strips; /* output rows of a strip; strips of an image */
+    int64_t parts;              /* pieces that a group's weight panels are dealt into */
+    int64_t chunk_rows;         /* output rows whose tiles are unpacked together */
+} direct_job;
+
+static int64_t strip_cols(const fc_conv_problem *p) {
+    return (p->ow - 1) * p->desc.stride_w + (p->desc.kw - 1) * p->desc.dilation_w + 1;
+}
+
+static int64_t strip_src_rows(const fc_conv_problem *p, int64_t rows) {
+    return (rows - 1) * p->desc.stride_h + (p->desc.kh - 1) * p->desc.dilation_h + 1;
+}
+
+static size_t strip_size(const fc_conv_problem *p, int64_t rows) {
+    const fc_conv_blocking *b = &p->blocking;
+    return (size_t)fc_round_up(strip_src_rows(p, rows) * strip_cols(p) * b->blocks * b->block *
+                                   (int64_t)fc_dtype_bytes(p->desc.dtype),
+                               FC_CACHE_LINE);
+}
+
+/* How one call is cut. A function of the shape, the caches and the thread count alone. */
+static direct_job cut(const fc_conv_problem *p, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_conv_blocking *b = &p->blocking;
+    const size_t budget = fc_cpu_caches()->l2 / 2;
+    int64_t low = 1, high = p->oh; /* the most rows whose strip fits the budget, at least one */
+    while (low < high) {
+        int64_t middle = (low + high + 1) / 2;
+        if (strip_size(p, middle) <= budget)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    direct_job job = {.problem = p, .parts = 1};
+    job.strips = fc_div_up(p->oh, low);
+    if (d->n * job.strips < 4 * threads && threads > 1) {
+        /* Too few strips to balance. Where weights outweigh the image, deal out weight panels:
+         * each thread then reads only its own; the strip is packed once a part. Otherwise cut the
+         * image finer, but keep the rows that neighbouring strips share within a quarter. */
+        int64_t weight_bytes = b->panels * b->panel_bytes;
+        int64_t image_bytes = (int64_t)strip_size(p, p->oh);
+        if (weight_bytes > image_bytes && b->panels >= threads) {
+            while (job.parts < b->panels && d->n * job.strips * job.parts % threads) job.parts++;
+        } else {
+            int64_t shared = fc_max64(0, strip_src_rows(p, 1) - d->stride_h);
+            int64_t finest = fc_max64(1, p->oh / fc_max64(1, 4 * shared / d->stride_h));
+            int64_t wanted = fc_max64(fc_min64(finest, fc_div_up(4 * threads, d->n)),
+                                      fc_min64(p->oh, fc_div_up(threads, d->n)));
+            job.strips = fc_max64(job.strips, wanted);
+        }
+    }
+    job.strip_rows = fc_div_up(p->oh, job.strips);
+    job.strips = fc_div_up(p->oh, job.strip_rows);
+    job.strip_bytes = strip_size(p, job.strip_rows);
+    int64_t row_bytes = p->ow * b->panel * (int64_t)fc_dtype_bytes(d->dtype);
+    job.chunk_rows = fc_max64(1, fc_min64(job.strip_rows, 16384 / row_bytes));
+    job.worker_bytes =
+        job.strip_bytes + (size_t)fc_round_up(job.chunk_rows * row_bytes, FC_CACHE_LINE);
+    return job;
+}
+
+/* Rows [first, first + rows) of the padded source, all blocks of one group. */
+static void pack_strip(const direct_job *job, int64_t n, int64_t group, int64_t first, int64_t rows,
+                       char *strip) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_conv_blocking *b = &p->blocking;
+    const size_t bytes = fc_dtype_bytes(d->dtype), pixel = (size_t)b->block * bytes;
+    const int64_t cols = strip_cols(p);
+    const int64_t left = fc_min64(d->pad_left, cols);
+    const int64_t filled = fc_max64(0, fc_min64(d->iw, cols - left));
+    for (int64_t i = 0; i < b->blocks; i++) {
+        int64_t c = i * b->block;
+        for (int64_t r = 0; r < rows; r++, strip += (size_t)cols * pixel) {
+            int64_t y = first + r - d->pad_top;
+            if (y < 0 || y >= d->ih || !filled) {
+                memset(strip, 0, (size_t)cols * pixel);
+                continue;
+            }
+            memset(strip, 0, (size_t)left * pixel);
+            fc_pack_pixels_args pack = {
+                .src = fc_conv_src_at(p, job->args->src, n, group * b->icg + c, y, 0),
+                .dst = strip + (size_t)left * pixel,
+                .channel_stride = d->src_stride[1],
+                .pixel_stride = d->src_stride[3],
+                .channels = fc_min64(b->block, b->icg - c),
+                .pixels = filled,
+                .block = b->block,
+            };
+            p->kernels->pack_pixels(&pack);
+            memset(strip + (size_t)(left + filled) * pixel, 0,
+                   (size_t)(cols - left - filled) * pixel);
+        }
+    }
+}
+
+static void run_task(void *context, int64_t task, int worker) {
+    const direct_job *job = context;
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_conv_blocking *b = &p->blocking;
+    const size_t bytes = fc_dtype_bytes(d->dtype);
+    const int64_t part = task % job->parts;
+    const int64_t strip_index = task / job->parts % job->strips;
+    const int64_t n = task / job->parts / job->strips;
+    const int64_t y0 = strip_index * job->strip_rows;
+    const int64_t rows = fc_min64(job->strip_rows, p->oh - y0);
+    const int64_t src_rows = strip_src_rows(p, rows), cols = strip_cols(p);
+    char *strip = job->scratch + (size_t)worker * job->worker_bytes;
+    char *tiles = strip + job->strip_bytes;
+
+    fc_conv_tile_args tile = {
+        .src_pixel = d->stride_w * b->block,
+        .src_row = d->stride_h * cols * b->block,
+        .count = {b->blocks, d->kh, d->kw},
+        .step = {src_rows * cols * b->block, d->dilation_h * cols * b->block,
+                 d->dilation_w * b->block},
+        .run = b->block,
+    };
+    if (d->dilation_w == 1) { /* kernel columns and channels are one contiguous run */
+        tile.count[2] = 1;
+        tile.run = d->kw * b->block;
+    }
+    for (int64_t group = 0; group < d->groups; group++) {
+        pack_strip(job, n, group, y0 * d->stride_h, src_rows, strip);
+        int64_t begin, end;
+        fc_split(b->panels, job->parts, part, &begin, &end);
+        for (int64_t i = begin; i < end; i++) {
+            fc_panel panel = fc_panel_at(p, job->args->packed, group, i);
+            const int64_t columns = panel.vectors * p->kernels->vlen;
+            tile.weights = panel.weights;
+            tile.panels = panel.vectors;
+            tile.lanes = (int)columns;
+            tile.dst_pixel = columns;
+            tile.dst_row = p->ow * columns;
+            for (int64_t y = 0; y < rows; y += job->chunk_rows) {
+                int64_t chunk = fc_min64(job->chunk_rows, rows - y);
+                tile.src = strip + (size_t)(y * tile.src_row) * bytes;
+                tile.dst = tiles;
+                fc_tile_map(p->kernels, tile, chunk, p->ow);
+                fc_store_pixels(p, job->args, &panel, tiles, (n * p->oh + y0 + y) * p->ow,
+                                chunk * p->ow);
+            }
+        }
+    }
+}
+
+static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
+    if (forced) return NULL;
+    if (oh * ow < 8) return "fewer than 8 output pixels an image leave the register tile idle";
+    if (d->stride_h > (d->kh - 1) * d->dilation_h + 1 &&
+        d->stride_w > (d->kw - 1) * d->dilation_w + 1)
+        return "the stride skips pixels, which the strip would convert for nothing";
+    return NULL;
+}
+
+static void prepare(fc_conv_problem *p) {
+    int64_t icg = p->desc.ic / p->desc.groups, ocg = p->desc.oc / p->desc.groups;
+    fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, ocg, fc_strip_block(icg),
+                    p->desc.kh * p->desc.kw);
+}
+
+static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
+    return cut(p, threads).worker_bytes * (size_t)threads;
+}
+
+static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+    direct_job job = cut(p, threads);
+    job.args = args;
+    job.scratch = scratch;
+    fc_parallel_tasks(threads, p->desc.dtype, p->desc.n * job.strips * job.parts, run_task, &job);
+}
+
+const fc_conv_driver fc_conv_direct = {
+    .algorithm = FC_ALGO_DIRECT,
+    .why = "dense window: strips of rows against register tiles",
+    .refuse = refuse,
+    .prepare = prepare,
+    .packed_bytes = fc_conv_packed_bytes,
+    .pack = fc_conv_pack,
+    .scratch_bytes = scratch_bytes,
+    .execute = execute,
+};

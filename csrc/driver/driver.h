@@ -1,0 +1,98 @@
+/* driver.h: what a plan hands to a driver, and what a driver promises back.
+ *
+ * A driver owns loops, blocking and threads for one way of computing one operation; it receives a
+ * validated problem and never fails. */
+#ifndef FC_DRIVER_H
+#define FC_DRIVER_H
+
+#include "../base/status.h"
+#include "../base/threads.h"
+#include "../ukr/ukr.h"
+
+/* How a convolution's channels and weights are cut; settled once by the driver's `prepare`. */
+typedef struct fc_conv_blocking {
+    int64_t icg, ocg;      /* channels of one group */
+    int64_t block, blocks; /* channels of one strip block, and how many */
+    int64_t panel;         /* output channels of a full weight panel: 2 * vlen */
+    int64_t panels;        /* weight panels of one group */
+    int64_t panel_bytes;   /* bytes of one full packed panel */
+} fc_conv_blocking;
+
+typedef struct fc_conv_problem {
+    fc_conv2d_desc desc;
+    int64_t oh, ow;
+    const fc_kernels *kernels;
+    fc_conv_blocking blocking;
+} fc_conv_problem;
+
+typedef struct fc_conv_driver {
+    fc_algorithm algorithm;
+    const char *why; /* printed when chosen */
+    /* NULL: takes it. Otherwise a sentence; pure function of the descriptor and the tier, blind to
+     * batch size and threads. `forced`: the caller insists, only the impossible is refused. */
+    const char *(*refuse)(const fc_conv2d_desc *desc, int64_t oh, int64_t ow, bool forced);
+    void (*prepare)(fc_conv_problem *problem);
+    size_t (*packed_bytes)(const fc_conv_problem *problem);
+    void (*pack)(const fc_conv_problem *problem, const void *weights, void *packed, int threads);
+    size_t (*scratch_bytes)(const fc_conv_problem *problem, int threads); /* without packing */
+    /* args->packed is always set, unless packed_bytes is 0; then args->weights is. */
+    void (*execute)(const fc_conv_problem *problem, const fc_args *args, void *scratch,
+                    int threads);
+} fc_conv_driver;
+
+extern const fc_conv_driver fc_conv_direct, fc_conv_1x1, fc_conv_im2col, fc_conv_depthwise;
+
+typedef struct fc_pool_problem {
+    fc_pool2d_desc desc;
+    int64_t oh, ow;
+    const fc_kernels *kernels;
+} fc_pool_problem;
+
+typedef struct fc_pool_driver {
+    fc_algorithm algorithm;
+    const char *why;
+    const char *(*refuse)(const fc_pool2d_desc *desc, int64_t oh, int64_t ow);
+    size_t (*scratch_bytes)(const fc_pool_problem *problem, int threads);
+    void (*execute)(const fc_pool_problem *problem, const fc_args *args, void *scratch,
+                    int threads);
+} fc_pool_driver;
+
+extern const fc_pool_driver fc_pool_global, fc_pool_indices, fc_pool_windows;
+
+typedef struct fc_linear_problem {
+    fc_linear_desc desc;
+    const fc_kernels *kernels;
+    fc_conv_blocking blocking;
+} fc_linear_problem;
+
+void fc_linear_prepare(fc_linear_problem *problem);
+size_t fc_linear_packed_bytes(const fc_linear_problem *problem);
+void fc_linear_pack(const fc_linear_problem *problem, const void *weights, void *packed,
+                    int threads);
+/* With packed weights the driver needs none; without, a panel a thread. */
+size_t fc_linear_scratch_bytes(const fc_linear_problem *problem, int threads, bool packed);
+void fc_linear_execute(const fc_linear_problem *problem, const fc_args *args, void *scratch,
+                       int threads);
+
+typedef struct fc_unary_problem {
+    fc_unary_desc desc;
+    const fc_kernels *kernels;
+} fc_unary_problem;
+
+void fc_unary_execute(const fc_unary_problem *problem, const fc_args *args, int threads);
+
+typedef struct fc_softmax_problem {
+    fc_softmax_desc desc;
+    const fc_kernels *kernels;
+} fc_softmax_problem;
+
+size_t fc_softmax_scratch_bytes(const fc_softmax_problem *problem, int threads);
+void fc_softmax_execute(const fc_softmax_problem *problem, const fc_args *args, void *scratch,
+                        int threads);
+
+/* Threads worth waking for this much work: `requested`, or fewer when the work is small.
+ * `flops` counts multiply-adds twice; memory-bound work passes bytes instead. */
+int fc_threads_for_flops(int requested, double flops);
+int fc_threads_for_bytes(int requested, double bytes);
+
+#endif

@@ -1,0 +1,49 @@
+#include "plan.h"
+
+/* Best first. Each driver says in its own file what it refuses and why; a later entry is reached
+ * only through the refusals of the earlier ones. */
+static const fc_conv_driver *const conv_drivers[] = {
+    &fc_conv_depthwise,
+    &fc_conv_1x1,
+    &fc_conv_direct,
+    &fc_conv_im2col,
+};
+
+static const fc_pool_driver *const pool_drivers[] = {
+    &fc_pool_indices,
+    &fc_pool_global,
+    &fc_pool_windows,
+};
+
+static const char *const not_asked = "another algorithm was asked for";
+static const char *const later = "an earlier one took it";
+
+fc_status fc_select_conv2d(const fc_conv2d_desc *desc, int64_t oh, int64_t ow, fc_plan *plan) {
+    const fc_algorithm asked = (fc_algorithm)desc->algorithm;
+    for (size_t i = 0; i < sizeof conv_drivers / sizeof *conv_drivers; i++) {
+        const fc_conv_driver *driver = conv_drivers[i];
+        const char **refusal = &plan->refusal[driver->algorithm];
+        *refusal = driver->refuse(desc, oh, ow, asked == driver->algorithm);
+        if (!*refusal && asked != FC_ALGO_AUTO && asked != driver->algorithm) *refusal = not_asked;
+        if (!*refusal && plan->conv_driver) *refusal = later;
+        if (!*refusal) plan->conv_driver = driver;
+    }
+    if (!plan->conv_driver) return FC_ERR_UNSUPPORTED;
+    plan->algorithm = plan->conv_driver->algorithm;
+    plan->reason = asked == FC_ALGO_AUTO ? plan->conv_driver->why : "asked for by the caller";
+    return FC_OK;
+}
+
+fc_status fc_select_pool2d(const fc_pool2d_desc *desc, int64_t oh, int64_t ow, fc_plan *plan) {
+    for (size_t i = 0; i < sizeof pool_drivers / sizeof *pool_drivers; i++) {
+        const fc_pool_driver *driver = pool_drivers[i];
+        const char **refusal = &plan->refusal[driver->algorithm];
+        *refusal = driver->refuse(desc, oh, ow);
+        if (!*refusal && plan->pool_driver) *refusal = later;
+        if (!*refusal) plan->pool_driver = driver;
+    }
+    if (!plan->pool_driver) return FC_ERR_UNSUPPORTED;
+    plan->algorithm = plan->pool_driver->algorithm;
+    plan->reason = plan->pool_driver->why;
+    return FC_OK;
+}

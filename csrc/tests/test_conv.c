@@ -1,0 +1,230 @@
+/* test_conv.c: direct, 1x1 and im2col through the public interface, and linear on top of the same
+ * tile. On small integers every sum is exact, so results equal naive loops to the last bit, for
+ * every algorithm, thread count and form of the weights. Buffers end or begin at pages that may not
+ * be touched, and results begin as NaN. */
+#include "../base/status.h"
+#include "check.h"
+#include "guarded.h"
+
+static uint64_t random_state = 7;
+
+static int64_t random_below(int64_t n) {
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (int64_t)((random_state >> 33) % (uint64_t)n);
+}
+
+static double get(const void *p, int64_t i, fc_dtype dtype) {
+    return dtype == FC_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
+}
+
+static void put(void *p, int64_t i, fc_dtype dtype, double value) {
+    if (dtype == FC_F64)
+        ((double *)p)[i] = value;
+    else
+        ((float *)p)[i] = (float)value;
+}
+
+static guarded integers(int64_t count, fc_dtype dtype, bool at_end) {
+    guarded g = guarded_new((size_t)count * fc_dtype_bytes(dtype), at_end);
+    for (int64_t i = 0; i < count; i++) put(g.data, i, dtype, (double)(random_below(9) - 4));
+    return g;
+}
+
+/* ---- convolution ---------------------------------------------------------------------------- */
+
+typedef struct conv_case {
+    fc_conv2d_desc desc;
+    int64_t oh, ow;
+    bool at_end, packed;
+    int threads;
+} conv_case;
+
+static double naive_conv(const conv_case *t, const void *src, const void *weights, int64_t n,
+                         int64_t o, int64_t y, int64_t x) {
+    const fc_conv2d_desc *d = &t->desc;
+    const int64_t icg = d->ic / d->groups, first = o / (d->oc / d->groups) * icg;
+    double sum = 0;
+    for (int64_t c = 0; c < icg; c++)
+        for (int64_t r = 0; r < d->kh; r++)
+            for (int64_t s = 0; s < d->kw; s++) {
+                int64_t sy = y * d->stride_h + r * d->dilation_h - d->pad_top;
+                int64_t sx = x * d->stride_w + s * d->dilation_w - d->pad_left;
+                if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
+                sum += get(src, ((n * d->ic + first + c) * d->ih + sy) * d->iw + sx,
+                           (fc_dtype)d->dtype) *
+                       get(weights, ((o * icg + c) * d->kh + r) * d->kw + s, (fc_dtype)d->dtype);
+            }
+    return sum;
+}
+
+static void run_conv(const conv_case *t) {
+    const fc_conv2d_desc *d = &t->desc;
+    const fc_dtype dtype = (fc_dtype)d->dtype;
+    const int64_t results = d->n * d->oc * t->oh * t->ow;
+    guarded src = integers(d->n * d->ic * d->ih * d->iw, dtype, t->at_end);
+    guarded weights = integers(d->oc * (d->ic / d->groups) * d->kh * d->kw, dtype, t->at_end);
+    guarded bias = integers(d->oc, dtype, t->at_end);
+    guarded residual = integers(results, dtype, t->at_end);
+    guarded dst = guarded_new((size_t)results * fc_dtype_bytes(dtype), t->at_end);
+
+    fc_plan *plan = NULL;
+    fc_status status = fc_conv2d_create(d, &plan);
+    CHECK_AT(status == FC_OK, "%s", fc_status_str(status));
+    if (status != FC_OK) return;
+    fc_plan_info info = {.struct_size = sizeof info};
+    fc_plan_query(plan, &info);
+    CHECK((int)info.algorithm == d->algorithm);
+    CHECK(info.dst_shape[2] == t->oh && info.dst_shape[3] == t->ow);
+
+    fc_args args = {.struct_size = sizeof args,
+                    .src = src.data,
+                    .weights = weights.data,
+                    .bias = bias.data,
+                    .residual = residual.data,
+                    .dst = dst.data};
+    void *packed = NULL;
+    if (t->packed) {
+        packed = fc_pool_acquire(fc_plan_packed_bytes(plan));
+        CHECK(fc_plan_pack(plan, weights.data, packed, t->threads) == FC_OK);
+        args.packed = packed;
+        args.weights = NULL;
+    }
+    CHECK(fc_execute(plan, &args, t->threads) == FC_OK);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < results; i++) {
+        int64_t x = i % t->ow, y = i / t->ow % t->oh, o = i / t->ow / t->oh % d->oc;
+        double expected = naive_conv(t, src.data, weights.data, i / t->ow / t->oh / d->oc, o, y, x);
+        if (d->has_bias) expected += get(bias.data, o, dtype);
+        if (d->has_residual) expected += get(residual.data, i, dtype);
+        if (d->activation == FC_ACT_RELU && expected < 0) expected = 0;
+        wrong += !(get(dst.data, i, dtype) == expected);
+    }
+    CHECK_AT(wrong == 0,
+             "%lld of %lld wrong: %s f%d n%lld ic%lld %lldx%lld oc%lld k%lldx%lld s%lldx%lld "
+             "d%lldx%lld pad %lld %lld %lld %lld g%lld threads %d packed %d",
+             (long long)wrong, (long long)results,
+             fc_algorithm_name((fc_algorithm)d->algorithm), dtype == FC_F64 ? 64 : 32,
+             (long long)d->n, (long long)d->ic, (long long)d->ih, (long long)d->iw,
+             (long long)d->oc, (long long)d->kh, (long long)d->kw, (long long)d->stride_h,
+             (long long)d->stride_w, (long long)d->dilation_h, (long long)d->dilation_w,
+             (long long)d->pad_top, (long long)d->pad_bottom, (long long)d->pad_left,
+             (long long)d->pad_right, (long long)d->groups, t->threads, t->packed);
+    CHECK(guarded_intact(&dst));
+    fc_pool_release(packed);
+    fc_plan_destroy(plan);
+    guarded_free(&src), guarded_free(&weights), guarded_free(&bias);
+    guarded_free(&residual), guarded_free(&dst);
+}
+
+static int64_t pick(const int64_t *from, int64_t count) { return from[random_below(count)]; }
+
+/* A random case; false when its window does not fit. */
+static bool random_conv(conv_case *t, fc_algorithm algorithm) {
+    static const int64_t channels[] = {1, 3, 6, 15, 16, 17, 24, 31, 33, 40, 64, 65, 70};
+    static const int64_t widths[] = {1, 2, 3, 5, 7, 12, 13, 14, 15, 27, 28, 29, 41};
+    const bool pointwise = algorithm == FC_ALGO_1X1;
+    const int64_t groups = random_below(3) ? 1 : 1 + random_below(3);
+    fc_conv2d_desc *d = &t->desc;
+    *d = (fc_conv2d_desc){
+        .struct_size = sizeof *d,
+        .dtype = random_below(2) ? FC_F32 : FC_F64,
+        .direction = FC_FORWARD,
+        .src_layout = FC_LAYOUT_STRIDED,
+        .dst_layout = FC_LAYOUT_STRIDED,
+        .algorithm = (int32_t)algorithm,
+        .activation = random_below(2) ? FC_ACT_RELU : FC_ACT_NONE,
+        .has_bias = (int32_t)random_below(2),
+        .has_residual = (int32_t)random_below(2),
+        .n = 1 + random_below(3),
+        .ic = groups * pick(channels, groups > 1 ? 6 : 13),
+        .ih = 1 + random_below(9),
+        .iw = pick(widths, 13),
+        .oc = groups * pick(channels, groups > 1 ? 6 : 13),
+        .kh = pointwise ? 1 : 1 + random_below(4),
+        .kw = pointwise ? 1 : 1 + random_below(5),
+        .stride_h = 1 + random_below(3),
+        .stride_w = 1 + random_below(3),
+        .dilation_h = 1 + random_below(2),
+        .dilation_w = 1 + random_below(3),
+        .groups = groups,
+    };
+    if (!pointwise) {
+        d->pad_top = random_below(4), d->pad_bottom = random_below(4);
+        d->pad_left = random_below(4), d->pad_right = random_below(4);
+    }
+    int64_t room_h = d->ih + d->pad_top + d->pad_bottom - (d->kh - 1) * d->dilation_h - 1;
+    int64_t room_w = d->iw + d->pad_left + d->pad_right - (d->kw - 1) * d->dilation_w - 1;
+    if (room_h < 0 || room_w < 0) return false;
+    t->oh = room_h / d->stride_h + 1;
+    t->ow = room_w / d->stride_w + 1;
+    const int64_t src[4] = {d->ic * d->ih * d->iw, d->ih * d->iw, d->iw, 1};
+    const int64_t dst[4] = {d->oc * t->oh * t->ow, t->oh * t->ow, t->ow, 1};
+    memcpy(d->src_stride, src, sizeof src);
+    memcpy(d->dst_stride, dst, sizeof dst);
+    t->at_end = random_below(2);
+    t->packed = random_below(2);
+    t->threads = 1 + (int)random_below(4);
+    return true;
+}
+
+/* ---- linear --------------------------------------------------------------------------------- */
+
+static void run_linear(fc_dtype dtype, int64_t rows, int64_t in, int64_t out, bool packed,
+                       int threads) {
+    fc_linear_desc desc = {.struct_size = sizeof desc,
+                           .dtype = (int32_t)dtype,
+                           .activation = FC_ACT_RELU,
+                           .has_bias = 1,
+                           .rows = rows,
+                           .in_features = in,
+                           .out_features = out,
+                           .src_row_stride = in + 3};
+    const bool at_end = random_below(2);
+    guarded src = integers((rows - 1) * desc.src_row_stride + in, dtype, at_end);
+    guarded weights = integers(in * out, dtype, at_end), bias = integers(out, dtype, at_end);
+    guarded dst = guarded_new((size_t)(rows * out) * fc_dtype_bytes(dtype), at_end);
+    fc_plan *plan = NULL;
+    CHECK(fc_linear_create(&desc, &plan) == FC_OK);
+    fc_args args = {.struct_size = sizeof args,
+                    .src = src.data,
+                    .weights = weights.data,
+                    .bias = bias.data,
+                    .dst = dst.data};
+    void *form = NULL;
+    if (packed) {
+        form = fc_pool_acquire(fc_plan_packed_bytes(plan));
+        CHECK(fc_plan_pack(plan, weights.data, form, threads) == FC_OK);
+        args.packed = form;
+    }
+    CHECK(fc_execute(plan, &args, threads) == FC_OK);
+    int64_t wrong = 0;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t o = 0; o < out; o++) {
+            double sum = get(bias.data, o, dtype);
+            for (int64_t k = 0; k < in; k++)
+                sum += get(src.data, r * desc.src_row_stride + k, dtype) *
+                       get(weights.data, o * in + k, dtype);
+            wrong += !(get(dst.data, r * out + o, dtype) == (sum > 0 ? sum : 0));
+        }
+    CHECK_AT(wrong == 0, "linear f%d %lldx%lld -> %lld packed %d threads %d",
+             dtype == FC_F64 ? 64 : 32, (long long)rows, (long long)in, (long long)out, packed,
+             threads);
+    CHECK(guarded_intact(&dst));
+    fc_pool_release(form);
+    fc_plan_destroy(plan);
+    guarded_free(&src), guarded_free(&weights), guarded_free(&bias), guarded_free(&dst);
+}
+
+int main(void) {
+    if (!CHECK(fc_init() == FC_OK)) return check_summary("conv");
+    static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL};
+    for (int i = 0; i < 900; i++) {
+        conv_case t;
+        if (random_conv(&t, algorithms[i % 3])) run_conv(&t);
+    }
+    static const int64_t sizes[] = {1, 2, 5, 14, 15, 31, 32, 33};
+    for (int i = 0; i < 60; i++)
+        run_linear(i % 2 ? FC_F32 : FC_F64, pick(sizes, 8), i % 5 ? pick(sizes, 8) : 2047 + i % 3,
+                   pick(sizes, 8), random_below(2), 1 + (int)random_below(3));
+    return check_summary("conv");
+}

@@ -1,0 +1,177 @@
+/* test_plan.c: what plans refuse and why, what they report, and that a call which cannot have its
+ * memory writes nothing. */
+#include "../base/status.h"
+#include "check.h"
+#include "guarded.h"
+
+static fc_conv2d_desc good(void) {
+    return (fc_conv2d_desc){
+        .struct_size = sizeof(fc_conv2d_desc),
+        .dtype = FC_F32,
+        .direction = FC_FORWARD,
+        .src_layout = FC_LAYOUT_STRIDED,
+        .dst_layout = FC_LAYOUT_STRIDED,
+        .n = 2, .ic = 32, .ih = 20, .iw = 20, .oc = 32, .kh = 3, .kw = 3,
+        .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1,
+        .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1, .groups = 1,
+        .src_stride = {32 * 400, 400, 20, 1},
+        .dst_stride = {32 * 400, 400, 20, 1},
+    };
+}
+
+static fc_status status_of(const fc_conv2d_desc *d) {
+    fc_plan *plan = NULL;
+    fc_status status = fc_conv2d_create(d, &plan);
+    CHECK((status == FC_OK) == (plan != NULL));
+    fc_plan_destroy(plan);
+    return status;
+}
+
+static void test_refusals(void) {
+    fc_conv2d_desc d = good();
+    CHECK(status_of(&d) == FC_OK);
+#define REFUSED(field, value, expected)                                                     \
+    do {                                                                                    \
+        fc_conv2d_desc bad = good();                                                        \
+        bad.field = (value);                                                                \
+        CHECK_AT(status_of(&bad) == (expected), "%s = %lld", #field, (long long)(value));   \
+    } while (0)
+    REFUSED(struct_size, 8, FC_ERR_VERSION);
+    REFUSED(dtype, 0, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(activation, FC_ACT_COUNT, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(algorithm, FC_ALGO_GEMM, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(reserved, 1, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(direction, 2, FC_ERR_UNSUPPORTED);
+    REFUSED(dst_stride[3], 2, FC_ERR_UNSUPPORTED);
+    REFUSED(stride_h, 0, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(stride_w, -1, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(dilation_h, 0, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(pad_left, -1, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(groups, 0, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(groups, 5, FC_ERR_INVALID_SHAPE);
+    REFUSED(ic, 0, FC_ERR_INVALID_SHAPE);
+    REFUSED(n, -1, FC_ERR_INVALID_SHAPE);
+    REFUSED(kh, 23, FC_ERR_INVALID_SHAPE);
+    REFUSED(dilation_w, 11, FC_ERR_INVALID_SHAPE);
+    REFUSED(pad_top, INT64_MAX, FC_ERR_OVERFLOW);
+    REFUSED(pad_right, INT64_C(1) << 57, FC_ERR_OVERFLOW);
+    REFUSED(ih, INT64_MAX, FC_ERR_OVERFLOW);
+    REFUSED(n, INT64_C(1) << 55, FC_ERR_OVERFLOW);
+    REFUSED(src_stride[2], INT64_MIN, FC_ERR_OVERFLOW);
+    REFUSED(dst_stride[0], INT64_MAX, FC_ERR_OVERFLOW);
+    REFUSED(algorithm, FC_ALGO_1X1, FC_ERR_UNSUPPORTED);
+    REFUSED(algorithm, FC_ALGO_DEPTHWISE, FC_ERR_UNSUPPORTED);
+#undef REFUSED
+    CHECK(fc_conv2d_create(NULL, NULL) == FC_ERR_INVALID_ARGUMENT);
+}
+
+static fc_plan_info info_of(const fc_conv2d_desc *d) {
+    fc_plan *plan = NULL;
+    fc_plan_info info = {.struct_size = sizeof info};
+    CHECK(fc_conv2d_create(d, &plan) == FC_OK);
+    if (plan) fc_plan_query(plan, &info);
+    fc_plan_destroy(plan);
+    return info;
+}
+
+/* Every algorithm is chosen for the shape it exists for, and every other one says why not. */
+static void test_selection(void) {
+    fc_conv2d_desc d = good();
+    fc_plan_info info = info_of(&d);
+    CHECK(info.algorithm == FC_ALGO_DIRECT && info.reason && *info.reason);
+    CHECK(!info.refusal[FC_ALGO_DIRECT] && info.refusal[FC_ALGO_1X1] &&
+          info.refusal[FC_ALGO_IM2COL] && info.refusal[FC_ALGO_DEPTHWISE]);
+    CHECK(info.flops == 2ull * 2 * 32 * 400 * 32 * 9);
+    CHECK(info.packed_weight_bytes >= info.weight_bytes);
+
+    fc_conv2d_desc batch = d;
+    batch.n = 64;
+    CHECK(info_of(&batch).algorithm == info.algorithm);
+
+    fc_conv2d_desc pointwise = d;
+    pointwise.kh = pointwise.kw = 1;
+    pointwise.pad_top = pointwise.pad_bottom = pointwise.pad_left = pointwise.pad_right = 0;
+    CHECK(info_of(&pointwise).algorithm == FC_ALGO_1X1);
+
+    fc_conv2d_desc depthwise = d;
+    depthwise.groups = 32;
+    info = info_of(&depthwise);
+    CHECK(info.algorithm == FC_ALGO_DEPTHWISE && info.packed_weight_bytes == 0);
+
+    fc_conv2d_desc whole = d;
+    whole.kh = whole.kw = 20;
+    whole.pad_top = whole.pad_bottom = whole.pad_left = whole.pad_right = 0;
+    whole.dst_stride[0] = 32, whole.dst_stride[1] = whole.dst_stride[2] = 1;
+    CHECK(info_of(&whole).algorithm == FC_ALGO_IM2COL);
+}
+
+/* An info struct of an older, shorter header is filled as far as it goes. */
+static void test_struct_size(void) {
+    union {
+        fc_runtime_info info;
+        unsigned char bytes[sizeof(fc_runtime_info)];
+    } u;
+    memset(&u, 0xee, sizeof u);
+    u.info.struct_size = 8;
+    fc_runtime_query(&u.info);
+    CHECK(u.info.isa_detected <= FC_ISA_NEON);
+    for (size_t i = 8; i < sizeof u; i++) CHECK(u.bytes[i] == 0xee);
+}
+
+static void test_execute(void) {
+    fc_conv2d_desc d = good();
+    fc_plan *plan = NULL;
+    CHECK(fc_conv2d_create(&d, &plan) == FC_OK);
+    const size_t elements = 2 * 32 * 400;
+    guarded src = guarded_new(elements * 4, true), dst = guarded_new(elements * 4, true);
+    guarded weights = guarded_new(32 * 32 * 9 * 4, true);
+    memset(src.data, 0, src.bytes);
+    memset(weights.data, 0, weights.bytes);
+    fc_args args = {.struct_size = sizeof args, .src = src.data, .weights = weights.data,
+                    .dst = dst.data};
+
+    fc_args bad = args;
+    bad.struct_size = 4;
+    CHECK(fc_execute(plan, &bad, 1) == FC_ERR_VERSION);
+    bad = args;
+    bad.weights = NULL;
+    CHECK(fc_execute(plan, &bad, 1) == FC_ERR_INVALID_ARGUMENT);
+    bad = args;
+    bad.dst = NULL;
+    CHECK(fc_execute(plan, &bad, 1) == FC_ERR_INVALID_ARGUMENT);
+    fc_test_fail_allocation(1);
+    CHECK(fc_execute(plan, &args, 2) == FC_ERR_OUT_OF_MEMORY);
+    for (size_t i = 0; i < dst.bytes; i++)
+        if (!CHECK(dst.data[i] == 0xff)) break;
+
+    /* the booked scratch is what a call borrows: the pool's peak says so */
+    fc_memory_info before = {.struct_size = sizeof before}, after = before;
+    fc_pool_trim();
+    fc_memory_query(&before);
+    CHECK(fc_execute(plan, &args, 1) == FC_OK);
+    fc_memory_query(&after);
+    CHECK(after.in_use_bytes == before.in_use_bytes);
+    CHECK(after.cached_bytes >= fc_plan_scratch_bytes(plan, 1, 0) &&
+          after.cached_bytes <= fc_plan_scratch_bytes(plan, 1, 0) * 9 / 8 + 128);
+    for (size_t i = 0; i < dst.bytes; i++)
+        if (!CHECK(dst.data[i] == 0)) break;
+    fc_plan_destroy(plan);
+
+    fc_test_fail_allocation(1);
+    plan = (fc_plan *)&d;
+    CHECK(fc_conv2d_create(&d, &plan) == FC_ERR_OUT_OF_MEMORY && plan == NULL);
+    guarded_free(&src), guarded_free(&dst), guarded_free(&weights);
+}
+
+int main(void) {
+    CHECK(fc_init() == FC_OK && fc_init() == FC_OK);
+    test_refusals();
+    test_selection();
+    test_struct_size();
+    test_execute();
+    fc_runtime_info runtime = {.struct_size = sizeof runtime};
+    fc_runtime_query(&runtime);
+    CHECK(runtime.isa_compiled >> runtime.isa_used & 1);
+    CHECK(fc_measure_peak(FC_F32, 1) > 1e8 && fc_measure_peak(FC_F64, 1) > 1e8);
+    return check_summary("plan");
+}

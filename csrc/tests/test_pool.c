@@ -1,0 +1,486 @@
+/* test_pool.c: pooling against naive loops.
+ *
+ * Sources hold small integers, here and there NaN and infinities, so that sums are exact and
+ * results must be equal. The plan decides shape and algorithm; its driver is then run on a source,
+ * scratch and result that lie against pages which may not be touched, all three filled with NaN
+ * beforehand, gaps between source rows included. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#endif
+#include <math.h>
+
+#include "../driver/driver.h"
+#include "../plan/registry.h"
+#include "check.h"
+#include "guarded.h"
+
+static uint64_t random_state = 1;
+
+static int64_t random_below(int64_t n) {
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (int64_t)((random_state >> 33) % (uint64_t)n);
+}
+
+static int64_t pick(const int64_t *from, int64_t count) { return from[random_below(count)]; }
+#define PICK(...)                                                                                  \
+    pick((const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+typedef enum values { INTEGERS, SPECIALS, NEGATIVES, REALS } values;
+typedef enum form { DENSE, GAPS, REVERSED } form;
+
+typedef struct test_case {
+    fc_pool2d_desc desc;
+    values values;
+    form form;
+    bool at_end;
+    int threads;
+} test_case;
+
+static test_case pooling(fc_pool_kind kind, fc_dtype dtype, int64_t n, int64_t c, int64_t h,
+                         int64_t w, int64_t k, int64_t stride, int64_t padding) {
+    return (test_case){
+        .desc = {.struct_size = sizeof(fc_pool2d_desc), .dtype = dtype, .direction = FC_FORWARD,
+                 .src_layout = FC_LAYOUT_STRIDED, .dst_layout = FC_LAYOUT_STRIDED, .kind = kind,
+                 .count_include_pad = 1, .n = n, .c = c, .ih = h, .iw = w, .kh = k, .kw = k,
+                 .pad_top = padding, .pad_bottom = padding, .pad_left = padding,
+                 .pad_right = padding, .stride_h = stride, .stride_w = stride, .dilation_h = 1,
+                 .dilation_w = 1},
+        .at_end = true,
+        .threads = 1,
+    };
+}
+
+static double get(const void *array, int64_t i, int dtype) {
+    return dtype == FC_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+}
+
+static void set(void *array, int64_t i, int dtype, double value) {
+    if (dtype == FC_F64)
+        ((double *)array)[i] = value;
+    else
+        ((float *)array)[i] = (float)value;
+}
+
+static double random_value(values from) {
+    if (from == REALS) return (double)random_below(1 << 24) / (1 << 22) - 2;
+    if (from == SPECIALS && random_below(12) == 0) {
+        const double specials[] = {(double)NAN, -(double)NAN, (double)INFINITY, -(double)INFINITY};
+        return specials[random_below(4)];
+    }
+    return (double)(random_below(17) - (from == NEGATIVES ? 20 : 8));
+}
+
+/* ---- the naive mirror ----------------------------------------------------------------------- */
+
+static int64_t out_size(int64_t in, int64_t before, int64_t after, int64_t k, int64_t stride,
+                        int64_t dilation, bool ceil_mode) {
+    int64_t room = in + before + after - dilation * (k - 1) - 1 + (ceil_mode ? stride - 1 : 0);
+    if (room < 0) return 0;
+    int64_t out = room / stride + 1;
+    return ceil_mode && (out - 1) * stride >= in + before ? out - 1 : out;
+}
+
+static double naive_max(const fc_pool2d_desc *d, const double *plane, int64_t y, int64_t x,
+                        int64_t *index) {
+    double best = -(double)INFINITY;
+    *index = -1;
+    for (int64_t a = 0; a < d->kh; a++)
+        for (int64_t b = 0; b < d->kw; b++) {
+            int64_t sy = y * d->stride_h - d->pad_top + a * d->dilation_h;
+            int64_t sx = x * d->stride_w - d->pad_left + b * d->dilation_w;
+            if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
+            double v = plane[sy * d->iw + sx];
+            if (*index < 0 || v > best || (isnan(v) && !isnan(best))) {
+                best = v;
+                *index = sy * d->iw + sx;
+            }
+        }
+    return best;
+}
+
+static double naive_average(const fc_pool2d_desc *d, const double *plane, int64_t y, int64_t x) {
+    double sum = 0;
+    int64_t inside = 0, padded = 0;
+    for (int64_t a = 0; a < d->kh; a++)
+        for (int64_t b = 0; b < d->kw; b++) {
+            int64_t sy = y * d->stride_h - d->pad_top + a;
+            int64_t sx = x * d->stride_w - d->pad_left + b;
+            if (sy < d->ih + d->pad_bottom && sx < d->iw + d->pad_right) padded++;
+            if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
+            inside++;
+            sum += plane[sy * d->iw + sx];
+        }
+    int64_t count = d->count_include_pad ? padded : inside;
+    if (d->divisor_override) count = d->divisor_override;
+    return d->dtype == FC_F64 ? sum / (double)count : (double)((float)sum / (float)count);
+}
+
+/* ---- one case ------------------------------------------------------------------------------- */
+
+static const fc_pool_driver *driver_of(int algorithm) {
+    return algorithm == FC_ALGO_POOL_GLOBAL    ? &fc_pool_global
+           : algorithm == FC_ALGO_POOL_INDICES ? &fc_pool_indices
+                                               : &fc_pool_windows;
+}
+
+static void describe(const test_case *t, char *text, size_t size) {
+    const fc_pool2d_desc *d = &t->desc;
+    snprintf(text, size,
+             "%s %s %s n%d c%d %dx%d k%dx%d s%dx%d p%d,%d,%d,%d d%dx%d ceil%d include%d "
+             "override%d values%d form%d end%d threads%d",
+             d->dtype == FC_F64 ? "f64" : "f32", d->kind == FC_POOL_MAX ? "max" : "avg",
+             d->with_indices ? "indices" : "", (int)d->n, (int)d->c, (int)d->ih, (int)d->iw,
+             (int)d->kh, (int)d->kw, (int)d->stride_h, (int)d->stride_w, (int)d->pad_top,
+             (int)d->pad_bottom, (int)d->pad_left, (int)d->pad_right, (int)d->dilation_h,
+             (int)d->dilation_w, d->ceil_mode, d->count_include_pad, (int)d->divisor_override,
+             t->values, t->form, t->at_end, t->threads);
+}
+
+typedef struct pooled {
+    guarded dst, indices;
+    int64_t count;
+} pooled;
+
+/* Makes a source from `plain` (dense doubles), plans and executes. false: no result is due. */
+static bool run(test_case *t, const double *plain, int expected_algorithm, pooled *result) {
+    fc_pool2d_desc *d = &t->desc;
+    char name[256];
+    const int64_t bytes = d->dtype == FC_F64 ? 8 : 4;
+    const int64_t oh = out_size(d->ih, d->pad_top, d->pad_bottom, d->kh, d->stride_h,
+                                d->dilation_h, d->ceil_mode);
+    const int64_t ow = out_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w,
+                                d->dilation_w, d->ceil_mode);
+    const int64_t row = d->iw + (t->form == GAPS ? 3 : 0), plane = row * d->ih + (t->form == GAPS);
+    int64_t origin = 0, count = (d->n * d->c - 1) * plane + (d->ih - 1) * row + d->iw;
+    d->src_stride[0] = plane * d->c, d->src_stride[1] = plane, d->src_stride[2] = row;
+    d->src_stride[3] = 1;
+    if (t->form == GAPS && d->c > 1) { /* channels outermost */
+        d->src_stride[0] = plane;
+        d->src_stride[1] = plane * d->n;
+    }
+    if (t->form == REVERSED) {
+        origin = count - d->iw;
+        for (int i = 0; i < 3; i++) d->src_stride[i] = -d->src_stride[i];
+    }
+    describe(t, name, sizeof name);
+
+    fc_plan *plan = NULL;
+    fc_status status = fc_pool2d_create(d, &plan);
+    if (oh == 0 || ow == 0) {
+        CHECK_AT(status == FC_ERR_INVALID_SHAPE, "%s: %s", name, fc_status_str(status));
+        return false;
+    }
+    if (!CHECK_AT(status == FC_OK, "%s: %s", name, fc_status_str(status))) return false;
+    fc_plan_info info = {.struct_size = sizeof info};
+    fc_plan_query(plan, &info);
+    CHECK_AT(info.dst_shape[2] == oh && info.dst_shape[3] == ow, "%s", name);
+    if (expected_algorithm)
+        CHECK_AT(info.algorithm == expected_algorithm, "%s: %s", name,
+                 fc_algorithm_name((fc_algorithm)info.algorithm));
+
+    guarded src = guarded_new((size_t)(count * bytes), t->at_end);
+    for (int64_t i = 0; i < d->n * d->c * d->ih; i++)
+        for (int64_t x = 0; x < d->iw; x++)
+            set(src.data,
+                origin + i / (d->c * d->ih) * d->src_stride[0] +
+                    i / d->ih % d->c * d->src_stride[1] + i % d->ih * d->src_stride[2] + x,
+                d->dtype, plain[i * d->iw + x]);
+
+    result->count = d->n * d->c * oh * ow;
+    result->dst = guarded_new((size_t)(result->count * bytes), t->at_end);
+    result->indices = guarded_new((size_t)result->count * 8, t->at_end);
+    const fc_args args = {.struct_size = sizeof args, .src = src.data + origin * bytes,
+                          .dst = result->dst.data,
+                          .indices = d->with_indices ? (int64_t *)result->indices.data : NULL};
+    const fc_pool_problem problem = {*d, oh, ow, fc_registry_kernels((fc_dtype)d->dtype)};
+    const fc_pool_driver *driver = driver_of(info.algorithm);
+    const size_t scratch_bytes = driver->scratch_bytes(&problem, t->threads);
+    CHECK_AT(scratch_bytes % 64 == 0, "%s", name);
+    guarded scratch = guarded_new(scratch_bytes, t->at_end);
+    driver->execute(&problem, &args, scratch.data, t->threads);
+    CHECK_AT(guarded_intact(&result->dst), "%s: written beside dst", name);
+    CHECK_AT(guarded_intact(&result->indices), "%s: written beside indices", name);
+    CHECK_AT(guarded_intact(&scratch), "%s: written beside scratch", name);
+    guarded_free(&scratch);
+    guarded_free(&src);
+    fc_plan_destroy(plan);
+    return true;
+}
+
+static void pooled_free(pooled *r) {
+    guarded_free(&r->dst);
+    guarded_free(&r->indices);
+}
+
+static double *random_source(const test_case *t) {
+    const fc_pool2d_desc *d = &t->desc;
+    const int64_t count = d->n * d->c * d->ih * d->iw;
+    double *plain = malloc((size_t)count * sizeof *plain);
+    for (int64_t i = 0; i < count; i++) plain[i] = random_value(t->values);
+    return plain;
+}
+
+static void check_case(test_case t, int expected_algorithm) {
+    const fc_pool2d_desc *d = &t.desc;
+    double *plain = random_source(&t);
+    pooled result;
+    if (run(&t, plain, expected_algorithm, &result)) {
+        char name[256];
+        describe(&t, name, sizeof name);
+        const int64_t ow = out_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w,
+                                    d->dilation_w, d->ceil_mode);
+        const int64_t map = result.count / (d->n * d->c);
+        bool values_good = true, indices_good = true;
+        for (int64_t i = 0; i < result.count; i++) {
+            const double *plane = plain + i / map * d->ih * d->iw;
+            int64_t index = -1, y = i % map / ow, x = i % map % ow;
+            double want = d->kind == FC_POOL_MAX ? naive_max(d, plane, y, x, &index)
+                                                 : naive_average(d, plane, y, x);
+            double got = get(result.dst.data, i, d->dtype);
+            values_good = values_good && (got == want || (isnan(got) && isnan(want)));
+            if (d->with_indices)
+                indices_good = indices_good && ((int64_t *)result.indices.data)[i] == index;
+        }
+        CHECK_AT(values_good, "%s: values", name);
+        CHECK_AT(indices_good, "%s: indices", name);
+        pooled_free(&result);
+    }
+    free(plain);
+}
+
+/* ---- sweeps --------------------------------------------------------------------------------- */
+
+static const fc_dtype dtypes[] = {FC_F32, FC_F64};
+static const fc_pool_kind kinds[] = {FC_POOL_MAX, FC_POOL_AVG};
+
+/* The usual windows on every width around the vectors of every tier. */
+static void test_usual_windows(void) {
+    const int64_t windows[][3] = {{2, 2, 0}, {3, 2, 0}, {3, 2, 1}, {3, 1, 1}, {2, 1, 0},
+                                  {3, 3, 0}, {5, 1, 2}, {4, 4, 0}, {1, 2, 0}, {1, 1, 0}};
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
+        for (int64_t w = 1; w <= 70; w++)
+            for (int j = 0; j < 8; j++) {
+                test_case t = pooling(kinds[j & 1], dtypes[j >> 1 & 1], 1, 3, 7, w, windows[i][0],
+                                      windows[i][1], windows[i][2]);
+                t.values = j & 4 ? SPECIALS : NEGATIVES;
+                t.at_end = (w + j) % 3 != 0;
+                t.desc.ceil_mode = (int32_t)(w & 1);
+                check_case(t, 0);
+            }
+}
+
+static void test_random_windows(int cases) {
+    for (int i = 0; i < cases; i++) {
+        /* one draw a statement: the order among a call's arguments is the compiler's */
+        const fc_pool_kind kind = kinds[random_below(2)];
+        const fc_dtype dtype = dtypes[random_below(2)];
+        test_case t = pooling(kind, dtype, PICK(1, 1, 2), 1, 1, 1, 1, 1, 0);
+        fc_pool2d_desc *d = &t.desc;
+        d->c = PICK(1, 2, 3, 17);
+        d->ih = PICK(1, 2, 3, 5, 7, 8, 14, 19);
+        d->iw = PICK(1, 2, 3, 4, 5, 7, 8, 9, 14, 15, 16, 17, 31, 32, 33, 47, 65);
+        d->kh = 1 + random_below(5), d->kw = 1 + random_below(5);
+        d->stride_h = 1 + random_below(4), d->stride_w = 1 + random_below(4);
+        if (d->kind == FC_POOL_MAX)
+            d->dilation_h = PICK(1, 1, 2, 3), d->dilation_w = PICK(1, 1, 2, 3);
+        d->pad_top = random_below(d->kh / 2 + 1), d->pad_bottom = random_below(d->kh / 2 + 1);
+        d->pad_left = random_below(d->kw / 2 + 1), d->pad_right = random_below(d->kw / 2 + 1);
+        d->ceil_mode = (int32_t)random_below(2);
+        d->count_include_pad = (int32_t)random_below(2);
+        d->with_indices = d->kind == FC_POOL_MAX && random_below(3) == 0;
+        if (d->kind == FC_POOL_AVG) d->divisor_override = PICK(0, 0, 0, 1, 4, 7, -3, -8);
+        t.values = (values)random_below(3);
+        t.form = (form)random_below(3);
+        t.at_end = random_below(4) != 0;
+        t.threads = (int)PICK(1, 1, 3);
+        check_case(t, d->with_indices ? FC_ALGO_POOL_INDICES : 0);
+    }
+}
+
+/* Windows, strides and dilations beyond the image: neither time nor scratch follow them. */
+static void test_huge_windows(void) {
+    const int64_t far = INT64_C(1) << 24;
+    for (int j = 0; j < 4; j++)
+        for (int64_t w = 1; w <= 40; w += w < 5 ? 1 : 7) {
+            /* kernels wider than the image and its border, by ceil_mode */
+            test_case t = pooling(kinds[j & 1], dtypes[j >> 1], 1, 3, 4, w, 3, 1, 1);
+            t.values = SPECIALS;
+            t.desc.kw = 2 * w + 70, t.desc.pad_left = t.desc.pad_right = t.desc.kw / 2;
+            check_case(t, FC_ALGO_POOL_ROWS);
+            t.desc.kw = 200, t.desc.pad_left = 90, t.desc.pad_right = 0;
+            t.desc.stride_w = 300, t.desc.ceil_mode = 1;
+            t.desc.count_include_pad = w & 1;
+            check_case(t, FC_ALGO_POOL_ROWS);
+            t.desc.with_indices = t.desc.kind == FC_POOL_MAX;
+            check_case(t, 0);
+            t = pooling(FC_POOL_MAX, dtypes[j >> 1], 1, 3, 4, w, 2, 1, 1);
+            t.desc.dilation_h = t.desc.dilation_w = far;
+            t.desc.stride_h = t.desc.stride_w = far + 3, t.desc.ceil_mode = 1;
+            t.desc.with_indices = j & 1;
+            check_case(t, 0);
+            t.desc.dilation_h = t.desc.dilation_w = 1;
+            check_case(t, 0);
+        }
+    /* windows between whose taps the image fits: nothing to take */
+    for (int j = 0; j < 4; j++) {
+        test_case t = pooling(FC_POOL_MAX, dtypes[j & 1], 1, 2, 1, 1, 2, 1, 1);
+        t.desc.dilation_h = t.desc.dilation_w = 2;
+        t.desc.with_indices = j >> 1;
+        check_case(t, 0);
+        t = pooling(FC_POOL_MAX, dtypes[j & 1], 1, 2, 70, 70, 2, 1, 1);
+        t.desc.dilation_h = t.desc.dilation_w = 71;
+        t.desc.with_indices = j >> 1;
+        check_case(t, 0);
+        t.desc.dilation_w = 1;
+        check_case(t, 0);
+        t.desc.ih = t.desc.iw = 2;
+        t.desc.dilation_w = t.desc.stride_w = 300, t.desc.ceil_mode = 1;
+        t.desc.dilation_h = 1;
+        check_case(t, 0);
+    }
+    const int64_t wide = INT64_C(1) << 40;
+    const fc_pool2d_desc huge = {
+        .struct_size = sizeof huge, .dtype = FC_F32, .direction = FC_FORWARD,
+        .src_layout = FC_LAYOUT_STRIDED, .dst_layout = FC_LAYOUT_STRIDED, .kind = FC_POOL_AVG,
+        .n = 1, .c = 1, .ih = 3, .iw = 3, .kh = 1, .kw = wide, .pad_left = wide / 2,
+        .pad_right = wide / 2, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1,
+        .src_stride = {9, 9, 3, 1}};
+    fc_plan *plan = NULL;
+    if (CHECK(fc_pool2d_create(&huge, &plan) == FC_OK)) {
+        const float src[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+        float dst[12];
+        const fc_args args = {.struct_size = sizeof args, .src = src, .dst = dst};
+        CHECK(fc_plan_scratch_bytes(plan, 2, 0) < 65536);
+        CHECK(fc_execute(plan, &args, 2) == FC_OK);
+        CHECK(dst[0] == 2 && dst[1] == 2 && dst[4] == 5 && dst[8] == 8);
+        fc_plan_destroy(plan);
+    }
+}
+
+static void test_global(void) {
+    for (int j = 0; j < 4; j++)
+        for (int64_t h = 1; h <= 9; h += 2)
+            for (int64_t w = 1; w <= 140; w += w < 70 ? 1 : 13) {
+                test_case t = pooling(kinds[j & 1], dtypes[j >> 1], 1 + w % 2, PICK(1, 5, 16, 37),
+                                      h, w, 1, 1, 0);
+                t.desc.kh = h, t.desc.kw = w;
+                t.desc.stride_h = h, t.desc.stride_w = w;
+                if (t.desc.kind == FC_POOL_AVG) t.desc.divisor_override = PICK(0, 0, 3, -2);
+                t.values = (values)random_below(3);
+                t.form = (form)random_below(3);
+                t.at_end = random_below(4) != 0;
+                t.threads = (int)PICK(1, 3);
+                check_case(t, FC_ALGO_POOL_GLOBAL);
+            }
+}
+
+/* ---- the same bits, however cut ------------------------------------------------------------- */
+
+static void check_threads(test_case t) {
+    char name[256];
+    describe(&t, name, sizeof name);
+    const fc_pool2d_desc *d = &t.desc;
+    t.values = REALS;
+    double *plain = random_source(&t);
+    pooled one, other;
+    t.threads = 1;
+    if (run(&t, plain, 0, &one)) {
+        for (int threads = 2; threads <= 5; threads++) {
+            t.threads = threads;
+            if (!run(&t, plain, 0, &other)) continue;
+            CHECK_AT(!memcmp(one.dst.data, other.dst.data, one.dst.bytes), "%s", name);
+            if (d->with_indices)
+                CHECK_AT(!memcmp(one.indices.data, other.indices.data, one.indices.bytes), "%s",
+                         name);
+            pooled_free(&other);
+        }
+        /* the last image alone */
+        test_case last = t;
+        last.desc.n = 1;
+        if (run(&last, plain + (d->n - 1) * d->c * d->ih * d->iw, 0, &other)) {
+            CHECK_AT(!memcmp(one.dst.data + (one.dst.bytes - other.dst.bytes), other.dst.data,
+                             other.dst.bytes),
+                     "%s: batch", name);
+            pooled_free(&other);
+        }
+        pooled_free(&one);
+    }
+    free(plain);
+}
+
+static void test_threads(void) {
+    for (int j = 0; j < 8; j++) {
+        const fc_pool_kind kind = kinds[j & 1];
+        const fc_dtype dtype = dtypes[j >> 1 & 1];
+        test_case t = pooling(kind, dtype, 5, 19, 65, 61, 3, 2, 1);
+        t.form = j & 4 ? GAPS : DENSE;
+        check_threads(t);
+        check_threads(pooling(kind, dtype, 2, 1, 501, 603, 3, 1, 1));
+        check_threads(pooling(kind, dtype, 3, 1500, 7, 7, 3, 1, 1));
+        t = pooling(kind, dtype, 3, 1001, 11, 13, 1, 1, 0);
+        t.desc.kh = 11, t.desc.kw = 13;
+        t.form = j & 4 ? GAPS : DENSE;
+        check_threads(t);
+        t = pooling(FC_POOL_MAX, dtype, 3, 19, 65, 61, 3, 2, 1);
+        t.desc.with_indices = 1;
+        check_threads(t);
+    }
+}
+
+/* Rounding: within what summing in any order may lose. */
+static void test_rounding(void) {
+    for (int j = 0; j < 4; j++) {
+        test_case t = pooling(FC_POOL_AVG, dtypes[j & 1], 1, 2, 33, 47, 5, 2, 1);
+        if (j & 2) {
+            t.desc.kh = t.desc.ih, t.desc.kw = t.desc.iw;
+            t.desc.pad_top = t.desc.pad_bottom = t.desc.pad_left = t.desc.pad_right = 0;
+        }
+        t.values = REALS;
+        const fc_pool2d_desc *d = &t.desc;
+        double *plain = random_source(&t);
+        pooled result;
+        if (run(&t, plain, j & 2 ? FC_ALGO_POOL_GLOBAL : FC_ALGO_POOL_ROWS, &result)) {
+            const int64_t map = result.count / 2;
+            const int64_t ow = out_size(d->iw, d->pad_left, d->pad_right, d->kw, 2, 1, false);
+            const double unit = d->dtype == FC_F64 ? 0x1p-53 : 0x1p-24;
+            for (int64_t i = 0; i < result.count; i++) {
+                double want = naive_average(d, plain + i / map * d->ih * d->iw, i % map / ow,
+                                            i % map % ow);
+                /* values are below 2 */
+                double bound = 2 * unit * (double)(d->kh * d->kw + 2);
+                CHECK_AT(fabs(get(result.dst.data, i, d->dtype) - want) <= bound, "%d", j);
+            }
+            pooled_free(&result);
+        }
+        free(plain);
+    }
+}
+
+static void test_refusals(void) {
+    for (int j = 0; j < 3; j++) {
+        test_case t = pooling(FC_POOL_MAX, FC_F32, 1, 1, 6, 6, j == 1 ? 6 : 2, 2, 0);
+        t.desc.with_indices = j == 2;
+        t.desc.src_stride[0] = t.desc.src_stride[1] = 36;
+        t.desc.src_stride[2] = 6, t.desc.src_stride[3] = 1;
+        const int algorithm[] = {FC_ALGO_POOL_ROWS, FC_ALGO_POOL_GLOBAL, FC_ALGO_POOL_INDICES};
+        fc_plan *plan = NULL;
+        if (!CHECK(fc_pool2d_create(&t.desc, &plan) == FC_OK)) continue;
+        fc_plan_info info = {.struct_size = sizeof info};
+        fc_plan_query(plan, &info);
+        CHECK(info.algorithm == algorithm[j] && info.reason && !info.refusal[algorithm[j]]);
+        for (int i = 0; i < 3; i++) CHECK(i == j || info.refusal[algorithm[i]]);
+        fc_plan_destroy(plan);
+    }
+}
+
+int main(void) {
+    if (!CHECK(fc_init() == FC_OK)) return check_summary("test_pool");
+    test_refusals();
+    test_usual_windows();
+    test_random_windows(12000);
+    test_huge_windows();
+    test_global();
+    test_threads();
+    test_rounding();
+    return check_summary("test_pool");
+}

@@ -1,0 +1,34 @@
+"""Naive float64 mirror of every fastconv operation: the oracle that the engine is tested against.
+
+Each function here has the name, the arguments (but for ``out``, ``threads`` and ``algorithm``) and
+the meaning of its namesake in ``fastconv.functional``, and raises the same kind of exception for
+the same bad input. It takes float16, float32 and float64 arrays of any byte order and strides,
+computes in float64, and returns float64 (``max_pool2d``'s indices: int64).
+
+The code is written to be seen to be right, not to be fast: a loop over the kernel's taps, and
+whole arrays inside it. It imports NumPy and nothing of the engine, so that an error in the one is
+not an error in the other. It is never a fallback.
+
+>>> import numpy as np
+>>> from fastconv import reference
+>>> image = np.arange(16.0, dtype=np.float32).reshape(1, 1, 4, 4)
+>>> reference.max_pool2d(image, 2)
+array([[[[ 5.,  7.],
+         [13., 15.]]]])
+"""
+
+from .conv import conv2d
+from .elementwise import relu, softmax
+from .linear import linear
+from .pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+
+__all__ = [
+    "avg_pool2d",
+    "conv2d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "linear",
+    "max_pool2d",
+    "relu",
+    "softmax",
+]

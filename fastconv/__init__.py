@@ -1,0 +1,102 @@
+"""fastconv: convolution and pooling for NumPy arrays on CPUs, by hand-optimised kernels.
+
+>>> import numpy as np
+>>> import fastconv.functional as F
+>>> image = np.ones((1, 1, 4, 4), np.float32)
+>>> F.conv2d(image, np.ones((1, 1, 3, 3), np.float32), padding="same").shape
+(1, 1, 4, 4)
+
+The operations are in ``fastconv.functional``; their plain float64 mirror, for checking, is in
+``fastconv.reference``.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+try:
+    import fastconv._core  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "fastconv._core":
+        raise
+    raise ImportError(
+        f"fastconv: the compiled part, fastconv._core, is missing from {__path__[0]}: this folder "
+        f"has not been built (pip install .), or was built for another version of Python"
+    ) from error
+
+from fastconv import functional
+from fastconv.runtime import (
+    empty_cache,
+    get_num_threads,
+    memory_stats,
+    num_threads,
+    runtime_info,
+    set_num_threads,
+    show_runtime,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastconv import reference
+    from fastconv.explanation import Explanation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Explanation",
+    "__version__",
+    "empty_cache",
+    "explain",
+    "functional",
+    "get_num_threads",
+    "memory_stats",
+    "num_threads",
+    "reference",
+    "runtime_info",
+    "set_num_threads",
+    "show_runtime",
+]
+
+
+def explain(
+    op: "str | Callable[..., Any]", /, *args: Any, measure: bool = False, **kwargs: Any
+) -> "Explanation":
+    """Say how a call would be computed: algorithm, reasons, scratch, and on request its speed.
+
+    Args:
+        op: a function of ``fastconv.functional``, or its name.
+        *args, **kwargs: what the function would be called with.
+        measure: also run it, for about 0.2 s, and measure the roof it is compared with. What is
+            timed is the engine: neither the Python above it nor conversions of the input. An
+            ``out`` array is then written.
+
+    Returns:
+        Explanation, whose ``str`` is a readable block.
+
+    Raises:
+        TypeError, ValueError, MemoryError: as the call itself would; ValueError also for an unknown
+        op, and for measure=True on an empty input.
+
+    >>> import numpy as np
+    >>> image, kernel = np.ones((1, 8, 9, 9)), np.ones((8, 8, 3, 3))
+    >>> explain("conv2d", image, kernel, padding=1).flops == 2 * 8 * 8 * 9 * 9 * 9
+    True
+    """
+    from fastconv import explanation  # with dataclasses and inspect; an import alone needs neither
+
+    return explanation.explain(op, args, kwargs, measure)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "reference":
+        # Not `from fastconv import reference`, which would ask here again.
+        return importlib.import_module("fastconv.reference")
+    if name == "Explanation":
+        from fastconv.explanation import Explanation
+
+        return Explanation
+    raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,103 @@
+"""The boundary between Python and the C engine; what ops.py and runtime.py may use of it.
+
+An operation returns None when it refuses its arguments; diagnosis.py then says why.
+"""
+
+import numpy as np
+
+ALGORITHM_CODES: dict[str, int]
+ACTIVATION_CODES: dict[str, int]
+POOL_MAX: int
+POOL_AVG: int
+
+Array = np.ndarray
+
+class Probe:
+    """Handed to an operation in place of a request to run it: filled with what would be done."""
+
+    measure: bool
+    algorithm: str
+    tier: str
+    reason: str
+    refusals: dict[str, str]
+    flops: int
+    scratch_bytes: int
+    packed_weight_bytes: int
+    copied_bytes: int
+    threads: int
+    seconds: float
+    peak: float
+    def __init__(self, measure: bool = False) -> None: ...
+
+# Without a probe an operation returns its result, with one the probe.
+def conv2d(
+    input: object,
+    weight: object,
+    bias: object,
+    residual: object,
+    out: object,
+    stride_h: int,
+    stride_w: int,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+    activation: int,
+    algorithm: int,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def pool2d(
+    op: str,
+    pool_kind: int,
+    input: object,
+    out: object,
+    whole_plane: bool,
+    kernel_h: int,
+    kernel_w: int,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int,
+    with_indices: bool,
+    threads: int,
+    probe: Probe | None,
+) -> Array | tuple[Array, Array] | Probe | None: ...
+def linear(
+    input: object,
+    weight: object,
+    bias: object,
+    out: object,
+    activation: int,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def relu(input: object, out: object, threads: int, probe: Probe | None) -> Array | Probe | None: ...
+def softmax(
+    input: object, dim: int, out: object, threads: int, probe: Probe | None
+) -> Array | Probe | None: ...
+def overlap(a: Array, b: Array) -> bool: ...
+
+# ---- runtime
+def initialize() -> None: ...
+def runtime_query() -> dict[str, object]: ...
+def cores() -> int: ...
+def limited(threads: int) -> int: ...
+def memory_query() -> dict[str, int]: ...
+def pool_trim() -> None: ...
+def set_verbose(on: bool) -> None: ...
+
+# ---- test hooks
+def _trace(record: list[tuple[str, str, str, int]] | None) -> None: ...
+def _plan_count() -> int: ...
+def _fail_allocation(nth: int) -> None: ...
+def _fp_control() -> int: ...
+def _fp_control_inside(dtype: str, threads: int) -> list[int]: ...

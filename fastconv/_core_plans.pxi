@@ -1,0 +1,304 @@
+# Plans, their cache, and the one place where the engine is executed. Included by _core.pyx.
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_GetItemWithError
+
+
+@cython.final
+@cython.no_gc
+cdef class Plan:
+    """Owner of an fc_plan. Whoever executes it holds a reference, so that eviction by another
+    thread destroys it only afterwards."""
+
+    cdef fc_plan *handle
+    cdef fc_plan_info info
+
+    def __dealloc__(self):
+        fc_plan_destroy(self.handle)
+
+
+@cython.final
+cdef class PlanCache:
+    """Plans of one operation by the bytes of their descriptor; the oldest leaves when it is full.
+
+    The key is bytes, so hashing and comparing run no Python code: under the GIL each step is
+    atomic, and there is no lock that a fork could leave taken.
+    """
+
+    cdef dict plans
+    cdef int code
+    cdef Py_ssize_t limit
+
+    def __cinit__(self, int code, Py_ssize_t limit):
+        self.plans = {}
+        self.code = code
+        self.limit = limit
+
+    cdef Plan get(self, str op, const void *desc, Py_ssize_t size):
+        cdef bytes key = PyBytes_FromStringAndSize(<const char *>desc, size)
+        cdef PyObject *found = PyDict_GetItemWithError(self.plans, key)
+        if found != NULL:
+            return <Plan>found
+        plan = self.create(op, desc)
+        if len(self.plans) >= self.limit:
+            del self.plans[next(iter(self.plans))]
+        self.plans[key] = plan
+        return plan
+
+    cdef Plan create(self, str op, const void *desc):
+        cdef Plan plan = Plan.__new__(Plan)
+        cdef fc_status status
+        if self.code == OP_CONV2D:
+            status = fc_conv2d_create(<const fc_conv2d_desc *>desc, &plan.handle)
+        elif self.code == OP_POOL2D:
+            status = fc_pool2d_create(<const fc_pool2d_desc *>desc, &plan.handle)
+        elif self.code == OP_LINEAR:
+            status = fc_linear_create(<const fc_linear_desc *>desc, &plan.handle)
+        elif self.code == OP_UNARY:
+            status = fc_unary_create(<const fc_unary_desc *>desc, &plan.handle)
+        else:
+            status = fc_softmax_create(<const fc_softmax_desc *>desc, &plan.handle)
+        if status != FC_OK:
+            plan.handle = NULL
+            if (status == FC_ERR_UNSUPPORTED and self.code == OP_CONV2D
+                    and (<const fc_conv2d_desc *>desc).algorithm != FC_ALGO_AUTO):
+                self.explain_refusal(op, <const fc_conv2d_desc *>desc)
+            raise_status(op, status, 0)
+        plan.info.struct_size = sizeof(fc_plan_info)
+        fc_plan_query(plan.handle, &plan.info)
+        return plan
+
+    cdef int explain_refusal(self, str op, const fc_conv2d_desc *forced) except -1:
+        """Raise with the engine's own reason for not taking the forced algorithm."""
+        cdef fc_conv2d_desc automatic = forced[0]
+        cdef Plan plan
+        cdef const char *reason
+        automatic.algorithm = FC_ALGO_AUTO
+        plan = self.get(op, &automatic, sizeof(automatic))
+        reason = plan.info.refusal[forced.algorithm]
+        raise ValueError(
+            f"{op}: algorithm {algorithm_name(forced.algorithm)!r} does not take this shape: "
+            f"{'no reason given' if reason == NULL else text(reason)}; give algorithm=None to let "
+            f"the engine choose (here {algorithm_name(plan.info.algorithm)!r})"
+        )
+
+
+cdef enum:
+    OP_CONV2D = 1
+    OP_POOL2D = 2
+    OP_LINEAR = 3
+    OP_UNARY = 4
+    OP_SOFTMAX = 5
+
+# At most 1024 plans in all.
+cdef PlanCache _conv2d_plans = PlanCache(OP_CONV2D, 512)
+cdef PlanCache _pool2d_plans = PlanCache(OP_POOL2D, 256)
+cdef PlanCache _linear_plans = PlanCache(OP_LINEAR, 128)
+cdef PlanCache _unary_plans = PlanCache(OP_UNARY, 64)
+cdef PlanCache _softmax_plans = PlanCache(OP_SOFTMAX, 64)
+
+
+def _plan_count():
+    """Test hook: the number of plans kept, of all operations."""
+    return sum([len((<PlanCache>cache).plans) for cache in (
+        _conv2d_plans, _pool2d_plans, _linear_plans, _unary_plans, _softmax_plans)])
+
+
+cdef inline str text(const char *message):
+    return message.decode("utf-8", "replace")
+
+
+cdef inline str algorithm_name(int algorithm):
+    return text(fc_algorithm_name(<fc_algorithm>algorithm))
+
+
+cdef inline str tier_name(int isa):
+    return text(fc_isa_name(<fc_isa>isa))
+
+
+cdef int raise_status(str op, fc_status status, size_t scratch) except -1:
+    message = text(fc_status_str(status))
+    if status == FC_ERR_OUT_OF_MEMORY:
+        if scratch:
+            raise MemoryError(
+                f"{op}: {message}: {scratch} bytes of scratch were asked for; nothing was written; "
+                f"free other arrays or give fewer threads"
+            )
+        raise MemoryError(f"{op}: {message}, where a few kilobytes were asked for; free arrays")
+    if status == FC_ERR_OVERFLOW:
+        raise ValueError(
+            f"{op}: the arguments describe something too large: {message}; work on smaller pieces"
+        )
+    if (status == FC_ERR_INVALID_ARGUMENT or status == FC_ERR_INVALID_SHAPE
+            or status == FC_ERR_UNSUPPORTED):
+        raise ValueError(
+            f"{op}: the engine refused the arguments: {message}; see help(fastconv.functional.{op})"
+        )
+    raise RuntimeError(f"{op}: {message} (status {<int>status})")
+
+
+cdef int check_shape(str op, Plan plan, int64_t a, int64_t b, int64_t c, int64_t d) except -1:
+    """The engine writes the shape it derived itself: a different one would overrun the result."""
+    cdef const int64_t *shape = plan.info.dst_shape
+    if shape[0] != a or shape[1] != b or shape[2] != c or shape[3] != d:
+        raise RuntimeError(
+            f"{op}: the engine derives the result shape "
+            f"{(shape[0], shape[1], shape[2], shape[3])} where {(a, b, c, d)} was expected; "
+            f"this is a defect of fastconv, please report it"
+        )
+    return 0
+
+
+# ---- execution ----------------------------------------------------------------------------------
+
+# One flag for both observers, so that an unobserved call pays one test.
+cdef bint _watched = False
+cdef bint _verbose = False
+cdef list _record = None
+
+
+def _trace(record):
+    """Test hook: append (op, algorithm, tier, threads) to a list at each execution; None stops."""
+    global _record, _watched
+    _record = record
+    _watched = _verbose or _record is not None
+
+
+def set_verbose(bint on):
+    """Write one line to stderr for each execution."""
+    global _verbose, _watched
+    _verbose = on
+    _watched = _verbose or _record is not None
+
+
+cdef inline int allowed_threads(int threads) noexcept:
+    """`threads`, within what omp_set_num_threads (threadpoolctl) left to this thread."""
+    cdef int limit = thread_limit()
+    return limit if 0 < limit < threads else threads
+
+
+cdef int execute(
+    str op, Plan plan, fc_args *args, int threads, cnp.ndarray src, cnp.ndarray dst, int64_t copied
+) except -1:
+    cdef fc_status status
+    cdef int used = allowed_threads(threads)
+    args.struct_size = sizeof(fc_args)
+    if _watched:
+        status = execute_watched(op, plan, args, used, src, dst, copied)
+    else:
+        with nogil:
+            status = fc_execute(plan.handle, args, used)
+    if status != FC_OK:
+        raise_status(op, status, fc_plan_scratch_bytes(plan.handle, used, 0))
+    return 0
+
+
+cdef fc_status execute_watched(
+    str op, Plan plan, fc_args *args, int threads, cnp.ndarray src, cnp.ndarray dst, int64_t copied
+) except *:
+    cdef fc_status status
+    cdef str algorithm = algorithm_name(plan.info.algorithm), tier = tier_name(plan.info.isa)
+    start = perf_counter_ns()
+    with nogil:
+        status = fc_execute(plan.handle, args, threads)
+    elapsed = perf_counter_ns() - start
+    if status != FC_OK:
+        return status
+    record = _record
+    if record is not None:
+        record.append((op, algorithm, tier, threads))
+    if _verbose and sys.stderr is not None:
+        shapes = (
+            "x".join(map(str, (<object>src).shape)) + " -> " + "x".join(map(str, (<object>dst).shape))
+        )
+        remark = "; scalar: no vector instructions" if plan.info.isa == FC_ISA_SCALAR else ""
+        print(
+            f"fastconv: {op} {shapes} {(<object>src).dtype.name} {algorithm} {tier} "
+            f"{threads} thread{'s' if threads > 1 else ''} {elapsed / 1e6:.3f} ms "
+            f"{copied} bytes copied{remark}",
+            file=sys.stderr,
+        )
+    return status
+
+
+# ---- explain ------------------------------------------------------------------------------------
+
+cdef enum:
+    MEASURE_NS = 200_000_000
+    LEAST_REPEATS = 5
+
+
+@cython.final
+cdef class Probe:
+    """Handed to an operation in place of a request to run it: filled with what would be done.
+
+    With `measure` the operation runs, in a loop, and the engine's time is taken: fc_execute alone,
+    with neither the Python above it nor conversions of the input.
+    """
+
+    cdef readonly bint measure
+    cdef readonly str algorithm, tier, reason
+    cdef readonly dict refusals
+    cdef readonly object flops, scratch_bytes, packed_weight_bytes, copied_bytes
+    cdef readonly int threads
+    cdef readonly object seconds, peak
+
+    def __cinit__(self, bint measure=False):
+        self.measure = measure
+
+    cdef bint describe(self, str op, Plan plan, int threads, int64_t copied, bint empty) except -1:
+        """Note what the plan says; True when that is all that was asked."""
+        cdef fc_plan_info *info = &plan.info
+        cdef int i
+        self.threads = allowed_threads(threads)
+        self.algorithm = algorithm_name(info.algorithm)
+        self.tier = tier_name(info.isa)
+        self.reason = "" if info.reason == NULL else text(info.reason)
+        self.refusals = {
+            algorithm_name(i): text(info.refusal[i])
+            for i in range(<int>FC_ALGO_COUNT) if info.refusal[i] != NULL
+        }
+        # The plan of an empty batch is that of one image.
+        self.flops = 0 if empty else info.flops
+        self.scratch_bytes = fc_plan_scratch_bytes(plan.handle, self.threads, 0)
+        self.packed_weight_bytes = info.packed_weight_bytes
+        self.copied_bytes = copied
+        if self.measure and empty:
+            raise ValueError(
+                f"{op}: measure=True, but input is empty; give at least one image to measure"
+            )
+        return not self.measure
+
+    cdef int run(self, str op, Plan plan, fc_args *args) except -1:
+        """Time the engine: median of repeats, each long enough for the clock."""
+        cdef fc_status status = FC_OK
+        cdef int i, count = 1
+        cdef int threads = self.threads
+        cdef fc_dtype dtype = <fc_dtype>plan.info.dtype
+        cdef double peak
+        args.struct_size = sizeof(fc_args)
+        times = []
+        spent = 0
+        while spent < MEASURE_NS or len(times) < LEAST_REPEATS:
+            start = perf_counter_ns()
+            with nogil:
+                for i in range(count):
+                    status = fc_execute(plan.handle, args, threads)
+                    if status != FC_OK:
+                        break
+            elapsed = perf_counter_ns() - start
+            if status != FC_OK:
+                raise_status(op, status, fc_plan_scratch_bytes(plan.handle, threads, 0))
+            spent += elapsed
+            if elapsed < 20_000 and count < 1024:
+                count *= 2  # still warming up: the clock's own cost would show
+                continue
+            times.append(elapsed / count)
+        if len(times) > LEAST_REPEATS:
+            del times[0]  # the warm-up
+        times.sort()
+        self.seconds = times[len(times) // 2] * 1e-9
+        with nogil:
+            peak = fc_measure_peak(dtype, threads)
+        self.peak = peak
+        return 0

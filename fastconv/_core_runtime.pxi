@@ -1,0 +1,101 @@
+# The engine's start, what it knows of the machine, memory statistics, test hooks. Included by
+# _core.pyx.
+
+# Threads that omp_set_num_threads left to the calling thread, 0 when nothing was limited.
+cdef extern from *:
+    """
+    extern int fc_thread_limit(void) __attribute__((weak));
+    static inline int fcpy_thread_limit(void) { return fc_thread_limit ? fc_thread_limit() : 0; }
+    """
+    int thread_limit_of_caller "fcpy_thread_limit"() noexcept nogil
+
+
+cdef inline int thread_limit() noexcept:
+    return thread_limit_of_caller()
+
+
+def initialize():
+    """Detect the CPU and choose the tier; ImportError when that is impossible."""
+    cdef fc_status status = fc_init()
+    if status == FC_ERR_UNKNOWN_ISA:
+        raise ImportError(
+            f"fastconv: the environment variable FASTCONV_MAX_ISA is "
+            f"{environ.get('FASTCONV_MAX_ISA')!r}, expected one of {text(TIER_NAMES)} on this "
+            f"architecture; unset it to use the best that the CPU has"
+        )
+    if status != FC_OK:
+        raise ImportError(f"fastconv: the engine does not start: {text(fc_status_str(status))}")
+
+
+def runtime_query():
+    """What the engine found: tiers, OpenMP, cores, caches."""
+    cdef fc_runtime_info info
+    cdef int isa
+    memset(&info, 0, sizeof(info))
+    info.struct_size = sizeof(info)
+    fc_runtime_query(&info)
+    return {
+        "tier_available": tier_name(info.isa_detected),
+        "tier_in_use": tier_name(info.isa_used),
+        "tiers_compiled": tuple(
+            [tier_name(isa) for isa in range(64) if info.isa_compiled >> isa & 1]),
+        "openmp": bool(info.openmp),
+        "cores": info.cores,
+        "forked_child": bool(info.forked_child),
+        "l1d_bytes": info.l1d_bytes,
+        "l2_bytes": info.l2_bytes,
+        "l3_bytes": info.l3_bytes,
+    }
+
+
+def cores():
+    """Usable cores now: affinity mask and cgroup quota respected."""
+    return fc_cores()
+
+
+def limited(int threads):
+    """`threads`, within the OpenMP limit of the calling thread."""
+    return allowed_threads(threads)
+
+
+def memory_query():
+    cdef fc_memory_info info
+    memset(&info, 0, sizeof(info))
+    info.struct_size = sizeof(info)
+    fc_memory_query(&info)
+    return {
+        "in_use_bytes": info.in_use_bytes,
+        "cached_bytes": info.cached_bytes,
+        "peak_bytes": info.peak_bytes,
+        "limit_bytes": info.limit_bytes,
+        "hits": info.hits,
+        "misses": info.misses,
+    }
+
+
+def pool_trim():
+    """Return all cached blocks to the operating system."""
+    with nogil:
+        fc_pool_trim()
+
+
+# ---- test hooks ---------------------------------------------------------------------------------
+
+def _fail_allocation(int64_t nth):
+    """Let the nth allocation of the engine from now fail once (1: the next); 0 disarms."""
+    fc_test_fail_allocation(nth)
+
+
+def _fp_control():
+    """The floating-point control word (MXCSR, FPCR) of the calling thread."""
+    return fc_test_fp_control()
+
+
+def _fp_control_inside(str dtype, int threads):
+    """The control word inside a parallel region, of each of `threads` threads."""
+    cdef uint64_t[64] control
+    if dtype not in ("float32", "float64") or not 1 <= threads <= 64:
+        raise ValueError("_fp_control_inside: dtype is 'float32' or 'float64', threads 1 to 64")
+    memset(control, 0, sizeof(control))
+    fc_test_fp_control_inside(FC_F64 if dtype == "float64" else FC_F32, threads, control)
+    return [control[i] for i in range(threads)]

@@ -1,0 +1,268 @@
+"""The C header of the engine, csrc/include/fastconv.h, as Cython sees it."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+
+cdef extern from "fastconv.h" nogil:
+    ctypedef enum fc_status:
+        FC_OK
+        FC_ERR_INVALID_ARGUMENT
+        FC_ERR_INVALID_SHAPE
+        FC_ERR_OVERFLOW
+        FC_ERR_VERSION
+        FC_ERR_UNSUPPORTED
+        FC_ERR_OUT_OF_MEMORY
+        FC_ERR_UNKNOWN_ISA
+
+    const char *fc_status_str(fc_status status)
+
+    ctypedef enum fc_dtype:
+        FC_F32
+        FC_F64
+
+    ctypedef enum fc_isa:
+        FC_ISA_SCALAR
+        FC_ISA_SSE2
+        FC_ISA_AVX2
+        FC_ISA_AVX512
+        FC_ISA_NEON
+
+    ctypedef enum fc_layout:
+        FC_LAYOUT_STRIDED
+        FC_LAYOUT_NCHW16C
+
+    ctypedef enum fc_direction:
+        FC_FORWARD
+
+    ctypedef enum fc_algorithm:
+        FC_ALGO_AUTO
+        FC_ALGO_DIRECT
+        FC_ALGO_1X1
+        FC_ALGO_IM2COL
+        FC_ALGO_DEPTHWISE
+        FC_ALGO_GEMM
+        FC_ALGO_POOL_ROWS
+        FC_ALGO_POOL_GLOBAL
+        FC_ALGO_POOL_INDICES
+        FC_ALGO_ELEMENTWISE
+        FC_ALGO_SOFTMAX
+        FC_ALGO_COUNT
+
+    const char *fc_isa_name(fc_isa isa)
+    const char *fc_algorithm_name(fc_algorithm algorithm)
+
+    ctypedef enum fc_activation:
+        FC_ACT_NONE
+        FC_ACT_RELU
+        FC_ACT_RELU6
+        FC_ACT_SIGMOID
+        FC_ACT_TANH
+
+    fc_status fc_init()
+
+    ctypedef struct fc_runtime_info:
+        uint32_t struct_size
+        int32_t isa_detected
+        int32_t isa_used
+        int32_t openmp
+        int32_t cores
+        int32_t forked_child
+        uint64_t isa_compiled
+        uint64_t l1d_bytes
+        uint64_t l2_bytes
+        uint64_t l3_bytes
+
+    void fc_runtime_query(fc_runtime_info *info)
+    int fc_cores()
+    double fc_measure_peak(fc_dtype dtype, int threads)
+
+    ctypedef struct fc_memory_info:
+        uint32_t struct_size
+        uint64_t in_use_bytes
+        uint64_t cached_bytes
+        uint64_t peak_bytes
+        uint64_t limit_bytes
+        uint64_t hits
+        uint64_t misses
+
+    void *fc_pool_acquire(size_t bytes)
+    void fc_pool_release(void *block)
+    void fc_pool_trim()
+    void fc_memory_query(fc_memory_info *info)
+    void fc_test_fail_allocation(int64_t nth)
+    uint64_t fc_test_fp_control()
+    void fc_test_fp_control_inside(fc_dtype dtype, int threads, uint64_t *control)
+
+    ctypedef struct fc_conv2d_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t direction
+        int32_t src_layout
+        int32_t dst_layout
+        int32_t algorithm
+        int32_t activation
+        int32_t has_bias
+        int32_t has_residual
+        int32_t reserved
+        int64_t n
+        int64_t ic
+        int64_t ih
+        int64_t iw
+        int64_t oc
+        int64_t kh
+        int64_t kw
+        int64_t pad_top
+        int64_t pad_bottom
+        int64_t pad_left
+        int64_t pad_right
+        int64_t stride_h
+        int64_t stride_w
+        int64_t dilation_h
+        int64_t dilation_w
+        int64_t groups
+        int64_t src_stride[4]
+        int64_t dst_stride[4]
+
+    ctypedef enum fc_pool_kind:
+        FC_POOL_MAX
+        FC_POOL_AVG
+
+    ctypedef struct fc_pool2d_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t direction
+        int32_t src_layout
+        int32_t dst_layout
+        int32_t kind
+        int32_t ceil_mode
+        int32_t count_include_pad
+        int32_t with_indices
+        int32_t reserved
+        int64_t n
+        int64_t c
+        int64_t ih
+        int64_t iw
+        int64_t kh
+        int64_t kw
+        int64_t pad_top
+        int64_t pad_bottom
+        int64_t pad_left
+        int64_t pad_right
+        int64_t stride_h
+        int64_t stride_w
+        int64_t dilation_h
+        int64_t dilation_w
+        int64_t divisor_override
+        int64_t src_stride[4]
+
+    ctypedef struct fc_linear_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t activation
+        int32_t has_bias
+        int64_t rows
+        int64_t in_features
+        int64_t out_features
+        int64_t src_row_stride
+
+    ctypedef struct fc_unary_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t activation
+        int32_t reserved
+        int64_t count
+
+    ctypedef struct fc_softmax_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int64_t outer
+        int64_t length
+        int64_t inner
+
+    ctypedef struct fc_plan:
+        pass
+
+    fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan)
+    fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
+    fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
+    fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
+    fc_status fc_softmax_create(const fc_softmax_desc *desc, fc_plan **plan)
+    void fc_plan_destroy(fc_plan *plan)
+
+    ctypedef struct fc_plan_info:
+        uint32_t struct_size
+        int32_t op
+        int32_t algorithm
+        int32_t isa
+        int32_t dtype
+        const char *reason
+        const char *refusal[11]  # FC_ALGO_COUNT; the C compiler sees the header's own length
+        int64_t dst_shape[4]
+        uint64_t flops
+        uint64_t src_bytes
+        uint64_t dst_bytes
+        uint64_t weight_bytes
+        uint64_t packed_weight_bytes
+
+    void fc_plan_query(const fc_plan *plan, fc_plan_info *info)
+    size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed)
+
+    ctypedef struct fc_args:
+        uint32_t struct_size
+        const void *src
+        const void *weights
+        const void *packed
+        const void *bias
+        const void *residual
+        void *dst
+        int64_t *indices
+
+    fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads)
+
+
+# Sizes that do not fit 63 bits must be found, not wrapped: these say "refused" with -1.
+cdef extern from *:
+    """
+    #include <stdint.h>
+
+    /* (size + before + after - (dilation * (kernel - 1) + 1) + slack) / stride + 1, or -1 when
+     * that is below 1 or a step of it does not fit int64_t. `slack` is stride - 1 for ceil mode.
+     * Everything but `kernel` and `stride`, which are at least 1, may be 0. */
+    static inline int64_t fcpy_window_count(int64_t size, int64_t before, int64_t after,
+                                            int64_t kernel, int64_t stride, int64_t dilation,
+                                            int64_t slack) {
+        int64_t span, room;
+        if (__builtin_mul_overflow(dilation, kernel - 1, &span) ||
+            __builtin_add_overflow(span, 1, &span) ||
+            __builtin_add_overflow(size, before, &room) ||
+            __builtin_add_overflow(room, after, &room) ||
+            __builtin_sub_overflow(room, span, &room) ||
+            __builtin_add_overflow(room, slack, &room))
+            return -1;
+        return room < 0 ? -1 : room / stride + 1;
+    }
+
+    /* Bytes of an array, or -1 when they do not fit; an empty axis counts as one element, for NumPy
+     * also refuses an empty array whose other axes multiply to too much. */
+    static inline int64_t fcpy_array_bytes(int ndim, const Py_ssize_t *dims, int64_t itemsize) {
+        int64_t bytes = itemsize;
+        for (int i = 0; i < ndim; i++)
+            if (dims[i] > 0 && __builtin_mul_overflow(bytes, (int64_t)dims[i], &bytes)) return -1;
+        return bytes;
+    }
+
+    /* Names of the tiers that FASTCONV_MAX_ISA may give on this architecture. */
+    #if defined(__x86_64__) || defined(_M_X64)
+    #define FCPY_TIERS "scalar, sse2, avx2, avx512"
+    #elif defined(__aarch64__) || defined(_M_ARM64)
+    #define FCPY_TIERS "scalar, neon"
+    #else
+    #define FCPY_TIERS "scalar"
+    #endif
+    """
+    int64_t window_count "fcpy_window_count"(
+        int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride,
+        int64_t dilation, int64_t slack) noexcept nogil
+    int64_t array_bytes "fcpy_array_bytes"(int ndim, const Py_ssize_t *dims,
+                                           int64_t itemsize) noexcept nogil
+    const char *TIER_NAMES "FCPY_TIERS"

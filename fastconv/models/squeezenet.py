@@ -1,0 +1,206 @@
+"""SqueezeNet 1.1 with the authors' ImageNet weights.
+
+    layer      output (C, H, W)   kernel   fire: squeeze 1×1, expand 1×1, expand 3×3
+    input       3, 227, 227
+    conv1      64, 114, 114       3×3 /2
+    maxpool1   64,  56,  56       3×3 /2
+    fire2     128,  56,  56                16,  64,  64
+    fire3     128,  56,  56                16,  64,  64
+    maxpool3  128,  27,  27       3×3 /2
+    fire4     256,  27,  27                32, 128, 128
+    fire5     256,  27,  27                32, 128, 128
+    maxpool5  256,  13,  13       3×3 /2
+    fire6     384,  13,  13                48, 192, 192
+    fire7     384,  13,  13                48, 192, 192
+    fire8     512,  13,  13                64, 256, 256
+    fire9     512,  13,  13                64, 256, 256
+    conv10   1000,  13,  13       1×1
+    avgpool10 1000,  1,   1       global
+
+Every convolution is followed by ReLU. A fire module squeezes its input to few channels with a 1×1
+convolution and expands them again with 1×1 and 3×3 convolutions side by side. Dropout before conv10
+does nothing at inference.
+
+Source: F. N. Iandola, S. Han, M. W. Moskewicz, K. Ashraf, W. J. Dally, K. Keutzer, "SqueezeNet:
+AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv:1602.07360, table 1;
+version 1.1 moves the pooling forward and starts with 64 kernels of 3×3 instead of 96 of 7×7 (the
+authors' SqueezeNet_v1.1/README.md). Where the weights come from: fastconv/data/LICENSES.md.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastconv import functional
+
+from . import safetensors
+
+__all__ = [
+    "imagenet_classes",
+    "load_squeezenet1_1",
+    "preprocess_caffe",
+    "squeezenet1_1_caffe",
+]
+
+INPUT_SIZE = 227  # pixels, both ways
+CLASSES = 1000
+FIRES = {  # name → channels of squeeze 1×1, expand 1×1, expand 3×3
+    "fire2": (16, 64, 64),
+    "fire3": (16, 64, 64),
+    "fire4": (32, 128, 128),
+    "fire5": (32, 128, 128),
+    "fire6": (48, 192, 192),
+    "fire7": (48, 192, 192),
+    "fire8": (64, 256, 256),
+    "fire9": (64, 256, 256),
+}
+
+_DATA = Path(__file__).resolve().parent.parent / "data"
+_MEAN_BGR = np.array([104.006, 116.669, 122.679], np.float32)  # of ImageNet, in units of 0 … 255
+
+
+def squeezenet1_1_caffe(
+    params: Mapping[str, np.ndarray], x: np.ndarray, ops: Any = functional
+) -> np.ndarray:
+    """SqueezeNet 1.1: the probabilities of the 1000 classes of ImageNet.
+
+    ``_caffe`` says which weights it is meant for: the authors' own, trained with Caffe, whose input
+    is as preprocess_caffe makes it, and whose convolutions are padded to keep the size while the
+    pools are not.
+
+    Args:
+        params: layer.weight (OC, IC, KH, KW) and layer.bias (OC,), as load_squeezenet1_1 gives;
+            the arithmetic is in x's dtype.
+        x: (N, 3, H, W), N may be 0; 227 × 227 is what it was trained on.
+        ops: the module that does the arithmetic: fastconv.functional or fastconv.reference.
+
+    Returns:
+        (N, 1000) probabilities, in x's dtype (float64 from fastconv.reference).
+
+    Raises:
+        KeyError: params lacks a layer. ValueError, TypeError: as ops raises them.
+
+    >>> from fastconv import models
+    >>> params = models.load_squeezenet1_1()
+    >>> grey = np.zeros((1, 3, 227, 227), np.float32)
+    >>> models.squeezenet1_1_caffe(params, grey).shape
+    (1, 1000)
+    """
+
+    def conv(x: np.ndarray, layer: str, **how: Any) -> np.ndarray:
+        # No copy but where ops changes the dtype on the way, as fastconv.reference does.
+        weight = params[f"{layer}.weight"].astype(x.dtype, copy=False)
+        bias = params[f"{layer}.bias"].astype(x.dtype, copy=False)
+        return ops.conv2d(x, weight, bias, activation="relu", **how)
+
+    def fire(x: np.ndarray, layer: str) -> np.ndarray:
+        squeezed = conv(x, f"{layer}.squeeze1x1")
+        expanded = (
+            conv(squeezed, f"{layer}.expand1x1"),
+            conv(squeezed, f"{layer}.expand3x3", padding="same"),
+        )
+        return np.concatenate(expanded, axis=1)
+
+    x = conv(x, "conv1", stride=2, padding="same")
+    x = ops.max_pool2d(x, 3, stride=2)
+    x = fire(x, "fire2")
+    x = fire(x, "fire3")
+    x = ops.max_pool2d(x, 3, stride=2)
+    x = fire(x, "fire4")
+    x = fire(x, "fire5")
+    x = ops.max_pool2d(x, 3, stride=2)
+    x = fire(x, "fire6")
+    x = fire(x, "fire7")
+    x = fire(x, "fire8")
+    x = fire(x, "fire9")
+    x = conv(x, "conv10")
+    x = ops.global_avg_pool2d(x)
+    return ops.softmax(x.reshape(x.shape[:2]), 1)
+
+
+def preprocess_caffe(rgb: np.ndarray) -> np.ndarray:
+    """A photograph as the network's input: blue, green, red, less their mean over ImageNet.
+
+    Args:
+        rgb: (227, 227, 3) uint8, red first.
+
+    Returns:
+        (1, 3, 227, 227) float32, blue first, in units of 0 … 255 less the mean.
+
+    Raises:
+        TypeError: rgb is not a uint8 array. ValueError: its shape is another.
+
+    >>> preprocess_caffe(np.zeros((227, 227, 3), np.uint8))[0, :, 0, 0]
+    array([-104.006, -116.669, -122.679], dtype=float32)
+    """
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
+        raise TypeError("preprocess_caffe: rgb must be a NumPy array of uint8")
+    if rgb.shape != (INPUT_SIZE, INPUT_SIZE, 3):
+        raise ValueError(
+            f"preprocess_caffe: rgb has shape {rgb.shape}, expected ({INPUT_SIZE}, {INPUT_SIZE}, 3)"
+        )
+    bgr = rgb[:, :, ::-1] - _MEAN_BGR
+    return np.ascontiguousarray(bgr.transpose(2, 0, 1)[np.newaxis])
+
+
+def parameter_shapes() -> dict[str, tuple[int, ...]]:
+    """name → shape of every parameter of SqueezeNet 1.1.
+
+    >>> shapes = parameter_shapes()
+    >>> shapes["fire2.expand3x3.weight"]
+    (64, 16, 3, 3)
+    >>> sum(int(np.prod(shape)) for shape in shapes.values())
+    1235496
+    """
+    convs = {"conv1": (64, 3, 3, 3)}
+    channels = 64
+    for fire, (squeeze, expand1, expand3) in FIRES.items():
+        convs[f"{fire}.squeeze1x1"] = (squeeze, channels, 1, 1)
+        convs[f"{fire}.expand1x1"] = (expand1, squeeze, 1, 1)
+        convs[f"{fire}.expand3x3"] = (expand3, squeeze, 3, 3)
+        channels = expand1 + expand3
+    convs["conv10"] = (CLASSES, channels, 1, 1)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer, shape in convs.items():
+        shapes[f"{layer}.weight"] = shape
+        shapes[f"{layer}.bias"] = shape[:1]
+    return shapes
+
+
+def load_squeezenet1_1(path: str | os.PathLike[str] | None = None) -> dict[str, np.ndarray]:
+    """Read SqueezeNet 1.1's parameters, stored as float16, as float32.
+
+    Args:
+        path: a safetensors file; None: the ImageNet weights that fastconv brings along.
+
+    Returns:
+        name → float32 array, of the names and shapes of parameter_shapes.
+
+    Raises:
+        OSError: the file cannot be read. ValueError: it is damaged, or of another network.
+
+    >>> load_squeezenet1_1()["conv1.weight"].shape
+    (64, 3, 3, 3)
+    """
+    path = _DATA / "squeezenet1_1.safetensors" if path is None else Path(path)
+    params = safetensors.load(path, np.float32)
+    found = {name: array.shape for name, array in params.items()}
+    wrong = dict(parameter_shapes().items() ^ found.items())
+    if wrong:
+        raise ValueError(f"{path}: not SqueezeNet 1.1: see {', '.join(sorted(wrong)[:3])}")
+    for name, array in params.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise ValueError(f"{path}: {name} is not made of finite floating-point numbers")
+    return params
+
+
+def imagenet_classes() -> list[str]:
+    """The names of the 1000 classes of ImageNet (ILSVRC 2012), in the network's order.
+
+    >>> imagenet_classes()[967]
+    'espresso'
+    """
+    return (_DATA / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()

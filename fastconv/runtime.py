@@ -1,0 +1,242 @@
+"""Threads, memory and facts about the engine.
+
+How many threads a call offers the engine:
+
+    its argument > num_threads (context) > set_num_threads > FASTCONV_NUM_THREADS
+        > OMP_NUM_THREADS > usable cores (affinity mask and cgroup quota)
+
+and never more than threadpoolctl allows the calling thread. threadpoolctl acts on OpenMP itself
+(omp_set_num_threads), so the engine asks OpenMP at each call. What OpenMP answers without any limit
+is OMP_NUM_THREADS, which ranks below our own settings here; so only an answer below that start
+value counts as a limit, and the engine makes that comparison (a few nanoseconds).
+
+Fewer threads run where the work is too small to share, and one in a child of fork.
+"""
+
+import os
+import sys
+from contextvars import ContextVar
+
+from fastconv import _core
+
+# More threads than this are not started for anyone: what OpenMP does when the system refuses it a
+# thread is to end the process.
+MOST_THREADS = 1024
+
+
+def _environment_threads() -> int | None:
+    """Threads asked for by the environment, None if it does not say."""
+    own = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
+    if own:
+        if not (own.isascii() and own.isdigit()) or int(own) < 1:
+            raise ImportError(
+                f"fastconv: the environment variable FASTCONV_NUM_THREADS is {own!r}, expected a "
+                f"whole number of at least 1; unset it to use the usable cores"
+            )
+        return min(int(own), MOST_THREADS)
+    # A list gives the threads of each nesting level. OpenMP itself warns of bad values and ignores
+    # them; it is not our variable to refuse.
+    openmp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if openmp.isascii() and openmp.isdigit() and int(openmp) >= 1:
+        return min(int(openmp), MOST_THREADS)
+    return None
+
+
+def _environment_verbose() -> bool:
+    value = os.environ.get("FASTCONV_VERBOSE", "").strip()
+    if value not in ("", "0", "1"):
+        raise ImportError(
+            f"fastconv: the environment variable FASTCONV_VERBOSE is {value!r}, expected 0 or 1"
+        )
+    return value == "1"
+
+
+_process_threads: int = _environment_threads() or _core.cores()
+_core.set_verbose(_environment_verbose())
+
+# (threads, the enclosing entry or None): leaving a scope needs no token, so that one num_threads
+# object may be entered again, nested, and by several threads and tasks at once.
+_scoped: ContextVar[tuple | None] = ContextVar("fastconv_num_threads", default=None)
+
+
+def threads_in_force() -> int:
+    """Threads of a call that does not say: context, set_num_threads, environment or cores."""
+    scope = _scoped.get()
+    return _process_threads if scope is None else scope[0]
+
+
+def thread_count(op: str, name: str, value: object) -> int:
+    """Check a number of threads, an int of 64 bits; more than 1024 count as 1024."""
+    if type(value) is not int:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(
+                f"{op}: {name} must be an int, not {type(value).__name__} {value!r}; "
+                f"give the number of threads"
+            )
+        value = value.__index__()
+    if value < 1:
+        raise ValueError(f"{op}: {name} is {value}, expected at least 1; give 1 to run on one")
+    if value >= 2**63:
+        raise ValueError(
+            f"{op}: {name} is {value}, which is too large; give as many threads as cores, or None"
+        )
+    return min(value, MOST_THREADS)
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads of calls that do not say, in the whole process.
+
+    A ``num_threads`` block and a ``threads`` argument take precedence. More than 1024 count as
+    1024.
+
+    Raises:
+        TypeError: n is not an int.
+        ValueError: n is below 1.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    global _process_threads
+    _process_threads = thread_count("set_num_threads", "n", n)
+
+
+def get_num_threads() -> int:
+    """Threads that a call made here and now without ``threads`` offers the engine.
+
+    >>> with num_threads(1):
+    ...     get_num_threads()
+    1
+    """
+    return _core.limited(threads_in_force())
+
+
+class num_threads:
+    """Context manager: calls inside offer the engine ``n`` threads.
+
+    It holds for the current context (``contextvars``): the thread or asyncio task that entered it,
+    and tasks started inside. Another thread is not affected. Blocks nest; one object may be
+    entered many times. More than 1024 count as 1024.
+
+    Raises:
+        TypeError: n is not an int.
+        ValueError: n is below 1.
+
+    >>> with num_threads(1):
+    ...     get_num_threads()
+    1
+    """
+
+    __slots__ = ("_threads",)
+
+    def __init__(self, n: int) -> None:
+        self._threads = thread_count("num_threads", "n", n)
+
+    def __enter__(self) -> None:
+        _scoped.set((self._threads, _scoped.get()))
+
+    def __exit__(self, *exception: object) -> None:
+        scope = _scoped.get()
+        _scoped.set(None if scope is None else scope[1])
+
+
+def memory_stats() -> dict[str, int]:
+    """What the engine's memory pool holds: results of at least 32 KiB, and scratch.
+
+    Returns:
+        dict of bytes and counts:
+        in_use_bytes: in results that are alive and in calls that are running;
+        cached_bytes: kept for the next request;
+        peak_bytes: the most that was ever in use;
+        limit_bytes: cached_bytes never exceeds it (a quarter of the memory the process may use);
+        hits, misses: requests met from the cache, and requests that asked the system.
+
+    >>> sorted(memory_stats())
+    ['cached_bytes', 'hits', 'in_use_bytes', 'limit_bytes', 'misses', 'peak_bytes']
+    """
+    return _core.memory_query()
+
+
+def empty_cache() -> None:
+    """Return the pool's cached memory to the operating system.
+
+    Memory of arrays that are alive stays.
+
+    >>> empty_cache()
+    >>> memory_stats()["cached_bytes"]
+    0
+    """
+    _core.pool_trim()
+
+
+def runtime_info() -> dict[str, object]:
+    """Facts about the engine, this machine and the settings in force, as a dict.
+
+    Keys:
+        version, python, numpy: version strings;
+        tiers_compiled, tier_available, tier_in_use: instruction set tiers in this build, the best
+        that this CPU offers, and the one in use (FASTCONV_MAX_ISA lowers it);
+        openmp: whether the build has threads; threads: what a call offers; cores: usable ones;
+        forked_child: in a child of fork, where calls run on one thread;
+        l1d_bytes, l2_bytes, l3_bytes: caches;
+        memory: memory_stats();
+        environment: the variables that were set, of those the engine heeds.
+
+    >>> runtime_info()["threads"] >= 1
+    True
+    """
+    import numpy
+
+    import fastconv
+
+    heeded = ("FASTCONV_MAX_ISA", "FASTCONV_NUM_THREADS", "FASTCONV_VERBOSE", "OMP_NUM_THREADS")
+    return {
+        "version": fastconv.__version__,
+        "python": sys.version.split()[0],
+        "numpy": numpy.__version__,
+        **_core.runtime_query(),
+        "threads": get_num_threads(),
+        "memory": memory_stats(),
+        "environment": {name: os.environ[name] for name in heeded if name in os.environ},
+    }
+
+
+def show_runtime() -> None:
+    """Print version, tiers, threads, caches and memory: what a bug report should carry."""
+    info = runtime_info()
+    memory = info["memory"]
+    openmp = "OpenMP" if info["openmp"] else "no OpenMP: one thread"
+    if info["forked_child"]:
+        openmp += "; child of fork: one thread"
+    lines = {
+        "fastconv": f"{info['version']} (Python {info['python']}, NumPy {info['numpy']})",
+        "tiers compiled": ", ".join(info["tiers_compiled"]),
+        "tier available": info["tier_available"],
+        "tier in use": info["tier_in_use"],
+        "threads": f"{info['threads']} of {info['cores']} usable cores ({openmp})",
+        "caches": ", ".join(
+            f"{level} {_size(info[key])}"
+            for level, key in (("L1d", "l1d_bytes"), ("L2", "l2_bytes"), ("L3", "l3_bytes"))
+        ),
+        "memory pool": (
+            f"{_size(memory['in_use_bytes'])} in use (at most {_size(memory['peak_bytes'])}), "
+            f"{_size(memory['cached_bytes'])} cached (limit {_size(memory['limit_bytes'])}), "
+            f"{memory['hits']} hits, {memory['misses']} misses"
+        ),
+        "environment": ", ".join(f"{k}={v}" for k, v in info["environment"].items()) or "-",
+    }
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _size(count: int) -> str:
+    """Bytes for people: 48 KiB, 1.5 GiB."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.4g} {unit}"
+        value /= 1024
+    return f"{value:.4g} TiB"

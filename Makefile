@@ -1,0 +1,117 @@
+# make demo    the demonstration         make test       the tests
+# make help    everything else
+#
+# Both work from a fresh clone: they make a virtual environment in .venv and install fastconv into
+# it the way a user does (a wheel, built by pip), again whenever a source has changed. What runs is
+# therefore the installed package; Python's -P keeps this folder, where a package of the same name
+# stands without its compiled module, off the import path.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN := $(PY) -P -m
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip -qq
+# Arguments for pytest: make test PYTEST_ARGS='-k conv2d'
+PYTEST_ARGS ?=
+# Passed on to csrc/Makefile by ctest.
+WERROR ?= 0
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test slow oracles bench ctest sanitize aarch64 lint format dist clean
+
+# Which files make up the installed package. A deleted file counts too: its folder changes.
+sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
+  $(shell find csrc fastconv \( -name build -o -name __pycache__ -o -name tests \) -prune -o \
+    \( -type d -o -name '*.[ch]' -o -name '*.inc' -o -name '*.p[xy]*' \) \
+    ! -name '*.pyc' -print) \
+  $(wildcard fastconv/data/*)
+
+help:
+	@echo "make demo      install into .venv and run the demonstration"
+	@echo "make test      install into .venv and run the tests"
+	@echo "make slow      the long sweeps"
+	@echo "make oracles   compare with PyTorch and classify labelled photographs (installs both)"
+	@echo "make bench     benchmarks"
+	@echo "make ctest     the C core's own tests, on every instruction set of this machine"
+	@echo "make sanitize  the same under AddressSanitizer, LeakSanitizer and UBSan"
+	@echo "make aarch64   the same cross-compiled, under qemu"
+	@echo "make lint      ruff, the order of layers, C compiler warnings"
+	@echo "make dist      the source archive and the wheel in dist/, checked"
+	@echo "make clean     remove everything that was made"
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fastconv needs Python 3.11 or later; name one: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); \
+	    echo "No virtual environment could be made. Debian, Ubuntu: apt-get install python3-venv"; \
+	    exit 1; }
+
+# setuptools leaves in build/lib* what it once built, also from sources that are gone.
+$(VENV)/installed-%: $(PY) $(sources)
+	@echo "Installing fastconv[$*] into $(VENV) …"
+	@rm -rf build/lib* build/bdist*
+	@$(PIP) install '.[$*]'
+	@touch $@
+
+demo: $(VENV)/installed-demo
+	@$(RUN) fastconv demo
+
+test: $(VENV)/installed-test
+	$(RUN) pytest $(PYTEST_ARGS)
+
+slow: $(VENV)/installed-test
+	$(RUN) pytest -m "slow and not oracle" $(PYTEST_ARGS)
+
+# Exactly this PyTorch: other versions are not what the tests were written against. The packages of
+# photographs pin old dependencies, none of which is needed to read their files.
+$(VENV)/oracles: $(PY) Makefile
+	@echo "Installing the oracles into $(VENV) …"
+	@$(PIP) install torch==2.13.0
+	@$(PIP) install --no-deps scikit-image==0.26.0 foolbox==3.3.4
+	@touch $@
+
+# A comparison that did not take place must not look like one that came out equal.
+oracles: $(VENV)/installed-test $(VENV)/oracles
+	@mkdir -p build
+	@$(RUN) pytest -m oracle --junitxml=build/oracles.xml $(PYTEST_ARGS)
+	@$(PY) tools/check_skips.py build/oracles.xml
+
+bench: $(VENV)/installed-bench
+	$(RUN) pytest --benchmark-only benchmarks $(PYTEST_ARGS)
+
+ctest:
+	+$(MAKE) --no-print-directory -C csrc test WERROR=$(WERROR)
+
+sanitize:
+	+$(MAKE) --no-print-directory -C csrc sanitize
+
+aarch64:
+	+$(MAKE) --no-print-directory -C csrc test BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
+	  RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+
+# Exactly this ruff: each version formats a little differently.
+$(VENV)/tools: $(PY) Makefile
+	@$(PIP) install ruff==0.17.6 build
+	@touch $@
+
+lint: $(VENV)/tools
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) tools/check_layers.py
+	+$(MAKE) --no-print-directory -C csrc WERROR=1
+
+format: $(VENV)/tools
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+dist: $(VENV)/tools
+	@rm -rf dist build/lib* build/bdist*
+	@mkdir -p build
+	@$(PY) -m build --outdir dist . >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }
+	$(PY) tools/check_dist.py dist
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks
+	rm -rf fastconv/*.so demo-output
+	$(MAKE) --no-print-directory -C csrc clean

@@ -1,0 +1,56 @@
+"""What all tests share: the markers, the tier under test, and hooks that never stay armed."""
+
+import os
+import sys
+
+import pytest
+
+_ON_REQUEST = {
+    "slow": "long sweeps; run them with -m slow",
+    "oracle": "compares with PyTorch, which must be installed; run them with -m oracle",
+}
+
+
+def pytest_configure(config):
+    for marker, meaning in _ON_REQUEST.items():
+        config.addinivalue_line("markers", f"{marker}: {meaning}")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is run on request, unless -m says what to do with it."""
+    expression = config.option.markexpr or ""
+    left_out = [marker for marker in _ON_REQUEST if marker not in expression]
+    out = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in set(out)]
+
+
+@pytest.fixture(scope="session")
+def tier():
+    """The instruction-set tier that this process must use.
+
+    FASTCONV_MAX_ISA where it is set; a tier above the CPU's cannot be tested, and this says so.
+    """
+    import fastconv
+
+    used = fastconv.explain("relu", _one_number()).tier
+    wanted = os.environ.get("FASTCONV_MAX_ISA")
+    assert wanted in (None, "", used), f"FASTCONV_MAX_ISA={wanted}, but the engine uses {used}"
+    return used
+
+
+def _one_number():
+    import numpy as np
+
+    return np.ones(1, np.float32)
+
+
+@pytest.fixture(autouse=True)
+def disarmed_hooks():
+    """Disarm the engine's test hooks after each test, whatever became of it."""
+    yield
+    core = sys.modules.get("fastconv._core")
+    if core is not None:
+        core._trace(None)
+        core._fail_allocation(0)

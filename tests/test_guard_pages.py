@@ -1,0 +1,171 @@
+"""Nothing outside an operand is read or written: every buffer lies against forbidden pages.
+
+Each test is one child process over one sweep, on this process's tier: an access outside kills it,
+and the last shape it named is the culprit.
+"""
+
+import children
+import pytest
+
+PRELUDE = """
+    import itertools, random, sys
+    import numpy as np
+    import sweeps
+    from guard import Guarded
+    import fastconv.functional as F
+    from fastconv import reference
+
+    def check(result, expected, out):
+        assert result is out
+        np.testing.assert_array_equal(out, expected.astype(out.dtype))
+
+    def runs():
+        # Flush with the end, then with the beginning, in both dtypes.
+        return itertools.product((np.float32, np.float64), (True, False))
+"""
+
+CONV = """
+    def conv(layers):
+        count = 0
+        for case in sweeps.with_epilogues(layers):
+            problem = sweeps.conv_problem(case)
+            for dtype, at_end in runs():
+                memory = Guarded()
+                x, w, bias, residual = (
+                    memory.copy(array, at_end=at_end) for array in problem.operands(dtype)
+                )
+                how = {**case.how, "residual": residual, "activation": case.activation}
+                for algorithm in (None, *sweeps.ALGORITHMS):
+                    if algorithm and not sweeps.algorithm_must_take(algorithm, case.layer):
+                        continue
+                    print(case, dtype.__name__, f"{at_end=}", algorithm, flush=True)
+                    out = memory.empty(problem.result.shape, dtype, at_end=at_end)
+                    check(F.conv2d(x, w, bias, **how, algorithm=algorithm, out=out),
+                          problem.result, out)
+                    count += 1
+        return count
+"""
+
+SWEEPS = {
+    "widths": "sweeps.widths()",
+    "pixels": "sweeps.pixels()[::5]",
+    "channels": "sweeps.channels()[::3]",
+    "kernels": "sweeps.kernels()[::2]",
+    "geometries": "sweeps.geometries()[::3]",
+    "groups": "sweeps.groups()",
+    "depthwise": "sweeps.depthwise()",
+    "mixtures": "sweeps.mixtures(60, seed=3)",
+}
+
+
+def last_line(text):
+    return text.rstrip().rpartition("\n")[2]
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_conv2d(sweep):
+    code = f"""{PRELUDE}{CONV}
+    layers = {SWEEPS[sweep]}
+    count = conv(layers)
+    assert count >= 8 * len(layers), count
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
+def test_pools():
+    code = f"""{PRELUDE}
+    from test_pool2d import WINDOWS, DILATED
+    def one(op, x, arguments, memory, at_end):
+        expected = getattr(reference, op)(x, **arguments)
+        out = memory.empty(expected.shape, x.dtype, at_end=at_end)
+        print(op, x.shape, x.dtype, arguments, f"{{at_end=}}", flush=True)
+        result = getattr(F, op)(x, **arguments, out=out)
+        assert result is out
+        np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
+    for shape, arguments in WINDOWS[::2] + DILATED[::2]:
+        for dtype, at_end in runs():
+            memory = Guarded()
+            x = memory.copy(sweeps.integers(shape, shape, dtype=dtype), at_end=at_end)
+            one("max_pool2d", x, arguments, memory, at_end)
+            found = F.max_pool2d(x, **arguments, return_indices=True)[1]
+            expected = reference.max_pool2d(x, **arguments, return_indices=True)[1]
+            np.testing.assert_array_equal(found, expected)
+            if "dilation" not in arguments:
+                one("avg_pool2d", x, arguments, memory, at_end)
+    for size in (*range(1, 70), 127, 128, 129):
+        for dtype, at_end in runs():
+            memory = Guarded()
+            x = memory.copy(sweeps.integers((2, 3, 1, size), size, dtype=dtype), at_end=at_end)
+            one("global_max_pool2d", x, {{}}, memory, at_end)
+            one("global_avg_pool2d", x, {{}}, memory, at_end)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
+def test_linear_softmax_relu():
+    code = f"""{PRELUDE}
+    for rows, features, outputs in itertools.product(
+        (1, 3, 6, 7, 14, 15), (1, 6, 16, 17, 31, 257), (1, 3, 16, 17, 31, 33, 65)
+    ):
+        for dtype, at_end in runs():
+            memory = Guarded()
+            operands = [
+                memory.copy(sweeps.integers(shape, shape, dtype=dtype), at_end=at_end)
+                for shape in ((rows, features), (outputs, features), (outputs,))
+            ]
+            print("linear", rows, features, outputs, dtype.__name__, f"{{at_end=}}", flush=True)
+            out = memory.empty((rows, outputs), dtype, at_end=at_end)
+            check(F.linear(*operands, out=out), reference.linear(*operands), out)
+    for size in (*range(1, 70), 127, 128, 129, 1023, 1025):
+        for dtype, at_end in runs():
+            memory = Guarded()
+            for shape, dim in (((size,), 0), ((2, size), 1), ((3, size), 0), ((2, 5, size), 1)):
+                x = memory.copy(sweeps.integers(shape, shape, dtype=dtype), at_end=at_end)
+                print(shape, dim, dtype.__name__, f"{{at_end=}}", flush=True)
+                out = memory.empty(shape, dtype, at_end=at_end)
+                check(F.relu(x, out=out), reference.relu(x), out)
+                out = memory.empty(shape, dtype, at_end=at_end)
+                assert F.softmax(x, dim, out=out) is out
+                np.testing.assert_allclose(out, reference.softmax(x, dim), rtol=1e-4, atol=1e-30)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
+def test_float16():
+    code = f"""{PRELUDE}
+    for case in sweeps.with_epilogues(sweeps.mixtures(40, seed=4)):
+        problem = sweeps.conv_problem(case)
+        for at_end in (True, False):
+            memory = Guarded()
+            x, w, bias, residual = (
+                memory.copy(array, at_end=at_end) for array in problem.operands(np.float16)
+            )
+            out = memory.empty(problem.result.shape, np.float16, at_end=at_end)
+            print(case, f"{{at_end=}}", flush=True)
+            with np.errstate(over="ignore"):
+                expected = problem.result.astype(np.float16)
+            check(F.conv2d(x, w, bias, **case.how, residual=residual,
+                           activation=case.activation, out=out), expected, out)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=("behind", "before"))
+def test_the_guard_itself_kills(at_end):
+    """One element outside ends the process: without this the tests above would prove nothing."""
+    outside = "array.size" if at_end else "-1"
+    code = f"""
+    import ctypes
+    import numpy as np
+    from guard import Guarded
+    memory = Guarded()
+    array = memory.copy(np.ones(5, np.float32), at_end={at_end})
+    assert array.sum() == 5
+    ctypes.c_float.from_address(array.ctypes.data + 4 * ({outside})).value
+    """
+    done = children.run_unchecked(code)
+    assert done.returncode == -11, children.describe(done)

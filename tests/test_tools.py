@@ -1,0 +1,168 @@
+"""The checks of the project's own tree catch what they are there to catch."""
+
+import importlib.util
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tool(name):
+    """A script of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(root, files):
+    """Make files from a dict of paths and texts."""
+    for path, text in files.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+
+# ---- layers --------------------------------------------------------------------------------------
+
+SOUND = {
+    "fastconv/__init__.py": "from fastconv import functional\n__version__ = '1'\n",
+    "fastconv/_core.pyx": "cimport numpy as cnp\nfrom fastconv.fastconv_h cimport *\n",
+    "fastconv/fastconv_h.pxd": 'cdef extern from "fastconv.h" nogil:\n    int fc_init()\n',
+    "fastconv/ops.py": "import numpy as np\nfrom . import _core\nfrom .runtime import threads\n",
+    "fastconv/runtime.py": "from fastconv import _core\n",
+    "fastconv/functional.py": "from fastconv import ops\n",
+    "fastconv/models/__init__.py": "from .net import forward\n",
+    "fastconv/models/net.py": "from .. import functional as F\n",
+    "fastconv/reference/__init__.py": "import numpy\nfrom . import conv\n",
+    "fastconv/reference/conv.py": "import math\n",
+    "fastconv/demo/__init__.py": "from fastconv import models, reference\n",
+    "csrc/include/fastconv.h": "#include <stddef.h>\n",
+    "csrc/base/status.h": '#include "fastconv.h"\n',
+    "csrc/simd/vec.h": '#include "../base/status.h"\n#include "vec_avx2.h"\n',
+    "csrc/simd/vec_avx2.h": "",
+    "csrc/ukr/ukr.h": '#include "../simd/vec.h"\n',
+    "csrc/driver/conv.c": '#include "../ukr/ukr.h"\n#include "fastconv.h"\n',
+    "csrc/plan/plan.c": '#include "../driver/conv.c"\n',
+    # The C tests may look at every layer.
+    "csrc/tests/test_plan.c": '#include "../plan/plan.c"\n',
+}
+
+
+def test_this_project_is_in_order():
+    assert tool("check_layers").check(ROOT) == []
+
+
+def test_a_tree_in_order_passes(tmp_path):
+    write(tmp_path, SOUND)
+    assert tool("check_layers").check(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        ("fastconv/ops.py", "from fastconv import functional", "functional, which stands above"),
+        ("fastconv/ops.py", "def f():\n    import fastconv.functional", "ops.py:2"),
+        ("fastconv/ops.py", "from .functional import conv2d", "functional, which stands above"),
+        (
+            "fastconv/ops.py",
+            "import importlib\nimportlib.import_module('fastconv.models')",
+            "models, which stands above",
+        ),
+        ("fastconv/ops.py", "from fastconv import __version__", "fastconv, which stands above"),
+        ("fastconv/ops.py", "from . import reference", "never a part of the engine"),
+        ("fastconv/models/net.py", "from ..demo import sheet", "demo, which stands above"),
+        ("fastconv/runtime.py", "from fastconv import ops", "ops, which stands above"),
+        ("fastconv/_core.pyx", "from fastconv import ops", "ops, which stands above"),
+        ("fastconv/_core.pyx", "cdef extern from '../csrc/plan/plan.h':\n  pass", "public header"),
+        ("fastconv/reference/conv.py", "from fastconv import _core", "shares nothing"),
+        ("fastconv/reference/conv.py", "import scipy", "NumPy and the standard library alone"),
+        ("fastconv/functional.py", "import torch", "does not depend on"),
+        ("fastconv/functional.py", "from PIL import Image", "belongs to demo alone"),
+        ("fastconv/extra.py", "", "is in no layer"),
+        ("csrc/include/fastconv.h", '#include "../base/status.h"', "stands above"),
+        ("csrc/base/memory.c", '#include "../ukr/ukr.h"', "base includes ../ukr/ukr.h from ukr"),
+        ("csrc/driver/pool.c", '#  include "../plan/plan.c"', "driver includes"),
+        ("csrc/ukr/conv.c", '#include "nowhere.h"', "is not in csrc"),
+        ("csrc/ukr/conv.c", '#include "../tests/test_plan.c"', "from tests"),
+        ("csrc/extra/conv.c", "", "folder extra is in no layer"),
+    ],
+)
+def test_a_planted_breach_is_found(tmp_path, path, text, says):
+    write(tmp_path, SOUND | {path: text})
+    (line,) = tool("check_layers").check(tmp_path)
+    assert line.startswith(path)
+    assert says in line
+
+
+def test_a_breach_makes_the_check_fail(tmp_path, capsys):
+    write(tmp_path, SOUND)
+    check_layers = tool("check_layers")
+    assert check_layers.main([str(tmp_path)]) == 0
+    write(tmp_path, {"fastconv/ops.py": "from fastconv import functional\n"})
+    assert check_layers.main([str(tmp_path)]) == 1
+    assert "fastconv/ops.py:1" in capsys.readouterr().err
+
+
+# ---- skips ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cases", "status"),
+    [
+        ('<testcase name="a"/>', 0),
+        ("", 1),
+        ('<testcase name="a"/><testcase name="b"><skipped type="pytest.skip"/></testcase>', 1),
+        ('<testcase name="a"><skipped type="pytest.xfail"/></testcase>', 0),
+    ],
+)
+def test_skipped_and_missing_tests_are_found(tmp_path, cases, status):
+    report = tmp_path / "report.xml"
+    report.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    assert tool("check_skips").main([str(report)]) == status
+
+
+# ---- distributions -------------------------------------------------------------------------------
+
+
+def make_dist(folder, check_dist, *, size=0, also=(), without=()):
+    """A wheel and a source archive that hold all they must, and what else is asked for."""
+    with zipfile.ZipFile(folder / "fastconv-1-any.whl", "w") as wheel:
+        for name in [*check_dist.IN_WHEEL, *also]:
+            if name not in without:
+                wheel.writestr(name, "")
+    with tarfile.open(folder / "fastconv-1.tar.gz", "w") as archive:
+        for name in [*check_dist.IN_SDIST, "/big"]:
+            if name not in without:
+                entry = tarfile.TarInfo(f"fastconv-1{name}")
+                entry.size = size if name == "/big" else 0
+                archive.addfile(entry, io.BytesIO(bytes(entry.size)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({}, None),
+        ({"size": 5_100_000}, "at most 5"),
+        ({"also": ["fastconv/_core.pyx"]}, "should not have fastconv/_core.pyx"),
+        ({"without": ["fastconv/py.typed"]}, "has no fastconv/py.typed"),
+        ({"without": ["/csrc/Makefile"]}, "has no /csrc/Makefile"),
+    ],
+)
+def test_faulty_distributions_are_found(tmp_path, fault, says):
+    check_dist = tool("check_dist")
+    make_dist(tmp_path, check_dist, **fault)
+    found = check_dist.check(tmp_path)
+    if says is None:
+        assert found == []
+    else:
+        (line,) = found
+        assert says in line
+
+
+def test_missing_distributions_are_found(tmp_path):
+    assert len(tool("check_dist").check(tmp_path)) == 2

@@ -3,13 +3,13 @@
 #
 # Both work from a fresh clone: they make a virtual environment in .venv and install fastconv into
 # it the way a user does (a wheel, built by pip), again whenever a source has changed. What runs is
-# therefore the installed package; Python's -P keeps this folder, where a package of the same name
-# stands without its compiled module, off the import path.
+# therefore the installed package; PYTHONSAFEPATH keeps this folder, where a package of the same name
+# stands without its compiled module, off the import path of Python and of those that tests start.
 
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-RUN := $(PY) -P -m
+RUN := PYTHONSAFEPATH=1 $(PY) -m
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip -qq
 # Arguments for pytest: make test PYTEST_ARGS='-k conv2d'
 PYTEST_ARGS ?=

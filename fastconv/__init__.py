@@ -23,15 +23,13 @@ except ModuleNotFoundError as error:
         f"has not been built (pip install .), or was built for another version of Python"
     ) from error
 
-from fastconv import functional
+from fastconv import functional, runtime
 from fastconv.runtime import (
     empty_cache,
     get_num_threads,
     memory_stats,
     num_threads,
-    runtime_info,
     set_num_threads,
-    show_runtime,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +83,35 @@ def explain(
     from fastconv import explanation  # with dataclasses and inspect; an import alone needs neither
 
     return explanation.explain(op, args, kwargs, measure)
+
+
+def runtime_info() -> dict[str, Any]:
+    """Facts about the engine, this machine and the settings in force.
+
+    Returns:
+        dict with the keys
+        version, python, numpy: version strings;
+        tiers_compiled, tier_available, tier_in_use: instruction set tiers in this build, the best
+        that this CPU offers, and the one in use (FASTCONV_MAX_ISA lowers it);
+        openmp: whether the build has threads; threads: what a call offers; cores: usable ones;
+        forked_child: in a child of fork, where calls run on one thread;
+        l1d_bytes, l2_bytes, l3_bytes: caches;
+        memory: memory_stats();
+        environment: the variables that are set, of those the engine heeds.
+
+    >>> runtime_info()["threads"] >= 1
+    True
+    """
+    return {"version": __version__, **runtime.facts()}
+
+
+def show_runtime() -> None:
+    """Print version, tiers, threads, caches and memory: what a bug report should carry.
+
+    >>> show_runtime()  # doctest: +ELLIPSIS
+    fastconv        ...
+    """
+    print(runtime.as_text(runtime_info()))
 
 
 def __getattr__(name: str) -> Any:

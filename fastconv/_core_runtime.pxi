@@ -1,17 +1,8 @@
 # The engine's start, what it knows of the machine, memory statistics, test hooks. Included by
 # _core.pyx.
 
-# Threads that omp_set_num_threads left to the calling thread, 0 when nothing was limited.
-cdef extern from *:
-    """
-    extern int fc_thread_limit(void) __attribute__((weak));
-    static inline int fcpy_thread_limit(void) { return fc_thread_limit ? fc_thread_limit() : 0; }
-    """
-    int thread_limit_of_caller "fcpy_thread_limit"() noexcept nogil
-
-
 cdef inline int thread_limit() noexcept:
-    return thread_limit_of_caller()
+    return fc_thread_limit()
 
 
 def initialize():

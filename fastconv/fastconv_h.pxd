@@ -74,6 +74,7 @@ cdef extern from "fastconv.h" nogil:
 
     void fc_runtime_query(fc_runtime_info *info)
     int fc_cores()
+    int fc_thread_limit()
     double fc_measure_peak(fc_dtype dtype, int threads)
 
     ctypedef struct fc_memory_info:

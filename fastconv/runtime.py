@@ -17,6 +17,8 @@ import os
 import sys
 from contextvars import ContextVar
 
+import numpy as np
+
 from fastconv import _core
 
 # More threads than this are not started for anyone: what OpenMP does when the system refuses it a
@@ -171,31 +173,12 @@ def empty_cache() -> None:
     _core.pool_trim()
 
 
-def runtime_info() -> dict[str, object]:
-    """Facts about the engine, this machine and the settings in force, as a dict.
-
-    Keys:
-        version, python, numpy: version strings;
-        tiers_compiled, tier_available, tier_in_use: instruction set tiers in this build, the best
-        that this CPU offers, and the one in use (FASTCONV_MAX_ISA lowers it);
-        openmp: whether the build has threads; threads: what a call offers; cores: usable ones;
-        forked_child: in a child of fork, where calls run on one thread;
-        l1d_bytes, l2_bytes, l3_bytes: caches;
-        memory: memory_stats();
-        environment: the variables that were set, of those the engine heeds.
-
-    >>> runtime_info()["threads"] >= 1
-    True
-    """
-    import numpy
-
-    import fastconv
-
+def facts() -> dict[str, object]:
+    """What fastconv.runtime_info tells, but for the version."""
     heeded = ("FASTCONV_MAX_ISA", "FASTCONV_NUM_THREADS", "FASTCONV_VERBOSE", "OMP_NUM_THREADS")
     return {
-        "version": fastconv.__version__,
         "python": sys.version.split()[0],
-        "numpy": numpy.__version__,
+        "numpy": np.__version__,
         **_core.runtime_query(),
         "threads": get_num_threads(),
         "memory": memory_stats(),
@@ -203,9 +186,8 @@ def runtime_info() -> dict[str, object]:
     }
 
 
-def show_runtime() -> None:
-    """Print version, tiers, threads, caches and memory: what a bug report should carry."""
-    info = runtime_info()
+def as_text(info: dict) -> str:
+    """The block that fastconv.show_runtime prints."""
     memory = info["memory"]
     openmp = "OpenMP" if info["openmp"] else "no OpenMP: one thread"
     if info["forked_child"]:
@@ -228,8 +210,7 @@ def show_runtime() -> None:
         "environment": ", ".join(f"{k}={v}" for k, v in info["environment"].items()) or "-",
     }
     width = max(map(len, lines))
-    for name, value in lines.items():
-        print(f"{name:<{width}}  {value}")
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
 
 
 def _size(count: int) -> str:

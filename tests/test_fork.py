@@ -157,7 +157,7 @@ def test_fork_while_other_threads_are_inside_a_region():
     for thread in threads:
         thread.start()
     try:
-        for turn in range(25):
+        for turn in range(12):
             time.sleep(0.003 * (turn % 5))
             in_child(right)
     finally:
@@ -165,6 +165,36 @@ def test_fork_while_other_threads_are_inside_a_region():
         for thread in threads:
             thread.join()
     assert not failures, failures
+    print("end")
+    """
+    assert children.run(code, timeout=180).endswith("end\n")
+
+
+def test_fork_while_other_threads_take_and_give_memory():
+    """Short calls, which spend their time at the pool's lock without the GIL, and many forks."""
+    code = f"""{PRELUDE}
+    small = np.ones((1, 16, 12, 12), np.float32)
+    kernel = np.ones((16, 16, 3, 3), np.float32)
+    stop = threading.Event()
+
+    def compute():
+        while not stop.is_set():
+            F.conv2d(small, kernel, threads=1)
+
+    def right():
+        assert (F.conv2d(small, kernel, threads=1) == 144).all()
+        fastconv.empty_cache()
+
+    threads = [threading.Thread(target=compute) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(300):
+            in_child(right)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     print("end")
     """
     assert children.run(code, timeout=180).endswith("end\n")

@@ -66,7 +66,6 @@ CALLS = {
 
 
 def in_use():
-    gc.collect()
     return fastconv.memory_stats()["in_use_bytes"]
 
 
@@ -188,7 +187,6 @@ def test_memory_returns_to_the_pool_after_the_last_alias(make):
     alias = make(result)
     expected = np.array(alias).tobytes()
     del result
-    gc.collect()
     assert in_use() > before, "the pool took the memory back while an alias lives"
     overwrite_free_memory()
     assert np.array(alias).tobytes() == expected
@@ -232,6 +230,7 @@ def test_results_in_a_reference_cycle_are_collected():
     cycle = [large()]
     cycle.append(cycle)
     del cycle
+    gc.collect()
     assert in_use() == before
 
 
@@ -349,8 +348,10 @@ def test_repeated_calls_touch_no_new_pages(name):
     for _ in range(20):
         call()
     gc.collect()
-    # The least of three, for the interpreter itself touches a page now and then.
-    faults = min(faults_of(call, 100) for _ in range(3))
+    for _ in range(3):  # for the interpreter itself touches a page now and then
+        faults = faults_of(call, 100)
+        if faults <= 5:
+            break
     assert faults <= 5, f"{faults} page faults in 100 calls"
 
 

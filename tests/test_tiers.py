@@ -29,7 +29,7 @@ CORE = (
     "test_threads.py",
     "test_corpus.py",
 )
-FEWEST_TESTS = 5000
+FEWEST_TESTS = 8000
 LOWER = TIERS[: TIERS.index(fastconv.runtime_info()["tier_in_use"])]
 
 

@@ -170,6 +170,29 @@ void fc_parallel_tasks(int threads, fc_dtype dtype, int64_t count, fc_task_fn fn
     fc_parallel((int)fc_min64(threads, count), dtype, run_tasks, &t);
 }
 
+/* ---- limits set from outside ------------------------------------------------------------------- */
+
+#ifdef _OPENMP
+
+/* What OMP_NUM_THREADS and the cores gave at load. Only a later, lower value is somebody's limit:
+ * OMP_NUM_THREADS itself ranks below the engine's own settings. */
+static int threads_at_load;
+
+__attribute__((constructor)) static void note_threads(void) {
+    threads_at_load = omp_get_max_threads();
+}
+
+int fc_thread_limit(void) {
+    int now = omp_get_max_threads();
+    return now < threads_at_load ? now : 0;
+}
+
+#else
+
+int fc_thread_limit(void) { return 0; }
+
+#endif
+
 /* ---- test hook ------------------------------------------------------------------------------ */
 
 static void store_control(void *context, int worker, int workers) {

@@ -114,6 +114,10 @@ void fc_runtime_query(fc_runtime_info *info);
 /* Usable cores now (affinity mask and cgroup quota), at least 1. */
 int fc_cores(void);
 
+/* Threads that somebody (threadpoolctl, omp_set_num_threads) left to the calling thread after the
+ * engine was loaded; 0 when nothing was limited. */
+int fc_thread_limit(void);
+
 /* Attained flop/s of independent fused multiply-adds (multiply then add where the tier has no
  * FMA) on `threads` threads, best of several short runs: the roof of "percent of peak". */
 double fc_measure_peak(fc_dtype dtype, int threads);

@@ -34,7 +34,7 @@
 #endif
 #define ROWS_OF(vectors) ((vectors) == 1 ? 7 : 4)
 
-/* ---- rows without a border: the lanes of a vector that lie inside the row ------------------- */
+/* ---- rows without a border: the lanes of a vector that lie inside the row -------------------- */
 
 #if FC_REAL_IS_F64
 #define BY_DTYPE(f32, f64) f64

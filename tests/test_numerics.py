@@ -233,6 +233,7 @@ def test_float32_subnormals_lose_less_than_the_smallest_normal():
         # Flushed operands all count as zero, so a maximum may be any of its window's subnormals:
         # what is lost is less than the smallest normal number.
         assert np.all(np.abs(result - expected) < np.finfo(np.float32).tiny)
+    assert np.all(F.relu(x) >= 0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=IDS)

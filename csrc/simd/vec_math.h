@@ -67,7 +67,10 @@ FC_INLINE vec vec_exp(vec x) {
     return vec_fma(result, over, result);
 }
 
-FC_INLINE vec vec_relu(vec x) { return vec_max(vec_zero(), x); }
+FC_INLINE vec vec_relu(vec x) {
+    /* x > 0 rather than 0 > x: where subnormals count as zero, a negative one must become 0 */
+    return vec_keep_nan(x, vec_max(x, vec_zero()));
+}
 
 FC_INLINE vec vec_sigmoid(vec x) {
     vec one = vec_set1(1);

@@ -345,8 +345,10 @@ static void test_widths_and_heights(fc_dtype dtype) {
 }
 
 static test_case random_case(fc_dtype dtype) {
-    test_case t = plain_case(dtype, random_between(1, 5), random_between(1, 40),
-                             random_between(1, random_below(4) ? 40 : 150), 1);
+    /* One by one: the order in which arguments are evaluated is the compiler's. */
+    const int64_t groups = random_between(1, 5), ih = random_between(1, 40);
+    const int64_t widest = random_below(4) ? 40 : 150;
+    test_case t = plain_case(dtype, groups, ih, random_between(1, widest), 1);
     fc_conv2d_desc *d = &t.desc;
     d->n = random_between(1, 3);
     d->oc = d->groups * random_between(1, 3);

@@ -1,7 +1,8 @@
-"""The checks of the project's own tree catch what they are there to catch."""
+"""The checks of the project's own tree catch what they are there to catch; the README is true."""
 
 import importlib.util
 import io
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -166,3 +167,28 @@ def test_faulty_distributions_are_found(tmp_path, fault, says):
 
 def test_missing_distributions_are_found(tmp_path):
     assert len(tool("check_dist").check(tmp_path)) == 2
+
+
+# ---- README --------------------------------------------------------------------------------------
+
+
+def test_the_examples_of_the_readme_run(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    names = {}
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
+    shown = capsys.readouterr().out
+    assert shown.startswith("(1, 64, 56, 56)\n")
+    assert shown.count("algorithm") == 2
+    assert "of peak" in shown
+
+
+def test_the_readme_names_only_targets_and_paths_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make (\w+)`", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"`((?:fastconv|csrc|tools|tests)/[\w/.]+)`", text):
+        assert (ROOT / path).exists(), path

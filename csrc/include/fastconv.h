@@ -119,7 +119,8 @@ int fc_cores(void);
 int fc_thread_limit(void);
 
 /* Attained flop/s of independent fused multiply-adds (multiply then add where the tier has no
- * FMA) on `threads` threads, best of several short runs: the roof of "percent of peak". */
+ * FMA) on `threads` threads, in one run of a millisecond or more: the roof of "percent of peak".
+ * Take it by turns with what is compared, and the median of both: clocks sink under wide vectors. */
 double fc_measure_peak(fc_dtype dtype, int threads);
 
 /* ---- memory --------------------------------------------------------------------------------- */

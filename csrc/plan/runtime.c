@@ -77,28 +77,15 @@ static void run_peak(void *context, int worker, int workers) {
     job->kernels->fma_peak(&args);
 }
 
-static double time_peak(const peak_job *job, int threads, fc_dtype dtype) {
-    double start = now();
-    fc_parallel(threads, dtype, run_peak, (void *)job);
-    return now() - start;
-}
-
-static double best_time(const peak_job *job, int threads, fc_dtype dtype) {
-    double best = time_peak(job, threads, dtype);
-    for (int i = 0; i < 6; i++) {
-        double seconds = time_peak(job, threads, dtype);
-        if (seconds < best) best = seconds;
-    }
-    return best;
-}
-
 double fc_measure_peak(fc_dtype dtype, int threads) {
-    /* seconds a try: long against a region's start, short against a time slice */
-    const double target = 2e-3;
+    const double least = 1e-3; /* seconds: long against a region's start, short against a slice */
     peak_job job = {fc_registry_kernels(dtype), 1000};
     if (threads < 1 || fc_in_forked_child()) threads = 1;
-    /* the best of several must reach the target: one alone may have waited for its region */
-    double best;
-    while ((best = best_time(&job, threads, dtype)) < target) job.rounds *= 2;
-    return (double)threads * (double)job.rounds * job.kernels->peak_flops / best;
+    for (;; job.rounds *= 4) {
+        double start = now();
+        fc_parallel(threads, dtype, run_peak, &job);
+        double seconds = now() - start;
+        if (seconds >= least)
+            return (double)threads * (double)job.rounds * job.kernels->peak_flops / seconds;
+    }
 }

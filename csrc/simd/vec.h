@@ -16,6 +16,7 @@
  *   vec_keep_nan(x, r)   x where x is NaN, else r
  *   vec_exponent(t)      the bits of t shifted into the exponent field: 2^n for t = n + EXP_MAGIC
  *   vec_transpose(r)     VLEN vectors in place: r[i][j] <-> r[j][i]
+ *   vec_load_transposed(r, p, stride)   r[i][j] = p[j * stride + i], VLEN rows of VLEN elements
  *   vec_deinterleave(a, b, &even, &odd)
  */
 #ifndef FC_SIMD_VEC_H
@@ -62,6 +63,14 @@ typedef float real;
 #include "vec_neon.h"
 #else
 #include "vec_scalar.h"
+#endif
+
+#ifndef VEC_LOAD_TRANSPOSED
+FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+#pragma GCC unroll 16
+    for (int j = 0; j < VLEN; j++) r[j] = vec_load(p + j * stride);
+    vec_transpose(r);
+}
 #endif
 
 #endif

@@ -51,6 +51,23 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
         r[j + 4] = _mm512_shuffle_f64x2(b[j], b[j + 4], 0xdd);
     }
 }
+/* Rows come as quarters, straight into the lane where their columns belong: what is left are
+ * shuffles within lanes, a third of those of vec_transpose, and no load that straddles two lines. */
+#define VEC_LOAD_TRANSPOSED
+FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+    for (int c = 0; c < 8; c += 2) {
+        vec half[2]; /* half[i]: columns c, c + 1 of rows i, i + 2, i + 4, i + 6 */
+        for (int i = 0; i < 2; i++) {
+            const real *q = p + i * stride + c;
+            half[i] = _mm512_castpd128_pd512(_mm_loadu_pd(q));
+            half[i] = _mm512_insertf64x2(half[i], _mm_loadu_pd(q + 2 * stride), 1);
+            half[i] = _mm512_insertf64x2(half[i], _mm_loadu_pd(q + 4 * stride), 2);
+            half[i] = _mm512_insertf64x2(half[i], _mm_loadu_pd(q + 6 * stride), 3);
+        }
+        r[c] = _mm512_unpacklo_pd(half[0], half[1]);
+        r[c + 1] = _mm512_unpackhi_pd(half[0], half[1]);
+    }
+}
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     const __m512i lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     *even = _mm512_permutex2var_pd(a, lanes, b);
@@ -83,6 +100,25 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
         r[q + 8] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
         r[q + 4] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
         r[q + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
+    }
+}
+#define VEC_LOAD_TRANSPOSED
+FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+    for (int c = 0; c < 16; c += 4) {
+        vec part[4]; /* part[i]: columns c .. c + 3 of rows i, i + 4, i + 8, i + 12 */
+        for (int i = 0; i < 4; i++) {
+            const real *q = p + i * stride + c;
+            part[i] = _mm512_castps128_ps512(_mm_loadu_ps(q));
+            part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(q + 4 * stride), 1);
+            part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(q + 8 * stride), 2);
+            part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(q + 12 * stride), 3);
+        }
+        vec lo01 = _mm512_unpacklo_ps(part[0], part[1]), hi01 = _mm512_unpackhi_ps(part[0], part[1]);
+        vec lo23 = _mm512_unpacklo_ps(part[2], part[3]), hi23 = _mm512_unpackhi_ps(part[2], part[3]);
+        r[c] = _mm512_shuffle_ps(lo01, lo23, 0x44);
+        r[c + 1] = _mm512_shuffle_ps(lo01, lo23, 0xee);
+        r[c + 2] = _mm512_shuffle_ps(hi01, hi23, 0x44);
+        r[c + 3] = _mm512_shuffle_ps(hi01, hi23, 0xee);
     }
 }
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {

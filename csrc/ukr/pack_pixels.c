@@ -17,30 +17,37 @@ FC_INLINE vec load_pixels(const real *src, ptrdiff_t pixels, const int step) {
     return even;
 }
 
+/* A square that ends within the planes' edge, or neighbours further apart. */
+FC_INLINE void pack_partial(const real *src, real *dst, const fc_pack_pixels_args *a, ptrdiff_t have,
+                            ptrdiff_t want, ptrdiff_t pixels, const int step) {
+    vec square[VLEN];
+#pragma GCC unroll 16
+    for (int i = 0; i < VLEN; i++)
+        square[i] =
+            i < have ? load_pixels(src + i * a->channel_stride, pixels, step) : vec_zero();
+    vec_transpose(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < VLEN; i++)
+        if (i < pixels) vec_store_n(dst + i * a->block, square[i], want);
+}
+
 FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
-    const real *src = a->src;
-    real *dst = a->dst;
-    for (ptrdiff_t c = 0; c < a->block; c += VLEN) {
-        ptrdiff_t have = at_most(a->channels - c, VLEN), want = at_most(a->block - c, VLEN);
-        for (ptrdiff_t p = 0; p < a->pixels; p += VLEN) {
-            ptrdiff_t pixels = at_most(a->pixels - p, VLEN);
-            vec square[VLEN];
+    const ptrdiff_t block = a->block;
+    for (ptrdiff_t c = 0; c < block; c += VLEN) {
+        const real *src = (const real *)a->src + c * a->channel_stride;
+        real *dst = (real *)a->dst + c;
+        ptrdiff_t have = at_most(a->channels - c, VLEN), want = at_most(block - c, VLEN);
+        ptrdiff_t p = 0;
+        if (step == 1 && have == VLEN)
+            for (; p + VLEN <= a->pixels; p += VLEN) {
+                vec square[VLEN];
+                vec_load_transposed(square, src + p, a->channel_stride);
 #pragma GCC unroll 16
-            for (int i = 0; i < VLEN; i++)
-                square[i] = i < have ? load_pixels(src + (c + i) * a->channel_stride + p * step,
-                                                   pixels, step)
-                                     : vec_zero();
-            vec_transpose(square);
-            real *out = dst + p * a->block + c;
-            if (want == VLEN && pixels == VLEN) {
-#pragma GCC unroll 16
-                for (int i = 0; i < VLEN; i++) vec_store(out + i * a->block, square[i]);
-            } else {
-#pragma GCC unroll 16
-                for (int i = 0; i < VLEN; i++)
-                    if (i < pixels) vec_store_n(out + i * a->block, square[i], want);
+                for (int i = 0; i < VLEN; i++) vec_store(dst + (p + i) * block, square[i]);
             }
-        }
+        for (; p < a->pixels; p += VLEN)
+            pack_partial(src + p * step, dst + p * block, a, have, want,
+                         at_most(a->pixels - p, VLEN), step);
     }
 }
 

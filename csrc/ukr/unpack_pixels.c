@@ -7,6 +7,18 @@
 
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
 
+FC_INLINE void load_square(vec square[VLEN], const real *src, ptrdiff_t src_pixel, ptrdiff_t pixels,
+                           ptrdiff_t channels) {
+    if (pixels == VLEN && channels == VLEN) {
+        vec_load_transposed(square, src, src_pixel);
+        return;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < VLEN; i++)
+        square[i] = i < pixels ? vec_load_n(src + i * src_pixel, channels) : vec_zero();
+    vec_transpose(square);
+}
+
 FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation) {
     const real *src = a->src, *bias = a->bias, *residual = a->residual;
     real *dst = a->dst;
@@ -15,11 +27,7 @@ FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation) {
         for (ptrdiff_t p = 0; p < a->pixels; p += VLEN) {
             ptrdiff_t pixels = at_most(a->pixels - p, VLEN);
             vec square[VLEN];
-#pragma GCC unroll 16
-            for (int i = 0; i < VLEN; i++)
-                square[i] = i < pixels ? vec_load_n(src + (p + i) * a->src_pixel + c, channels)
-                                       : vec_zero();
-            vec_transpose(square);
+            load_square(square, src + p * a->src_pixel + c, a->src_pixel, pixels, channels);
 #pragma GCC unroll 16
             for (int i = 0; i < VLEN; i++) {
                 if (i >= channels) break;

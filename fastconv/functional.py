@@ -166,7 +166,7 @@ def max_pool2d(
         input: if (OH - 1)*sh >= H + ph.
 
         Index: h*W + w of the largest value in the input's plane (without padding); of equal ones
-        the first in row-major order, and of NaNs the first. A window wholly on padding, which only
+        the first in row-major order, but of NaNs the last. A window wholly on padding, which only
         dilation makes possible, gives -inf and index -1.
 
     Shapes:

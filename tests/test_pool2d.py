@@ -183,8 +183,16 @@ def test_ties_give_the_first_in_row_major_order():
     np.testing.assert_array_equal(indices, [[[[1, 1, 1], [1, 1, 1], [3, 3, 5]]]])
 
 
+def test_of_several_nans_the_last_is_told():
+    x = np.array([[[[np.nan, 1, 9], [2, np.nan, 8], [0, 0, 7]]]])
+    _, indices = F.max_pool2d(x, 2, 1, return_indices=True)
+    np.testing.assert_array_equal(indices, [[[[4, 4], [4, 4]]]])
+    _, indices = F.max_pool2d(x, 2, 2, ceil_mode=True, return_indices=True)
+    np.testing.assert_array_equal(indices, [[[[4, 2], [6, 8]]]])
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=IDS)
-def test_nan_wins_and_its_first_place_is_told(dtype):
+def test_nan_wins_and_its_last_place_is_told(dtype):
     x = sweeps.integers((3, 4, 9, 11), "nan", dtype=dtype)
     x[np.random.default_rng(5).random(x.shape) < 0.15] = np.nan
     x[0, 0, 0, 0] = np.inf

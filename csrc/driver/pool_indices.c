@@ -33,7 +33,7 @@ static inline __attribute__((always_inline)) double value_at(const void *src, in
     return dtype == FC_F64 ? ((const double *)src)[i] : (double)((const float *)src)[i];
 }
 
-/* One output line of one plane. The first of equal maxima wins, and the first NaN. */
+/* One output line of one plane. The first of equal maxima wins, and the last NaN, as in PyTorch. */
 static inline __attribute__((always_inline)) void pool_line(const fc_pool_problem *p,
                                                             const void *plane, int64_t y, void *dst,
                                                             int64_t *indices,
@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void pool_line(const fc_pool_proble
             for (int64_t b = x0; b < x1; b++) {
                 const int64_t sx = left + b * d->dilation_w;
                 const double v = value_at(plane, sy * row + sx, dtype);
-                if (best_y < 0 || (!(v <= best) && best == best)) {
+                if (best_y < 0 || v > best || v != v) {
                     best = v;
                     best_y = sy;
                     best_x = sx;

@@ -90,7 +90,7 @@ static double naive_max(const fc_pool2d_desc *d, const double *plane, int64_t y,
             int64_t sx = x * d->stride_w - d->pad_left + b * d->dilation_w;
             if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
             double v = plane[sy * d->iw + sx];
-            if (*index < 0 || v > best || (isnan(v) && !isnan(best))) {
+            if (*index < 0 || v > best || isnan(v)) {
                 best = v;
                 *index = sy * d->iw + sx;
             }

@@ -26,7 +26,7 @@ def max_pool2d(
         input: if (OH - 1)*sh >= H + ph.
 
         Index: h*W + w of the largest value in the input's plane (without padding); of equal ones
-        the first in row-major order, and of NaNs the first. A window wholly on padding, which only
+        the first in row-major order, but of NaNs the last. A window wholly on padding, which only
         dilation makes possible, gives -inf and index -1.
 
     Shapes:
@@ -75,8 +75,7 @@ def max_pool2d(
             row, column = _tap((oh, ow), strides, border, (i * dilations[0], j * dilations[1]))
             value, inside = _pixels(x, row, column)
             nothing_yet = where == -1
-            first_nan = np.isnan(value) & ~np.isnan(largest)
-            better = inside & (nothing_yet | (value > largest) | first_nan)
+            better = inside & (nothing_yet | (value > largest) | np.isnan(value))
             largest = np.where(better, value, largest)
             where = np.where(better, row * w + column, where)
     shape = (*input.shape[:-2], oh, ow)

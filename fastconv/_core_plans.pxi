@@ -204,6 +204,7 @@ cdef fc_status execute_watched(
     elapsed = perf_counter_ns() - start
     if status != FC_OK:
         return status
+    threads = fc_plan_threads(plan.handle, threads)
     record = _record
     if record is not None:
         record.append((op, algorithm, tier, threads))
@@ -252,7 +253,7 @@ cdef class Probe:
         """Note what the plan says; True when that is all that was asked."""
         cdef fc_plan_info *info = &plan.info
         cdef int i
-        self.threads = allowed_threads(threads)
+        self.threads = fc_plan_threads(plan.handle, allowed_threads(threads))
         self.algorithm = algorithm_name(info.algorithm)
         self.tier = tier_name(info.isa)
         self.reason = "" if info.reason == NULL else text(info.reason)

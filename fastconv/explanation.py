@@ -25,7 +25,7 @@ class Explanation:
         copied_bytes: input copied or converted by each call, because the engine cannot read it as
             it lies.
         flops: nominal additions and multiplications (padding counted), 0 for an empty batch.
-        threads: what the call offers; work too small to share takes fewer.
+        threads: that the call takes of those on offer; what is too small to share takes one.
         ms: median time of the engine, in milliseconds. This and the following are None unless
             measured.
         gflops: 1e9 flops a second.

@@ -206,6 +206,7 @@ cdef extern from "fastconv.h" nogil:
         uint64_t packed_weight_bytes
 
     void fc_plan_query(const fc_plan *plan, fc_plan_info *info)
+    int fc_plan_threads(const fc_plan *plan, int offered)
     size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed)
 
     ctypedef struct fc_args:

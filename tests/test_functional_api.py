@@ -296,8 +296,10 @@ def test_thread_settings_rank():
         scope = fastconv.num_threads(2)
         with scope, scope, fastconv.num_threads(1):
             assert fastconv.get_num_threads() == 1
-            assert fastconv.explain("relu", X).threads == 1
-            assert fastconv.explain("relu", X, threads=2).threads == 2
+            large = np.ones(1_000_000, np.float32)
+            assert fastconv.explain("relu", large).threads == 1
+            assert fastconv.explain("relu", large, threads=2).threads == 2
+            assert fastconv.explain("relu", X, threads=2).threads == 1  # too small to share
             seen = []
             worker = threading.Thread(target=lambda: seen.append(fastconv.get_num_threads()))
             worker.start()

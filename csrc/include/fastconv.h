@@ -216,6 +216,9 @@ typedef struct fc_plan_info {
 
 void fc_plan_query(const fc_plan *plan, fc_plan_info *info);
 
+/* Threads that a call takes of those offered: as many as the plan's work repays, at least 1. */
+int fc_plan_threads(const fc_plan *plan, int offered);
+
 /* Bytes execute borrows for one call on `threads` threads. `packed` says whether the call will
  * bring packed weights. */
 size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed);

@@ -162,16 +162,16 @@ void fc_plan_query(const fc_plan *plan, fc_plan_info *info) {
     fc_copy_info(info, &now, info->struct_size, sizeof now);
 }
 
-/* Threads that this plan's work repays, out of those offered. */
-static int worthwhile(const fc_plan *plan, int threads) {
-    if (threads < 1) threads = 1;
+int fc_plan_threads(const fc_plan *plan, int offered) {
+    const int threads = offered < 1 ? 1 : offered;
+    const int by_bytes = fc_threads_for_bytes(
+        threads, (double)(plan->src_bytes + plan->weight_bytes + plan->dst_bytes));
     if (plan->op == FC_OP_CONV2D || plan->op == FC_OP_LINEAR) {
-        /* a matrix with few rows is bound by its weights */
+        /* few rows against many weights and depthwise windows are bound by what they read */
         int by_flops = fc_threads_for_flops(threads, (double)plan->flops);
-        int by_bytes = fc_threads_for_bytes(threads, (double)plan->weight_bytes);
         return by_flops > by_bytes ? by_flops : by_bytes;
     }
-    return fc_threads_for_bytes(threads, (double)(plan->src_bytes + plan->dst_bytes));
+    return by_bytes;
 }
 
 /* Scratch of the operation itself, the packing of weights apart. */
@@ -200,7 +200,7 @@ static size_t packing_bytes(const fc_plan *plan, bool packed) {
 }
 
 size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed) {
-    return packing_bytes(plan, packed) + working_bytes(plan, worthwhile(plan, threads), packed);
+    return packing_bytes(plan, packed) + working_bytes(plan, fc_plan_threads(plan, threads), packed);
 }
 
 size_t fc_plan_packed_bytes(const fc_plan *plan) { return packed_bytes(plan); }
@@ -240,7 +240,7 @@ fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads) {
     if (nothing_to_do(plan)) return FC_OK;
     if (!args_complete(plan, args)) return FC_ERR_INVALID_ARGUMENT;
 
-    threads = worthwhile(plan, threads);
+    threads = fc_plan_threads(plan, threads);
     const size_t packing = packing_bytes(plan, args->packed != NULL);
     const size_t bytes = packing + working_bytes(plan, threads, args->packed != NULL);
     char *scratch = NULL;

@@ -144,6 +144,8 @@ static void test_execute(void) {
     for (size_t i = 0; i < dst.bytes; i++)
         if (!CHECK(dst.data[i] == 0xff)) break;
 
+    CHECK(fc_plan_threads(plan, 0) == 1 && fc_plan_threads(plan, 1) == 1);
+
     /* the booked scratch is what a call borrows: the pool's peak says so */
     fc_memory_info before = {.struct_size = sizeof before}, after = before;
     fc_pool_trim();

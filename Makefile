@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow oracles ctest sanitize aarch64 lint format dist clean
+.PHONY: help demo test slow bench oracles ctest sanitize aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
@@ -30,6 +30,7 @@ help:
 	@echo "make demo      install into .venv and run the demonstration"
 	@echo "make test      install into .venv and run the tests"
 	@echo "make slow      the long sweeps"
+	@echo "make bench     every layer of real networks against the NumPy reference"
 	@echo "make oracles   compare with PyTorch and classify labelled photographs (installs both)"
 	@echo "make ctest     the C core's own tests, on every instruction set of this machine"
 	@echo "make sanitize  the same under AddressSanitizer, LeakSanitizer and UBSan"
@@ -61,6 +62,10 @@ test: $(VENV)/installed-test
 
 slow: $(VENV)/installed-test
 	$(RUN) pytest -m "slow and not oracle" $(PYTEST_ARGS)
+
+# One network: make bench PYTEST_ARGS='--network lenet5'
+bench: $(VENV)/installed-bench
+	$(RUN) pytest benchmarks --benchmark-only $(PYTEST_ARGS)
 
 # Exactly this PyTorch: other versions are not what the tests were written against. The packages of
 # photographs pin old dependencies, none of which is needed to read their files.

@@ -25,6 +25,8 @@ import dataclasses
 import pathlib
 import re
 
+import numpy as np
+
 SHAPES = pathlib.Path(__file__).resolve().parent / "shapes"
 KINDS = ("conv", "maxpool", "avgpool", "globalavgpool", "linear")
 _REQUIRED = {
@@ -116,6 +118,21 @@ class Layer:
         oh, ow = self.output_size
         return self.oc * (self.ic // self.g) * self.kh * self.kw * oh * ow
 
+    def call(self, x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None) -> tuple:
+        """(name of the operation, its arguments) for this layer; pooling has no weight."""
+        window = (self.kernel, self.stride, (self.ph, self.pw))
+        match self.kind:
+            case "conv":
+                how = (self.stride, self.padding, self.dilation, self.g)
+                return "conv2d", (x, weight, bias, *how)
+            case "linear":
+                return "linear", (x, weight, bias)
+            case "maxpool":
+                return "max_pool2d", (x, *window, self.dilation, bool(self.ceil))
+            case "avgpool":
+                return "avg_pool2d", (x, *window, bool(self.ceil))
+        return "global_avg_pool2d", (x,)
+
     @property
     def shape_key(self) -> "Layer":
         """The layer without its name and count: equal for equal shapes."""
@@ -162,6 +179,15 @@ def parse_line(line: str) -> Layer:
 def networks() -> list[str]:
     """The names of all corpora."""
     return sorted(path.stem for path in SHAPES.glob("*.txt"))
+
+
+def unique_layers() -> dict[str, Layer]:
+    """network:name -> each shape of all networks, the ones that networks share only once."""
+    seen: dict[Layer, str] = {}
+    for network in networks():
+        for layer in load(network):
+            seen.setdefault(layer.shape_key, f"{network}:{layer.n}")
+    return {name: layer for layer, name in seen.items()}
 
 
 def load(network: str) -> list[Layer]:

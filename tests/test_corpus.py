@@ -43,13 +43,8 @@ COUNTED = {
 }
 
 
-def unique_layers():
-    """(id, layer) of every shape of every network, the ones that networks share only once."""
-    seen = {}
-    for network in NETWORKS:
-        for layer in corpus.load(network):
-            seen.setdefault(layer.shape_key, f"{network}:{layer.n}")
-    return [pytest.param(layer, id=name) for layer, name in seen.items()]
+LAYERS = corpus.unique_layers()
+each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
 
 
 def run(layer, dtype, tier):
@@ -58,24 +53,12 @@ def run(layer, dtype, tier):
     if layer.kind in ("conv", "linear"):
         w = sweeps.integers(layer.weight_shape, "weight", str(layer), dtype=dtype)
         bias = sweeps.integers(layer.oc, "bias", str(layer), dtype=dtype)
-    window = (layer.kernel, layer.stride, (layer.ph, layer.pw))
+    else:
+        w = bias = None
+    op, arguments = layer.call(x, w, bias)
     bound = 0
-    match layer.kind:
-        case "conv":
-            op, arguments = (
-                "conv2d",
-                (x, w, bias, layer.stride, layer.padding, layer.dilation, layer.g),
-            )
-        case "linear":
-            op, arguments = "linear", (x, w, bias)
-        case "maxpool":
-            op, arguments = "max_pool2d", (x, *window, layer.dilation, bool(layer.ceil))
-        case "avgpool":
-            op, arguments = "avg_pool2d", (x, *window, bool(layer.ceil))
-            bound = bounds.avg_pool2d(*arguments, dtype=dtype)[1]
-        case "globalavgpool":
-            op, arguments = "global_avg_pool2d", (x,)
-            bound = bounds.global_avg_pool2d(x, dtype=dtype)[1]
+    if layer.kind in ("avgpool", "globalavgpool"):
+        bound = getattr(bounds, op)(*arguments, dtype=dtype)[1]
     activation = {"activation": "relu"} if layer.kind in ("conv", "linear") else {}
     exact = getattr(reference, op)(*arguments, **activation)
     out = poisoned(exact.shape, dtype)
@@ -85,13 +68,13 @@ def run(layer, dtype, tier):
     assert [(ran[0], ran[2]) for ran in executions] == [(op, tier)]
 
 
-@pytest.mark.parametrize("layer", unique_layers())
+@each_layer
 def test_layer(layer, tier):
     run(layer, np.float32, tier)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", unique_layers())
+@each_layer
 def test_layer_in_float64_and_as_a_batch(layer, tier):
     run(layer, np.float64, tier)
     if layer.macs < 200_000_000:
@@ -99,9 +82,7 @@ def test_layer_in_float64_and_as_a_batch(layer, tier):
 
 
 THUMBNAILS = {
-    sweeps.thumbnail(param.values[0]): param.id
-    for param in unique_layers()
-    if param.values[0].kind != "linear"
+    sweeps.thumbnail(layer): name for name, layer in LAYERS.items() if layer.kind != "linear"
 }
 
 

@@ -431,7 +431,7 @@ cdef int64_t row_stride_of(cnp.ndarray a, int kind) noexcept:
     return dims[last] if step < 0 else step // item
 
 
-def relu(object input, object out, int threads, Probe probe):
+def unary(str op, int activation, object input, object out, int threads, Probe probe):
     cdef int kind = float_kind(input), work = compute_kind(kind), ndim
     cdef cnp.ndarray x, result
     cdef int64_t count, size, copied = 0
@@ -450,14 +450,14 @@ def relu(object input, object out, int threads, Probe probe):
     # ---- plan
     count = cnp.PyArray_SIZE(x)
     size = count * (8 if work == cnp.NPY_DOUBLE else 4)
-    x = dense("relu", x, kind, &copied)
+    x = dense(op, x, kind, &copied)
     memset(&desc, 0, sizeof(desc))
     desc.struct_size = sizeof(desc)
     desc.dtype = engine_dtype(work)
-    desc.activation = FC_ACT_RELU
+    desc.activation = activation
     desc.count = 1 if count == 0 else count
-    plan = _unary_plans.get("relu", &desc, sizeof(desc))
-    if probe is not None and probe.describe("relu", plan, threads, copied, count == 0):
+    plan = _unary_plans.get(op, &desc, sizeof(desc))
+    if probe is not None and probe.describe(op, plan, threads, copied, count == 0):
         return probe
 
     # ---- execution
@@ -466,16 +466,16 @@ def relu(object input, object out, int threads, Probe probe):
     elif x is not input:
         result = x  # the copy is ours to overwrite
     else:
-        result = new_array("relu", ndim, cnp.PyArray_DIMS(x), work, size)
+        result = new_array(op, ndim, cnp.PyArray_DIMS(x), work, size)
     if count != 0:
         memset(&args, 0, sizeof(args))
         args.src = cnp.PyArray_DATA(x)
         args.dst = cnp.PyArray_DATA(result)
         if probe is not None:
-            probe.run("relu", plan, &args)
+            probe.run(op, plan, &args)
             return probe
-        execute("relu", plan, &args, threads, <cnp.ndarray>input, result, copied)
-    return finish("relu", result, out, kind)
+        execute(op, plan, &args, threads, <cnp.ndarray>input, result, copied)
+    return finish(op, result, out, kind)
 
 
 def softmax(object input, int64_t dim, object out, int threads, Probe probe):

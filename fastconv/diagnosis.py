@@ -349,11 +349,11 @@ def linear(input: object, weight: object, bias: object, out: object) -> NoReturn
     _unexplained(op, input, weight, bias, out)
 
 
-def relu(input: object, out: object) -> NoReturn:
-    """Raise for what is wrong with a ReLU."""
-    float_array("relu", "input", input)
-    _out("relu", out, input.shape, input)
-    _unexplained("relu", input, out)
+def unary(op: str, input: object, out: object) -> NoReturn:
+    """Raise for what is wrong with an operation on each element."""
+    float_array(op, "input", input)
+    _out(op, out, input.shape, input)
+    _unexplained(op, input, out)
 
 
 def softmax(input: object, dim: int, out: object) -> NoReturn:

@@ -193,7 +193,7 @@ LINEAR = [
     ("another activation", {"activation": "softplus"}, ValueError, "activation", "softplus"),
     ("activation 1", {"activation": 1}, TypeError, "activation", "int"),
 ]
-RELU = [
+UNARY = [
     ("a list", {"input": [1.0]}, TypeError, "input", "list"),
     ("a number", {"input": 1.0}, TypeError, "input", "float"),
     ("a NumPy scalar", {"input": np.float32(1)}, TypeError, "input", "float32"),
@@ -219,6 +219,9 @@ GOOD = {
     "global_max_pool2d": {"input": X},
     "linear": {"input": ones(3, 4), "weight": ones(5, 4)},
     "relu": {"input": X},
+    "relu6": {"input": X},
+    "sigmoid": {"input": X},
+    "tanh": {"input": X},
     "softmax": {"input": ones(3, 4), "dim": 1},
 }
 BAD = {
@@ -228,7 +231,10 @@ BAD = {
     "global_avg_pool2d": GLOBAL_POOL,
     "global_max_pool2d": GLOBAL_POOL,
     "linear": LINEAR,
-    "relu": RELU,
+    "relu": UNARY,
+    "relu6": UNARY,
+    "sigmoid": UNARY,
+    "tanh": UNARY,
     "softmax": SOFTMAX,
 }
 for _op, _good in GOOD.items():

@@ -34,6 +34,9 @@ CALLS = {
     "global_max_pool2d": ((X,), {}),
     "linear": ((integers(2, 3, 5), integers(4, 5), integers(4)), {"activation": "relu6"}),
     "relu": ((X,), {}),
+    "relu6": ((X,), {}),
+    "sigmoid": ((X,), {}),
+    "tanh": ((X,), {}),
     "softmax": ((X, 1), {}),
 }
 

@@ -98,6 +98,28 @@ def test_relu(shape, dtype, tier):
         assert [(ran[0], ran[2]) for ran in executions] == [("relu", tier)] * 2
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=IDS)
+@pytest.mark.parametrize("op", ["relu6", "sigmoid", "tanh"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_other_activations(shape, op, dtype, tier):
+    x = np.asarray(np.random.default_rng(7).normal(0, 4, shape)).astype(dtype)
+    if x.size > 3:
+        x.flat[0], x.flat[1], x.flat[2] = np.nan, np.inf, -np.inf
+    exact = getattr(reference, op)(x)
+    finite = np.nan_to_num(x.astype(np.float64), posinf=1e6, neginf=-1e6)
+    bound = bounds.activation_bound(np.zeros(shape), finite, op, dtype)
+    bound = bounds.stored(bound, exact, dtype)
+    out = poisoned(shape, dtype)
+    poison_pool()
+    with trace() as executions:
+        assert getattr(F, op)(x, out=out) is out
+        fresh = getattr(F, op)(x)
+    bounds.assert_within(out, exact, bound)
+    np.testing.assert_array_equal(fresh, out, strict=True)
+    if x.size:
+        assert [(ran[0], ran[2]) for ran in executions] == [(op, tier)] * 2
+
+
 def softmax_shapes():
     for length in (*range(1, 40), 63, 64, 65, 1000):
         yield (2, length), 1

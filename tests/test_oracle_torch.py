@@ -184,9 +184,12 @@ def test_relu_and_activations(dtype, torch):
     x = np.linspace(-20, 20, 4001).astype(dtype).reshape(1, 1, 1, -1)
     one = np.ones((1, 1, 1, 1), dtype)
     np.testing.assert_array_equal(F.relu(x), torch.relu(tensor(torch, x)).numpy())
+    relu6 = torch.nn.functional.relu6(tensor(torch, x)).numpy()
+    np.testing.assert_array_equal(F.relu6(x), relu6)
     for name in ("sigmoid", "tanh"):
         expected = getattr(torch, name)(tensor(torch, x)).numpy()
         result = F.conv2d(x, one, activation=name)
+        np.testing.assert_array_equal(getattr(F, name)(x), result)
         np.testing.assert_allclose(result, expected, rtol=8 * np.finfo(dtype).eps)
 
 

@@ -353,6 +353,15 @@ def test_relu():
     assert reference.relu(np.zeros((2, 0, 3), np.float32)).shape == (2, 0, 3)
 
 
+def test_relu6_sigmoid_tanh():
+    x = np.array([-INF, -1, 0, 2, 8, INF, NAN])
+    assert_is(reference.relu6(x), [0.0, 0, 0, 2, 6, 6, NAN])
+    assert_is(reference.sigmoid(np.array([-INF, -1000, 0, INF, NAN])), [0.0, 0, 0.5, 1, NAN])
+    assert_is(reference.tanh(np.array([-INF, 0, INF, NAN])), [-1.0, 0, 1, NAN])
+    np.testing.assert_allclose(reference.sigmoid(np.log([3.0])), [0.75], rtol=1e-15)
+    np.testing.assert_allclose(reference.tanh(np.log([3.0])), [0.8], rtol=1e-15)
+
+
 def test_softmax():
     quarter = np.array([[0.0, np.log(3.0)]])
     np.testing.assert_allclose(reference.softmax(quarter, 1), [[0.25, 0.75]], rtol=1e-15)
@@ -369,6 +378,7 @@ def test_softmax():
 
 # --- all operations: arrays of every kind, and bad arguments -------------------------------------
 
+ANY_RANK = ("relu", "relu6", "sigmoid", "tanh", "softmax", "linear")
 IMAGE = np.arange(2 * 2 * 4 * 4, dtype=np.float32).reshape(2, 2, 4, 4) / 8
 GOOD = {
     "conv2d": {
@@ -387,6 +397,9 @@ GOOD = {
         "bias": np.ones(3, np.float32),
     },
     "relu": {"input": IMAGE},
+    "relu6": {"input": IMAGE},
+    "sigmoid": {"input": IMAGE},
+    "tanh": {"input": IMAGE},
     "softmax": {"input": IMAGE, "dim": 1},
 }
 
@@ -415,7 +428,7 @@ def test_every_kind_of_array_gives_the_same_float64(op):
             np.testing.assert_array_equal(array, copy)
 
 
-@pytest.mark.parametrize("op", [op for op in GOOD if op not in ("relu", "softmax", "linear")])
+@pytest.mark.parametrize("op", [op for op in GOOD if op not in ANY_RANK])
 def test_unbatched_and_empty_batch(op):
     function, given = getattr(reference, op), dict(GOOD[op])
     given.pop("residual", None)
@@ -475,7 +488,7 @@ BAD += [
 BAD += [
     (op, "input", value, ValueError)
     for op in GOOD
-    if op not in ("relu", "softmax", "linear")
+    if op not in ANY_RANK
     for value in (bad(4, 4), bad(1, 2, 4, 4, 1), bad(2, 0, 4, 4), bad(2, 2, 0, 4), bad(2, 4, 0))
 ]
 BAD += [

@@ -18,7 +18,7 @@ array([[[[ 5.,  7.],
 """
 
 from .conv import conv2d
-from .elementwise import relu, softmax
+from .elementwise import relu, relu6, sigmoid, softmax, tanh
 from .linear import linear
 from .pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
@@ -30,5 +30,8 @@ __all__ = [
     "linear",
     "max_pool2d",
     "relu",
+    "relu6",
+    "sigmoid",
     "softmax",
+    "tanh",
 ]

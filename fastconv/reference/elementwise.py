@@ -31,6 +31,11 @@ def check_activation(op: str, activation: object) -> str | None:
     return checks.choice(op, "activation", activation, ACTIVATIONS)
 
 
+def _unary(op: str, input: np.ndarray) -> np.ndarray:
+    values = checks.as_float64(checks.float_array(op, "input", input))
+    return np.asarray(activate(values, op))
+
+
 def relu(input: np.ndarray) -> np.ndarray:
     """Rectified linear unit, element by element.
 
@@ -53,8 +58,63 @@ def relu(input: np.ndarray) -> np.ndarray:
     >>> relu(np.array([-2.0, 0.5, np.nan], dtype=np.float32))
     array([0. , 0.5, nan])
     """
-    values = checks.as_float64(checks.float_array("relu", "input", input))
-    return np.asarray(activate(values, "relu"))
+    return _unary("relu", input)
+
+
+def relu6(input: np.ndarray) -> np.ndarray:
+    """Rectified linear unit that saturates at 6, element by element.
+
+    Formula:
+        result = min(max(input, 0), 6), and NaN where input is NaN
+
+    Shapes, Returns, Raises:
+        as for `relu`.
+
+    Source:
+        A. Krizhevsky, "Convolutional Deep Belief Networks on CIFAR-10", 2010;
+        torch.nn.functional.relu6.
+
+    >>> relu6(np.array([-2.0, 0.5, 9.0]))
+    array([0. , 0.5, 6. ])
+    """
+    return _unary("relu6", input)
+
+
+def sigmoid(input: np.ndarray) -> np.ndarray:
+    """Logistic function, element by element: the output of logistic regression.
+
+    Formula:
+        result = 1 / (1 + exp(-input)), from 0 for -inf to 1 for +inf, and NaN where input is NaN
+
+    Shapes, Returns, Raises:
+        as for `relu`.
+
+    Source:
+        torch.sigmoid.
+
+    >>> sigmoid(np.array([-np.inf, 0.0, np.inf]))
+    array([0. , 0.5, 1. ])
+    """
+    return _unary("sigmoid", input)
+
+
+def tanh(input: np.ndarray) -> np.ndarray:
+    """Hyperbolic tangent, element by element.
+
+    Formula:
+        result = (exp(input) - exp(-input)) / (exp(input) + exp(-input)), from -1 for -inf to 1 for
+        +inf, and NaN where input is NaN
+
+    Shapes, Returns, Raises:
+        as for `relu`.
+
+    Source:
+        torch.tanh.
+
+    >>> tanh(np.array([-np.inf, 0.0, np.inf]))
+    array([-1.,  0.,  1.])
+    """
+    return _unary("tanh", input)
 
 
 def softmax(input: np.ndarray, dim: int) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The boundary between Python and the C engine; what ops.py and runtime.py may use of it.
+"""The boundary between Python and the C engine; what ops and runtime may use of it.
 
-An operation returns None when it refuses its arguments; diagnosis.py then says why.
+An operation returns None when it refuses its arguments; diagnosis then says why.
 """
 
 import numpy as np

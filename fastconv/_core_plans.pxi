@@ -48,19 +48,19 @@ cdef class PlanCache:
     cdef Plan create(self, str op, const void *desc):
         cdef Plan plan = Plan.__new__(Plan)
         cdef fc_status status
-        if self.code == OP_CONV2D:
+        if self.code == FC_OP_CONV2D:
             status = fc_conv2d_create(<const fc_conv2d_desc *>desc, &plan.handle)
-        elif self.code == OP_POOL2D:
+        elif self.code == FC_OP_POOL2D:
             status = fc_pool2d_create(<const fc_pool2d_desc *>desc, &plan.handle)
-        elif self.code == OP_LINEAR:
+        elif self.code == FC_OP_LINEAR:
             status = fc_linear_create(<const fc_linear_desc *>desc, &plan.handle)
-        elif self.code == OP_UNARY:
+        elif self.code == FC_OP_UNARY:
             status = fc_unary_create(<const fc_unary_desc *>desc, &plan.handle)
         else:
             status = fc_softmax_create(<const fc_softmax_desc *>desc, &plan.handle)
         if status != FC_OK:
             plan.handle = NULL
-            if (status == FC_ERR_UNSUPPORTED and self.code == OP_CONV2D
+            if (status == FC_ERR_UNSUPPORTED and self.code == FC_OP_CONV2D
                     and (<const fc_conv2d_desc *>desc).algorithm != FC_ALGO_AUTO):
                 self.explain_refusal(op, <const fc_conv2d_desc *>desc)
             raise_status(op, status, 0)
@@ -83,19 +83,12 @@ cdef class PlanCache:
         )
 
 
-cdef enum:
-    OP_CONV2D = 1
-    OP_POOL2D = 2
-    OP_LINEAR = 3
-    OP_UNARY = 4
-    OP_SOFTMAX = 5
-
 # At most 1024 plans in all.
-cdef PlanCache _conv2d_plans = PlanCache(OP_CONV2D, 512)
-cdef PlanCache _pool2d_plans = PlanCache(OP_POOL2D, 256)
-cdef PlanCache _linear_plans = PlanCache(OP_LINEAR, 128)
-cdef PlanCache _unary_plans = PlanCache(OP_UNARY, 64)
-cdef PlanCache _softmax_plans = PlanCache(OP_SOFTMAX, 64)
+cdef PlanCache _conv2d_plans = PlanCache(FC_OP_CONV2D, 512)
+cdef PlanCache _pool2d_plans = PlanCache(FC_OP_POOL2D, 256)
+cdef PlanCache _linear_plans = PlanCache(FC_OP_LINEAR, 128)
+cdef PlanCache _unary_plans = PlanCache(FC_OP_UNARY, 64)
+cdef PlanCache _softmax_plans = PlanCache(FC_OP_SOFTMAX, 64)
 
 
 def _plan_count():

@@ -34,6 +34,13 @@ cdef extern from "fastconv.h" nogil:
     ctypedef enum fc_direction:
         FC_FORWARD
 
+    ctypedef enum fc_op:
+        FC_OP_CONV2D
+        FC_OP_POOL2D
+        FC_OP_LINEAR
+        FC_OP_UNARY
+        FC_OP_SOFTMAX
+
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
         FC_ALGO_DIRECT

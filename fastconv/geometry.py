@@ -1,7 +1,7 @@
 """Numbers, pairs, padding and names as users write them, turned into plain ints.
 
 The operations call these only for what is not a plain int already; they raise for what cannot be
-meant. Ranges that involve the arrays are diagnosis.py's.
+meant. Ranges that involve the arrays are diagnosis's.
 """
 
 import operator

@@ -3,9 +3,26 @@
 #define FC_PLAN_PLAN_H
 
 #include "../driver/driver.h"
+#include "check.h"
+
+/* What a plan's operation does with it. Each operation's file has the check of its descriptor, its
+ * `create`, and this table. A missing function: no weights to pack, no scratch, no more arguments
+ * than src and dst. */
+typedef struct fc_operation {
+    fc_op op;
+    bool counts_flops; /* its work may repay threads that its bytes alone do not */
+    size_t (*packed_bytes)(const fc_plan *plan);
+    void (*pack)(const fc_plan *plan, const void *weights, void *packed, int threads);
+    size_t (*scratch_bytes)(const fc_plan *plan, int threads, bool packed);
+    bool (*args_complete)(const fc_plan *plan, const fc_args *args);
+    void (*execute)(const fc_plan *plan, const fc_args *args, void *scratch, int threads);
+} fc_operation;
+
+extern const fc_operation fc_operation_conv2d, fc_operation_pool2d, fc_operation_linear,
+    fc_operation_unary, fc_operation_softmax;
 
 struct fc_plan {
-    fc_op op;
+    const fc_operation *operation;
     fc_dtype dtype;
     fc_algorithm algorithm;
     fc_isa isa;
@@ -24,16 +41,15 @@ struct fc_plan {
     };
 };
 
+/* A plan with the fields that all operations share; NULL when memory is out. */
+fc_plan *fc_plan_new(const fc_operation *operation, int32_t dtype);
+/* What fc_plan_query tells of sizes; threads are dealt by it. */
+void fc_plan_describe(fc_plan *plan, const int64_t dst_shape[4], double flops, int64_t src_elements,
+                      int64_t weight_elements);
+
 /* select.c: the choice of an algorithm, and why the others were refused. Pure functions of the
  * shape of one image, layout, dtype and tier: never of batch size, threads or history. */
 fc_status fc_select_conv2d(const fc_conv2d_desc *desc, int64_t oh, int64_t ow, fc_plan *plan);
 fc_status fc_select_pool2d(const fc_pool2d_desc *desc, int64_t oh, int64_t ow, fc_plan *plan);
-
-/* check.c: everything a descriptor must satisfy; also computes the result's size. */
-fc_status fc_check_conv2d(const fc_conv2d_desc *desc, int64_t *oh, int64_t *ow);
-fc_status fc_check_pool2d(const fc_pool2d_desc *desc, int64_t *oh, int64_t *ow);
-fc_status fc_check_linear(const fc_linear_desc *desc);
-fc_status fc_check_unary(const fc_unary_desc *desc);
-fc_status fc_check_softmax(const fc_softmax_desc *desc);
 
 #endif

@@ -1,0 +1,109 @@
+/* conv2d.c: the operation `conv2d`: its descriptor checked, its driver chosen, its calls handed on. */
+#include "plan.h"
+
+#include "registry.h"
+
+static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
+    if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
+    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) || d->reserved != 0 ||
+        d->algorithm < FC_ALGO_AUTO || d->algorithm > FC_ALGO_DEPTHWISE)
+        return FC_ERR_INVALID_ARGUMENT;
+    if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
+        d->groups < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 || d->pad_right < 0)
+        return FC_ERR_INVALID_ARGUMENT;
+    if (d->direction != FC_FORWARD || d->src_layout != FC_LAYOUT_STRIDED ||
+        d->dst_layout != FC_LAYOUT_STRIDED || d->dst_stride[3] != 1)
+        return FC_ERR_UNSUPPORTED;
+    if (d->n < 0 || d->ic < 1 || d->ih < 1 || d->iw < 1 || d->oc < 1 || d->kh < 1 || d->kw < 1 ||
+        d->ic % d->groups || d->oc % d->groups)
+        return FC_ERR_INVALID_SHAPE;
+    fc_status status = fc_window_count(d->ih, d->kh, d->pad_top, d->pad_bottom, d->stride_h,
+                                    d->dilation_h, false, oh);
+    if (status == FC_OK)
+        status = fc_window_count(d->iw, d->kw, d->pad_left, d->pad_right, d->stride_w, d->dilation_w,
+                              false, ow);
+    if (status != FC_OK) return status;
+    const int64_t padded_h = d->ih + d->pad_top + d->pad_bottom;
+    const int64_t padded_w = d->iw + d->pad_left + d->pad_right;
+    /* channel blocks round up to less than twice the channels, weight panels to 64 or less */
+    const int64_t strips[] = {2, d->ic, padded_h, padded_w};
+    const int64_t weights[] = {64, d->oc, 2, d->ic, d->kh, d->kw};
+    const int64_t result[] = {64, d->n, d->oc, *oh, *ow};
+    const int64_t src[] = {d->n, d->ic, d->ih, d->iw};
+    const int64_t work[] = {d->oc, d->ic, d->kh, d->kw, *oh, *ow};
+    const int64_t dst[] = {d->n, d->oc, *oh, *ow};
+    if (!fc_product_fits(strips, 4) || !fc_product_fits(weights, 6) || !fc_product_fits(result, 5) ||
+        !fc_product_fits(src, 4) || !fc_product_fits(work, 6) || !fc_strides_fit(src, d->src_stride, 4) ||
+        !fc_strides_fit(dst, d->dst_stride, 4))
+        return FC_ERR_OVERFLOW;
+    return FC_OK;
+}
+
+static size_t packed_bytes(const fc_plan *plan) {
+    return plan->conv_driver->packed_bytes ? plan->conv_driver->packed_bytes(&plan->conv) : 0;
+}
+
+static void pack(const fc_plan *plan, const void *weights, void *packed, int threads) {
+    plan->conv_driver->pack(&plan->conv, weights, packed, threads);
+}
+
+/* Weights that come unpacked are packed into scratch, before the driver's own. */
+static size_t packing_bytes(const fc_plan *plan, bool packed) {
+    return packed ? 0 : (size_t)fc_round_up((int64_t)packed_bytes(plan), FC_CACHE_LINE);
+}
+
+static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {
+    return packing_bytes(plan, packed) + plan->conv_driver->scratch_bytes(&plan->conv, threads);
+}
+
+static bool args_complete(const fc_plan *plan, const fc_args *args) {
+    if (plan->conv.desc.has_bias && !args->bias) return false;
+    if (plan->conv.desc.has_residual && !args->residual) return false;
+    return args->weights || (args->packed && packed_bytes(plan));
+}
+
+static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
+    const size_t packing = packing_bytes(plan, args->packed != NULL);
+    fc_args ready = *args;
+    if (packing) {
+        pack(plan, args->weights, scratch, threads);
+        ready.packed = scratch;
+    }
+    plan->conv_driver->execute(&plan->conv, &ready, (char *)scratch + packing, threads);
+}
+
+const fc_operation fc_operation_conv2d = {
+    .op = FC_OP_CONV2D,
+    .counts_flops = true,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .scratch_bytes = scratch_bytes,
+    .args_complete = args_complete,
+    .execute = execute,
+};
+
+fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **out) {
+    if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    int64_t oh, ow;
+    fc_status status = check(desc, &oh, &ow);
+    if (status != FC_OK) return status;
+    fc_plan *plan = fc_plan_new(&fc_operation_conv2d, desc->dtype);
+    if (!plan) return FC_ERR_OUT_OF_MEMORY;
+    status = fc_select_conv2d(desc, oh, ow, plan);
+    if (status != FC_OK) {
+        fc_plan_destroy(plan);
+        return status;
+    }
+    plan->conv.desc = *desc;
+    plan->conv.oh = oh;
+    plan->conv.ow = ow;
+    plan->conv.kernels = fc_registry_kernels(plan->dtype);
+    plan->conv_driver->prepare(&plan->conv);
+    const int64_t shape[4] = {desc->n, desc->oc, oh, ow};
+    const int64_t weights = desc->oc * (desc->ic / desc->groups) * desc->kh * desc->kw;
+    fc_plan_describe(plan, shape, 2.0 * (double)(desc->n * oh * ow) * (double)weights,
+             desc->n * desc->ic * desc->ih * desc->iw, weights);
+    *out = plan;
+    return FC_OK;
+}

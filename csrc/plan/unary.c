@@ -1,0 +1,36 @@
+/* unary.c: the operation `unary`: an activation over an array. */
+#include "plan.h"
+
+#include "registry.h"
+
+static fc_status check(const fc_unary_desc *d) {
+    if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
+    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) || d->reserved != 0)
+        return FC_ERR_INVALID_ARGUMENT;
+    if (d->count < 0) return FC_ERR_INVALID_SHAPE;
+    return d->count <= FC_MOST_ELEMENTS ? FC_OK : FC_ERR_OVERFLOW;
+}
+
+static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
+    (void)scratch;
+    fc_unary_execute(&plan->unary, args, threads);
+}
+
+const fc_operation fc_operation_unary = {.op = FC_OP_UNARY, .execute = execute};
+
+fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **out) {
+    if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    fc_status status = check(desc);
+    if (status != FC_OK) return status;
+    fc_plan *plan = fc_plan_new(&fc_operation_unary, desc->dtype);
+    if (!plan) return FC_ERR_OUT_OF_MEMORY;
+    plan->algorithm = FC_ALGO_ELEMENTWISE;
+    plan->reason = "one pass over the elements";
+    plan->unary.desc = *desc;
+    plan->unary.kernels = fc_registry_kernels(plan->dtype);
+    const int64_t shape[4] = {desc->count, 1, 1, 1};
+    fc_plan_describe(plan, shape, (double)desc->count, desc->count, 0);
+    *out = plan;
+    return FC_OK;
+}

@@ -1,0 +1,132 @@
+# Convolution. Included by _core.pyx.
+
+
+def conv2d(
+    object input, object weight, object bias, object residual, object out,
+    int64_t stride_h, int64_t stride_w,
+    int64_t top, int64_t bottom, int64_t left, int64_t right,
+    int64_t dilation_h, int64_t dilation_w, int64_t groups,
+    int activation, int algorithm, int threads, Probe probe,
+):
+    cdef int kind = float_kind(input), work = compute_kind(kind), ndim, batched
+    cdef cnp.ndarray x, w, result
+    cdef cnp.ndarray b = None
+    cdef cnp.ndarray r = None
+    cdef cnp.npy_intp *kernel
+    cdef cnp.npy_intp dims[4]
+    cdef Images src, dst
+    cdef int64_t channels, size, copied = 0
+    cdef fc_conv2d_desc desc
+    cdef fc_args args
+    cdef bint empty, direct_out = False
+
+    # ---- acceptance
+    if kind < 0 or float_kind(weight) != kind:
+        return None
+    x = <cnp.ndarray>input
+    w = <cnp.ndarray>weight
+    ndim = cnp.PyArray_NDIM(x)
+    if ndim != 3 and ndim != 4 or cnp.PyArray_NDIM(w) != 4:
+        return None
+    batched = ndim - 3
+    if has_zero(x, batched) or has_zero(w, 0):
+        return None
+    if (stride_h < 1 or stride_w < 1 or dilation_h < 1 or dilation_w < 1 or groups < 1
+            or top < 0 or bottom < 0 or left < 0 or right < 0 or threads < 1):
+        return None
+    kernel = cnp.PyArray_DIMS(w)
+    channels = cnp.PyArray_DIMS(x)[batched]
+    if channels % groups != 0 or channels // groups != kernel[1] or kernel[0] % groups != 0:
+        return None
+    dims[0] = cnp.PyArray_DIMS(x)[0]
+    dims[batched] = kernel[0]
+    dims[batched + 1] = window_count(
+        cnp.PyArray_DIMS(x)[batched + 1], top, bottom, kernel[2], stride_h, dilation_h, 0)
+    dims[batched + 2] = window_count(
+        cnp.PyArray_DIMS(x)[batched + 2], left, right, kernel[3], stride_w, dilation_w, 0)
+    if dims[batched + 1] < 1 or dims[batched + 2] < 1:
+        return None
+    size = array_bytes(ndim, <const Py_ssize_t *>dims, 8 if work == cnp.NPY_DOUBLE else 4)
+    if size < 0:
+        return None
+    if bias is not None:
+        if float_kind(bias) != kind:
+            return None
+        b = <cnp.ndarray>bias
+        if not same_dims(b, 1, kernel):
+            return None
+    if residual is not None:
+        if float_kind(residual) != kind:
+            return None
+        r = <cnp.ndarray>residual
+        if not same_dims(r, ndim, dims):
+            return None
+    if out is not None and not usable_out(out, ndim, dims, kind, x, w, b, r):
+        return None
+
+    # ---- plan
+    x = images("conv2d", x, kind, False, &src, &copied)
+    w = dense("conv2d", w, kind, &copied)
+    if b is not None:
+        b = dense("conv2d", b, kind, &copied)
+    if r is not None:
+        r = dense("conv2d", r, kind, &copied)
+    empty = src.size[0] == 0
+    memset(&desc, 0, sizeof(desc))
+    desc.struct_size = sizeof(desc)
+    desc.dtype = engine_dtype(work)
+    desc.direction = FC_FORWARD
+    desc.src_layout = desc.dst_layout = FC_LAYOUT_STRIDED
+    desc.algorithm = algorithm
+    desc.activation = activation
+    desc.has_bias = b is not None
+    desc.has_residual = r is not None
+    desc.n = 1 if empty else src.size[0]
+    desc.ic = channels
+    desc.ih = src.size[2]
+    desc.iw = src.size[3]
+    desc.oc = kernel[0]
+    desc.kh = kernel[2]
+    desc.kw = kernel[3]
+    desc.pad_top = top
+    desc.pad_bottom = bottom
+    desc.pad_left = left
+    desc.pad_right = right
+    desc.stride_h = effective_stride(
+        stride_h, desc.ih + desc.pad_top + desc.pad_bottom, desc.kh, dilation_h)
+    desc.stride_w = effective_stride(
+        stride_w, desc.iw + desc.pad_left + desc.pad_right, desc.kw, dilation_w)
+    desc.dilation_h = effective_dilation(dilation_h, desc.kh)
+    desc.dilation_w = effective_dilation(dilation_w, desc.kw)
+    desc.groups = groups
+    desc.src_stride = src.stride
+    if out is not None:
+        direct_out = writable_images(<cnp.ndarray>out, kind, &dst)
+    if direct_out:
+        desc.dst_stride = dst.stride
+    else:
+        desc.dst_stride[3] = 1
+        desc.dst_stride[2] = dims[batched + 2]
+        desc.dst_stride[1] = desc.dst_stride[2] * dims[batched + 1]
+        desc.dst_stride[0] = desc.dst_stride[1] * kernel[0]
+    plan = _conv2d_plans.get("conv2d", &desc, sizeof(desc))
+    check_shape("conv2d", plan, desc.n, kernel[0], dims[batched + 1], dims[batched + 2])
+    if probe is not None and probe.describe("conv2d", plan, threads, copied, empty):
+        return probe
+
+    # ---- execution
+    result = <cnp.ndarray>out if direct_out else new_array("conv2d", ndim, dims, work, size)
+    if not empty:
+        memset(&args, 0, sizeof(args))
+        args.src = cnp.PyArray_DATA(x)
+        args.weights = cnp.PyArray_DATA(w)
+        if b is not None:
+            args.bias = cnp.PyArray_DATA(b)
+        if r is not None:
+            args.residual = cnp.PyArray_DATA(r)
+        args.dst = cnp.PyArray_DATA(result)
+        if probe is not None:
+            probe.run("conv2d", plan, &args)
+            return probe
+        execute("conv2d", plan, &args, threads, <cnp.ndarray>input, result, copied)
+    return finish("conv2d", result, out, kind)

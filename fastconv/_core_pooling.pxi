@@ -1,0 +1,120 @@
+# Pooling. Included by _core.pyx.
+
+
+def pool2d(
+    str op, int pool_kind, object input, object out, bint whole_plane,
+    int64_t kernel_h, int64_t kernel_w, int64_t stride_h, int64_t stride_w,
+    int64_t pad_h, int64_t pad_w, int64_t dilation_h, int64_t dilation_w,
+    bint ceil_mode, bint count_include_pad, int64_t divisor, bint with_indices,
+    int threads, Probe probe,
+):
+    cdef int kind = float_kind(input), work = compute_kind(kind), ndim, axis
+    cdef cnp.ndarray x, result
+    cdef cnp.ndarray indices = None
+    cdef cnp.npy_intp *shape
+    cdef cnp.npy_intp dims[4]
+    cdef Images src
+    cdef int64_t size, copied = 0
+    cdef fc_pool2d_desc desc
+    cdef fc_args args
+    cdef bint empty
+
+    # ---- acceptance
+    if kind < 0:
+        return None
+    x = <cnp.ndarray>input
+    ndim = cnp.PyArray_NDIM(x)
+    if ndim != 3 and ndim != 4 or has_zero(x, ndim - 3):
+        return None
+    shape = cnp.PyArray_DIMS(x)
+    if whole_plane:
+        kernel_h = stride_h = shape[ndim - 2]
+        kernel_w = stride_w = shape[ndim - 1]
+    if (kernel_h < 1 or kernel_w < 1 or stride_h < 1 or stride_w < 1 or dilation_h < 1
+            or dilation_w < 1 or pad_h < 0 or pad_w < 0 or threads < 1):
+        return None
+    if pad_h > kernel_h // 2 or pad_w > kernel_w // 2:
+        return None
+    for axis in range(ndim - 2):
+        dims[axis] = shape[axis]
+    dims[ndim - 2] = pooled_size(
+        shape[ndim - 2], kernel_h, stride_h, pad_h, dilation_h, ceil_mode)
+    dims[ndim - 1] = pooled_size(
+        shape[ndim - 1], kernel_w, stride_w, pad_w, dilation_w, ceil_mode)
+    if dims[ndim - 2] < 1 or dims[ndim - 1] < 1:
+        return None
+    # The indices are int64.
+    size = array_bytes(ndim, <const Py_ssize_t *>dims,
+                       8 if work == cnp.NPY_DOUBLE or with_indices else 4)
+    if size < 0:
+        return None
+    if out is not None and not usable_out(out, ndim, dims, kind, x, None, None, None):
+        return None
+
+    # ---- plan
+    x = images(op, x, kind, True, &src, &copied)
+    empty = src.size[0] == 0
+    memset(&desc, 0, sizeof(desc))
+    desc.struct_size = sizeof(desc)
+    desc.dtype = engine_dtype(work)
+    desc.direction = FC_FORWARD
+    desc.src_layout = desc.dst_layout = FC_LAYOUT_STRIDED
+    desc.kind = pool_kind
+    desc.ceil_mode = ceil_mode
+    desc.count_include_pad = count_include_pad
+    desc.with_indices = with_indices
+    desc.n = 1 if empty else src.size[0]
+    desc.c = src.size[1]
+    desc.ih = src.size[2]
+    desc.iw = src.size[3]
+    desc.kh = kernel_h
+    desc.kw = kernel_w
+    desc.pad_top = desc.pad_bottom = pad_h
+    desc.pad_left = desc.pad_right = pad_w
+    desc.stride_h = effective_stride(
+        stride_h, desc.ih + desc.pad_top + desc.pad_bottom, desc.kh, dilation_h)
+    desc.stride_w = effective_stride(
+        stride_w, desc.iw + desc.pad_left + desc.pad_right, desc.kw, dilation_w)
+    desc.dilation_h = effective_dilation(dilation_h, desc.kh)
+    desc.dilation_w = effective_dilation(dilation_w, desc.kw)
+    desc.divisor_override = divisor
+    desc.src_stride = src.stride
+    plan = _pool2d_plans.get(op, &desc, sizeof(desc))
+    check_shape(op, plan, desc.n, desc.c, dims[ndim - 2], dims[ndim - 1])
+    if probe is not None and probe.describe(op, plan, threads, copied, empty):
+        return probe
+
+    # ---- execution
+    if with_indices:
+        indices = new_array(op, ndim, dims, cnp.NPY_INT64, size)
+        if work != cnp.NPY_DOUBLE:
+            size //= 2
+    if out is not None and is_dense_out(out, kind):
+        result = <cnp.ndarray>out
+    else:
+        result = new_array(op, ndim, dims, work, size)
+    if not empty:
+        memset(&args, 0, sizeof(args))
+        args.src = cnp.PyArray_DATA(x)
+        args.dst = cnp.PyArray_DATA(result)
+        if with_indices:
+            args.indices = <int64_t *>cnp.PyArray_DATA(indices)
+        if probe is not None:
+            probe.run(op, plan, &args)
+            return probe
+        execute(op, plan, &args, threads, <cnp.ndarray>input, result, copied)
+    delivered = finish(op, result, out, kind)
+    return (delivered, indices) if with_indices else delivered
+
+
+cdef inline int64_t pooled_size(
+    int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, bint ceil_mode
+) noexcept:
+    """Windows along one axis, PyTorch's rule; below 1 when there is none or it does not fit."""
+    cdef int64_t count = window_count(
+        size, pad, pad, kernel, stride, dilation, stride - 1 if ceil_mode else 0)
+    # The last window of ceil mode must start inside the input or the padding before it:
+    # (count - 1) * stride < size + pad, written so that it cannot overflow.
+    if ceil_mode and count > 1 and (count - 1) > (size + pad - 1) // stride:
+        count -= 1
+    return count

@@ -1,0 +1,36 @@
+"""The operations: NumPy arrays in, new NumPy arrays out, with PyTorch's names and meanings.
+
+All functions take float16, float32 and float64 arrays of any byte order and any strides, read-only
+or not. float32 and float64 are computed as such; float16 is computed in float32 and rounded at the
+end. All arrays of one call have one dtype. Results are C-contiguous, unless ``out`` says otherwise,
+and in the machine's byte order.
+
+Keyword arguments that all functions have:
+    out: an array to write the result into, which is then returned. It has exactly the shape and
+        dtype of the result, any strides, and shares no memory with an input.
+    threads: how many threads this call may use, at least 1; None is ``fastconv.get_num_threads()``.
+        The result is the same to the last bit for any number.
+
+Errors: TypeError for an argument of a wrong type or dtype (lists are not converted; where an int is
+needed neither float nor bool will do), ValueError for shapes and values, MemoryError when memory
+runs out. Nothing is written before the checks have passed.
+"""
+
+from .activation import relu, relu6, sigmoid, tanh
+from .convolution import conv2d, linear
+from .normalization import softmax
+from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+
+__all__ = [
+    "avg_pool2d",
+    "conv2d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "linear",
+    "max_pool2d",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]

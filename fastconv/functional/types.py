@@ -1,0 +1,13 @@
+"""Types that several operations' arguments have."""
+
+from typing import Literal, TypeAlias
+
+IntOrPair: TypeAlias = int | tuple[int, int]
+Padding: TypeAlias = (
+    int
+    | tuple[int, int]
+    | tuple[tuple[int, int], tuple[int, int]]
+    | Literal["valid", "same", "same_lower"]
+)
+Activation: TypeAlias = Literal["relu", "relu6", "sigmoid", "tanh"]
+Algorithm: TypeAlias = Literal["direct", "1x1", "im2col", "depthwise"]

@@ -1,0 +1,27 @@
+"""The operations on plain arrays: arguments into C types, and one call down.
+
+A plain int takes the short way; everything else goes through geometry.py. Whether the arrays fit is
+decided in _core, which answers None when they do not, and then diagnosis says why.
+
+Every operation takes a last argument that users do not see: a ``_core.Probe``, filled with what the
+call would do (explain).
+"""
+
+from .convolution import conv2d, linear
+from .elementwise import relu, relu6, sigmoid, tanh
+from .normalization import softmax
+from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+
+__all__ = [
+    "avg_pool2d",
+    "conv2d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "linear",
+    "max_pool2d",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]

@@ -7,6 +7,7 @@ import numpy as np
 
 ALGORITHM_CODES: dict[str, int]
 ACTIVATION_CODES: dict[str, int]
+BORDER_CODES: dict[str, int]
 POOL_MAX: int
 POOL_AVG: int
 
@@ -31,6 +32,7 @@ class Probe:
 
 # Without a probe an operation returns its result, with one the probe.
 def conv2d(
+    op: str,
     input: object,
     weight: object,
     bias: object,
@@ -42,11 +44,33 @@ def conv2d(
     bottom: int,
     left: int,
     right: int,
+    border: int,
     dilation_h: int,
     dilation_w: int,
     groups: int,
     activation: int,
     algorithm: int,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def conv_transpose2d(
+    op: str,
+    input: object,
+    weight: object,
+    bias: object,
+    out: object,
+    stride_h: int,
+    stride_w: int,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    extra_h: int,
+    extra_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+    activation: int,
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...

@@ -16,8 +16,8 @@ Nothing is written, to `out` or elsewhere, before every check has passed.
 cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcmp, memset
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
 
 from fastconv.fastconv_h cimport *
 
@@ -45,6 +45,12 @@ ACTIVATION_CODES = {
     "relu6": FC_ACT_RELU6,
     "sigmoid": FC_ACT_SIGMOID,
     "tanh": FC_ACT_TANH,
+}
+BORDER_CODES = {
+    "zeros": FC_BORDER_ZEROS,
+    "reflect": FC_BORDER_REFLECT,
+    "replicate": FC_BORDER_REPLICATE,
+    "circular": FC_BORDER_CIRCULAR,
 }
 POOL_MAX = FC_POOL_MAX
 POOL_AVG = FC_POOL_AVG

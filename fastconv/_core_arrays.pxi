@@ -160,6 +160,18 @@ cdef cnp.ndarray images(
     return a
 
 
+cdef cnp.ndarray weights(
+    str op, cnp.ndarray a, int kind, int64_t groups, int64_t *stride, int64_t *copied
+):
+    """Describe weights of four axes, the first of which runs through the groups, or a copy: strides
+    by group, first axis within the group, and the other three."""
+    cdef Images view
+    a = images(op, a, kind, False, &view, copied)
+    stride[0] = view.size[0] // groups * view.stride[0]
+    memcpy(&stride[1], view.stride, 4 * sizeof(int64_t))
+    return a
+
+
 # ---- out ----------------------------------------------------------------------------------------
 
 cdef struct Bounds:
@@ -232,20 +244,19 @@ cdef bint usable_out(
 cdef bint writable_images(cnp.ndarray a, int kind, Images *view) noexcept:
     """Describe `out` if the engine can write a convolution's result straight into it.
 
-    That takes contiguous columns and positive strides that nest, so that no two elements can meet;
-    everything else is written through a temporary.
+    That takes positive strides that nest, in any order of the axes, so that no two elements can
+    meet; everything else is written through a temporary.
     """
-    cdef int64_t reach, smallest
+    cdef int64_t reach = 1, smallest
     cdef int round_, axis, next_axis
-    cdef bint[3] done
-    if not (is_native(a, kind) and describe_images(a, view)) or view.stride[3] != 1:
+    cdef bint[4] done
+    if not (is_native(a, kind) and describe_images(a, view)):
         return False
-    reach = view.size[3]
     memset(done, 0, sizeof(done))
-    for round_ in range(3):
+    for round_ in range(4):
         next_axis = -1
         smallest = 0
-        for axis in range(3):
+        for axis in range(4):
             if not done[axis] and (next_axis < 0 or view.stride[axis] < smallest):
                 next_axis = axis
                 smallest = view.stride[axis]

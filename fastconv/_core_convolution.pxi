@@ -1,11 +1,19 @@
 # Convolution. Included by _core.pyx.
 
 
+cdef inline bint border_fits(int border, int64_t size, int64_t before, int64_t after) noexcept:
+    """Whether an axis has what a border of these sides shows of it."""
+    cdef int64_t most = before if before > after else after
+    if border == FC_BORDER_REFLECT:
+        return most < size
+    return border != FC_BORDER_CIRCULAR or most <= size
+
+
 def conv2d(
-    object input, object weight, object bias, object residual, object out,
+    str op, object input, object weight, object bias, object residual, object out,
     int64_t stride_h, int64_t stride_w,
     int64_t top, int64_t bottom, int64_t left, int64_t right,
-    int64_t dilation_h, int64_t dilation_w, int64_t groups,
+    int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
     int activation, int algorithm, int threads, Probe probe,
 ):
     cdef int kind = float_kind(input), work = compute_kind(kind), ndim, batched
@@ -15,6 +23,7 @@ def conv2d(
     cdef cnp.npy_intp *kernel
     cdef cnp.npy_intp dims[4]
     cdef Images src, dst
+    cdef int64_t weight_stride[5]
     cdef int64_t channels, size, copied = 0
     cdef fc_conv2d_desc desc
     cdef fc_args args
@@ -37,6 +46,9 @@ def conv2d(
     kernel = cnp.PyArray_DIMS(w)
     channels = cnp.PyArray_DIMS(x)[batched]
     if channels % groups != 0 or channels // groups != kernel[1] or kernel[0] % groups != 0:
+        return None
+    if not (border_fits(border, cnp.PyArray_DIMS(x)[batched + 1], top, bottom)
+            and border_fits(border, cnp.PyArray_DIMS(x)[batched + 2], left, right)):
         return None
     dims[0] = cnp.PyArray_DIMS(x)[0]
     dims[batched] = kernel[0]
@@ -65,12 +77,12 @@ def conv2d(
         return None
 
     # ---- plan
-    x = images("conv2d", x, kind, False, &src, &copied)
-    w = dense("conv2d", w, kind, &copied)
+    x = images(op, x, kind, False, &src, &copied)
+    w = weights(op, w, kind, groups, weight_stride, &copied)
     if b is not None:
-        b = dense("conv2d", b, kind, &copied)
+        b = dense(op, b, kind, &copied)
     if r is not None:
-        r = dense("conv2d", r, kind, &copied)
+        r = dense(op, r, kind, &copied)
     empty = src.size[0] == 0
     memset(&desc, 0, sizeof(desc))
     desc.struct_size = sizeof(desc)
@@ -81,6 +93,8 @@ def conv2d(
     desc.activation = activation
     desc.has_bias = b is not None
     desc.has_residual = r is not None
+    # Without a border it does not matter what it holds: one plan.
+    desc.border = border if top or bottom or left or right else FC_BORDER_ZEROS
     desc.n = 1 if empty else src.size[0]
     desc.ic = channels
     desc.ih = src.size[2]
@@ -100,6 +114,8 @@ def conv2d(
     desc.dilation_w = effective_dilation(dilation_w, desc.kw)
     desc.groups = groups
     desc.src_stride = src.stride
+    desc.weights_strided = True
+    desc.weight_stride = weight_stride
     if out is not None:
         direct_out = writable_images(<cnp.ndarray>out, kind, &dst)
     if direct_out:
@@ -109,13 +125,13 @@ def conv2d(
         desc.dst_stride[2] = dims[batched + 2]
         desc.dst_stride[1] = desc.dst_stride[2] * dims[batched + 1]
         desc.dst_stride[0] = desc.dst_stride[1] * kernel[0]
-    plan = _conv2d_plans.get("conv2d", &desc, sizeof(desc))
-    check_shape("conv2d", plan, desc.n, kernel[0], dims[batched + 1], dims[batched + 2])
-    if probe is not None and probe.describe("conv2d", plan, threads, copied, empty):
+    plan = _conv2d_plans.get(op, &desc, sizeof(desc))
+    check_shape(op, plan, desc.n, kernel[0], dims[batched + 1], dims[batched + 2])
+    if probe is not None and probe.describe(op, plan, threads, copied, empty):
         return probe
 
     # ---- execution
-    result = <cnp.ndarray>out if direct_out else new_array("conv2d", ndim, dims, work, size)
+    result = <cnp.ndarray>out if direct_out else new_array(op, ndim, dims, work, size)
     if not empty:
         memset(&args, 0, sizeof(args))
         args.src = cnp.PyArray_DATA(x)
@@ -126,7 +142,131 @@ def conv2d(
             args.residual = cnp.PyArray_DATA(r)
         args.dst = cnp.PyArray_DATA(result)
         if probe is not None:
-            probe.run("conv2d", plan, &args)
+            probe.run(op, plan, &args)
             return probe
-        execute("conv2d", plan, &args, threads, <cnp.ndarray>input, result, copied)
-    return finish("conv2d", result, out, kind)
+        execute(op, plan, &args, threads, <cnp.ndarray>input, result, copied)
+    return finish(op, result, out, kind)
+
+
+def conv_transpose2d(
+    str op, object input, object weight, object bias, object out,
+    int64_t stride_h, int64_t stride_w,
+    int64_t top, int64_t bottom, int64_t left, int64_t right,
+    int64_t extra_h, int64_t extra_w, int64_t dilation_h, int64_t dilation_w, int64_t groups,
+    int activation, int threads, Probe probe,
+):
+    cdef int kind = float_kind(input), work = compute_kind(kind), ndim, batched
+    cdef cnp.ndarray x, w, result
+    cdef cnp.ndarray b = None
+    cdef cnp.npy_intp *kernel
+    cdef cnp.npy_intp channels
+    cdef cnp.npy_intp dims[4]
+    cdef Images src, dst
+    cdef int64_t weight_stride[5]
+    cdef int64_t size, copied = 0
+    cdef fc_conv_transpose2d_desc desc
+    cdef fc_args args
+    cdef bint empty, direct_out = False
+
+    # ---- acceptance
+    if kind < 0 or float_kind(weight) != kind:
+        return None
+    x = <cnp.ndarray>input
+    w = <cnp.ndarray>weight
+    ndim = cnp.PyArray_NDIM(x)
+    if ndim != 3 and ndim != 4 or cnp.PyArray_NDIM(w) != 4:
+        return None
+    batched = ndim - 3
+    if has_zero(x, batched) or has_zero(w, 0):
+        return None
+    if (stride_h < 1 or stride_w < 1 or dilation_h < 1 or dilation_w < 1 or groups < 1
+            or top < 0 or bottom < 0 or left < 0 or right < 0 or threads < 1
+            or extra_h < 0 or extra_w < 0):
+        return None
+    if (extra_h >= max(stride_h, dilation_h) or extra_w >= max(stride_w, dilation_w)):
+        return None
+    kernel = cnp.PyArray_DIMS(w)
+    if (kernel[0] != cnp.PyArray_DIMS(x)[batched] or kernel[0] % groups != 0
+            or kernel[1] > INT64_MAX // groups):
+        return None
+    channels = kernel[1] * groups
+    dims[0] = cnp.PyArray_DIMS(x)[0]
+    dims[batched] = channels
+    dims[batched + 1] = transposed_size(
+        cnp.PyArray_DIMS(x)[batched + 1], top, bottom, kernel[2], stride_h, dilation_h, extra_h)
+    dims[batched + 2] = transposed_size(
+        cnp.PyArray_DIMS(x)[batched + 2], left, right, kernel[3], stride_w, dilation_w, extra_w)
+    if dims[batched + 1] < 1 or dims[batched + 2] < 1:
+        return None
+    size = array_bytes(ndim, <const Py_ssize_t *>dims, 8 if work == cnp.NPY_DOUBLE else 4)
+    if size < 0:
+        return None
+    if bias is not None:
+        if float_kind(bias) != kind:
+            return None
+        b = <cnp.ndarray>bias
+        if not same_dims(b, 1, &channels):
+            return None
+    if out is not None and not usable_out(out, ndim, dims, kind, x, w, b, None):
+        return None
+
+    # ---- plan
+    x = images(op, x, kind, False, &src, &copied)
+    w = weights(op, w, kind, groups, weight_stride, &copied)
+    if b is not None:
+        b = dense(op, b, kind, &copied)
+    empty = src.size[0] == 0
+    memset(&desc, 0, sizeof(desc))
+    desc.struct_size = sizeof(desc)
+    desc.dtype = engine_dtype(work)
+    desc.activation = activation
+    desc.has_bias = b is not None
+    desc.n = 1 if empty else src.size[0]
+    desc.ic = kernel[0]
+    desc.ih = src.size[2]
+    desc.iw = src.size[3]
+    desc.oc = channels
+    desc.kh = kernel[2]
+    desc.kw = kernel[3]
+    desc.pad_top = top
+    desc.pad_bottom = bottom
+    desc.pad_left = left
+    desc.pad_right = right
+    desc.output_pad_h = extra_h
+    desc.output_pad_w = extra_w
+    desc.stride_h = stride_h
+    desc.stride_w = stride_w
+    desc.dilation_h = dilation_h
+    desc.dilation_w = dilation_w
+    desc.groups = groups
+    desc.src_stride = src.stride
+    desc.weights_strided = True
+    desc.weight_stride = weight_stride
+    if out is not None:
+        direct_out = writable_images(<cnp.ndarray>out, kind, &dst)
+    if direct_out:
+        desc.dst_stride = dst.stride
+    else:
+        desc.dst_stride[3] = 1
+        desc.dst_stride[2] = dims[batched + 2]
+        desc.dst_stride[1] = desc.dst_stride[2] * dims[batched + 1]
+        desc.dst_stride[0] = desc.dst_stride[1] * channels
+    plan = _conv_transpose2d_plans.get(op, &desc, sizeof(desc))
+    check_shape(op, plan, desc.n, channels, dims[batched + 1], dims[batched + 2])
+    if probe is not None and probe.describe(op, plan, threads, copied, empty):
+        return probe
+
+    # ---- execution
+    result = <cnp.ndarray>out if direct_out else new_array(op, ndim, dims, work, size)
+    if not empty:
+        memset(&args, 0, sizeof(args))
+        args.src = cnp.PyArray_DATA(x)
+        args.weights = cnp.PyArray_DATA(w)
+        if b is not None:
+            args.bias = cnp.PyArray_DATA(b)
+        args.dst = cnp.PyArray_DATA(result)
+        if probe is not None:
+            probe.run(op, plan, &args)
+            return probe
+        execute(op, plan, &args, threads, <cnp.ndarray>input, result, copied)
+    return finish(op, result, out, kind)

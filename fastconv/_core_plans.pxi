@@ -50,6 +50,9 @@ cdef class PlanCache:
         cdef fc_status status
         if self.code == FC_OP_CONV2D:
             status = fc_conv2d_create(<const fc_conv2d_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_CONV_TRANSPOSE2D:
+            status = fc_conv_transpose2d_create(
+                <const fc_conv_transpose2d_desc *>desc, &plan.handle)
         elif self.code == FC_OP_POOL2D:
             status = fc_pool2d_create(<const fc_pool2d_desc *>desc, &plan.handle)
         elif self.code == FC_OP_LINEAR:
@@ -83,8 +86,9 @@ cdef class PlanCache:
         )
 
 
-# At most 1024 plans in all.
+# At most some 1100 plans in all.
 cdef PlanCache _conv2d_plans = PlanCache(FC_OP_CONV2D, 512)
+cdef PlanCache _conv_transpose2d_plans = PlanCache(FC_OP_CONV_TRANSPOSE2D, 64)
 cdef PlanCache _pool2d_plans = PlanCache(FC_OP_POOL2D, 256)
 cdef PlanCache _linear_plans = PlanCache(FC_OP_LINEAR, 128)
 cdef PlanCache _unary_plans = PlanCache(FC_OP_UNARY, 64)
@@ -94,7 +98,7 @@ cdef PlanCache _softmax_plans = PlanCache(FC_OP_SOFTMAX, 64)
 def _plan_count():
     """Test hook: the number of plans kept, of all operations."""
     return sum([len((<PlanCache>cache).plans) for cache in (
-        _conv2d_plans, _pool2d_plans, _linear_plans, _unary_plans, _softmax_plans)])
+        _conv2d_plans, _conv_transpose2d_plans, _pool2d_plans, _linear_plans, _unary_plans, _softmax_plans)])
 
 
 cdef inline str text(const char *message):

@@ -40,6 +40,7 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_LINEAR
         FC_OP_UNARY
         FC_OP_SOFTMAX
+        FC_OP_CONV_TRANSPOSE2D
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -53,6 +54,7 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_POOL_INDICES
         FC_ALGO_ELEMENTWISE
         FC_ALGO_SOFTMAX
+        FC_ALGO_PHASES
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)
@@ -101,6 +103,12 @@ cdef extern from "fastconv.h" nogil:
     uint64_t fc_test_fp_control()
     void fc_test_fp_control_inside(fc_dtype dtype, int threads, uint64_t *control)
 
+    ctypedef enum fc_border:
+        FC_BORDER_ZEROS
+        FC_BORDER_REFLECT
+        FC_BORDER_REPLICATE
+        FC_BORDER_CIRCULAR
+
     ctypedef struct fc_conv2d_desc:
         uint32_t struct_size
         int32_t dtype
@@ -111,6 +119,8 @@ cdef extern from "fastconv.h" nogil:
         int32_t activation
         int32_t has_bias
         int32_t has_residual
+        int32_t border
+        int32_t weights_strided
         int32_t reserved
         int64_t n
         int64_t ic
@@ -130,6 +140,36 @@ cdef extern from "fastconv.h" nogil:
         int64_t groups
         int64_t src_stride[4]
         int64_t dst_stride[4]
+        int64_t weight_stride[5]
+
+    ctypedef struct fc_conv_transpose2d_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t activation
+        int32_t has_bias
+        int32_t weights_strided
+        int32_t reserved
+        int64_t n
+        int64_t ic
+        int64_t ih
+        int64_t iw
+        int64_t oc
+        int64_t kh
+        int64_t kw
+        int64_t pad_top
+        int64_t pad_bottom
+        int64_t pad_left
+        int64_t pad_right
+        int64_t output_pad_h
+        int64_t output_pad_w
+        int64_t stride_h
+        int64_t stride_w
+        int64_t dilation_h
+        int64_t dilation_w
+        int64_t groups
+        int64_t src_stride[4]
+        int64_t dst_stride[4]
+        int64_t weight_stride[5]
 
     ctypedef enum fc_pool_kind:
         FC_POOL_MAX
@@ -191,6 +231,7 @@ cdef extern from "fastconv.h" nogil:
         pass
 
     fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan)
+    fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan)
     fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
@@ -251,6 +292,23 @@ cdef extern from *:
         return room < 0 ? -1 : room / stride + 1;
     }
 
+    /* (size - 1) * stride - before - after + dilation * (kernel - 1) + 1 + extra, or -1 when that is
+     * below 1 or a step of it does not fit int64_t. All of it is at least 0, size and kernel 1. */
+    static inline int64_t fcpy_transposed_size(int64_t size, int64_t before, int64_t after,
+                                               int64_t kernel, int64_t stride, int64_t dilation,
+                                               int64_t extra) {
+        int64_t span, count;
+        if (__builtin_mul_overflow(dilation, kernel - 1, &span) ||
+            __builtin_mul_overflow(stride, size - 1, &count) ||
+            __builtin_add_overflow(count, span, &count) ||
+            __builtin_add_overflow(count, 1, &count) ||
+            __builtin_add_overflow(count, extra, &count) ||
+            __builtin_sub_overflow(count, before, &count) ||
+            __builtin_sub_overflow(count, after, &count))
+            return -1;
+        return count < 1 ? -1 : count;
+    }
+
     /* Bytes of an array, or -1 when they do not fit; an empty axis counts as one element, for NumPy
      * also refuses an empty array whose other axes multiply to too much. */
     static inline int64_t fcpy_array_bytes(int ndim, const Py_ssize_t *dims, int64_t itemsize) {
@@ -272,6 +330,9 @@ cdef extern from *:
     int64_t window_count "fcpy_window_count"(
         int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride,
         int64_t dilation, int64_t slack) noexcept nogil
+    int64_t transposed_size "fcpy_transposed_size"(
+        int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride,
+        int64_t dilation, int64_t extra) noexcept nogil
     int64_t array_bytes "fcpy_array_bytes"(int ndim, const Py_ssize_t *dims,
                                            int64_t itemsize) noexcept nogil
     const char *TIER_NAMES "FCPY_TIERS"

@@ -11,9 +11,7 @@ import numpy as np
 
 INT64_MAX = 2**63 - 1
 PADDINGS = ("valid", "same", "same_lower")
-_EXPECTED_PADDING = (
-    f"an int, (h, w), ((top, bottom), (left, right)) or one of {', '.join(map(repr, PADDINGS))}"
-)
+_NAMED = f"one of {', '.join(map(repr, PADDINGS))}"
 
 
 def integer(op: str, name: str, value: object, minimum: int) -> int:
@@ -61,23 +59,54 @@ def pair(op: str, name: str, value: object, minimum: int) -> tuple[int, int]:
     )
 
 
-def sides(op: str, value: object) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) from an int, (h, w) or ((top, bottom), (left, right))."""
+def single(op: str, name: str, value: object, minimum: int) -> int:
+    """An int, or the one in a tuple or list: what one-dimensional operations take."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 1:
+            raise ValueError(
+                f"{op}: {name} has {len(value)} values {value!r}, expected 1; give one int"
+            )
+        value = value[0]
+    if not hasattr(value, "__index__"):
+        _refuse_type(op, name, value, "an int", "a whole number")
+    return integer(op, name, value, minimum)
+
+
+def ends(op: str, value: object, *, named: bool = True) -> tuple[int, int]:
+    """(left, right) from an int, (p,) or ((left, right),); `named`: names would do as well."""
+    expected = _either("an int", "(p,)", "((left, right),)", named)
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        value = value[0]
+        if isinstance(value, (tuple, list)):
+            return pair(op, "padding", value, 0)
+    if isinstance(value, (tuple, list)) or not hasattr(value, "__index__"):
+        _refuse_type(op, "padding", value, expected, "one of these")
+    number = integer(op, "padding", value, 0)
+    return number, number
+
+
+def sides(op: str, value: object, *, named: bool = True) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) from an int, (h, w) or ((top, bottom), (left, right)); `named`:
+    names would do as well."""
+    expected = _either("an int", "(h, w)", "((top, bottom), (left, right))", named)
     if isinstance(value, (tuple, list)):
         nested = [isinstance(v, (tuple, list)) for v in value]
         if len(value) != 2:
             raise ValueError(
-                f"{op}: padding has {len(value)} values {value!r}, expected 2; "
-                f"give {_EXPECTED_PADDING}"
+                f"{op}: padding has {len(value)} values {value!r}, expected 2; give {expected}"
             )
         if all(nested):
             return pair(op, "padding[0]", value[0], 0) + pair(op, "padding[1]", value[1], 0)
         if any(nested):
-            _refuse_type(op, "padding", value, _EXPECTED_PADDING, "one of these")
+            _refuse_type(op, "padding", value, expected, "one of these")
     elif not hasattr(value, "__index__"):
-        _refuse_type(op, "padding", value, _EXPECTED_PADDING, "one of these")
+        _refuse_type(op, "padding", value, expected, "one of these")
     h, w = pair(op, "padding", value, 0)
     return h, h, w, w
+
+
+def _either(first: str, second: str, third: str, named: bool) -> str:
+    return f"{first}, {second}, {third} or {_NAMED}" if named else f"{first}, {second} or {third}"
 
 
 def same_padding(
@@ -90,17 +119,21 @@ def same_padding(
     return (total - smaller, smaller) if odd_one_first else (smaller, total - smaller)
 
 
-def choice(op: str, name: str, value: object, codes: dict[str, int]) -> int:
-    """The code of the name given for an optional argument that is not None."""
+def choice(
+    op: str, name: str, value: object, codes: dict[str, int], *, optional: bool = True
+) -> int:
+    """The code of the name given; of an `optional` argument None, which is another way, is told."""
     listed = ", ".join(map(repr, codes))
     if not isinstance(value, str):
         raise TypeError(
-            f"{op}: {name} must be a str or None, not {type(value).__name__} {value!r}; "
+            f"{op}: {name} must be a str{' or None' if optional else ''}, "
+            f"not {type(value).__name__} {value!r}; "
             f"give one of {listed}"
         )
     if value not in codes:
         raise ValueError(
-            f"{op}: {name} is {value!r}, expected None or one of {listed}; give one of them"
+            f"{op}: {name} is {value!r}, "
+            f"expected {'None or ' if optional else ''}one of {listed}; give one of them"
         )
     return codes[value]
 

@@ -198,6 +198,76 @@ def depthwise() -> list[Layer]:
     return layers
 
 
+BORDERS = ("reflect", "replicate", "circular")
+
+
+def bordered() -> list[tuple[Layer, str]]:
+    """Layers with padding up to what each mode allows, and the mode."""
+    found = []
+    for mode in BORDERS:
+        for ic, oc, g in ((1, 1, 1), (3, 17, 1), (17, 6, 1), (6, 6, 6), (5, 10, 5), (70, 33, 1)):
+            for ih, iw, kh, kw in ((5, 7, 3, 3), (9, 30, 3, 5), (4, 2, 2, 4), (1, 3, 1, 2)):
+                least = {"reflect": (ih - 1, iw - 1), "circular": (ih, iw)}.get(mode, (9, 9))
+                ph, pw = min(kh, least[0]), min(kw, least[1])
+                rest = {"ph": ph, "phe": max(ph - 1, 0), "pw": max(pw - 1, 0), "pwe": pw}
+                for more in ({}, {"sh": 2, "sw": 3}, {"dh": 2, "dw": 2}):
+                    layer = conv(ic, oc, (ih, iw), (kh, kw), mb=2, g=g, **rest, **more)
+                    if min(layer.output_size) > 0:
+                        found.append((layer, mode))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class TransposedCase:
+    """A transposed convolution: the shapes of its operands, and its options."""
+
+    input: tuple[int, ...]
+    weight: tuple[int, ...]
+    how: tuple[tuple[str, object], ...]
+    bias: bool = False
+    activation: str | None = None
+
+    def __str__(self) -> str:
+        how = ",".join(f"{name}={value}" for name, value in self.how)
+        return f"{self.input}*{self.weight},{how}".replace(" ", "")
+
+    def operands(self, dtype=np.float64) -> tuple:
+        """input, weight, bias: integers."""
+        groups = dict(self.how).get("groups", 1)
+        x = integers(self.input, str(self), "input", dtype=dtype)
+        w = integers(self.weight, str(self), "weight", dtype=dtype)
+        b = integers(self.weight[1] * groups, str(self), "bias", dtype=dtype)
+        return x, w, b if self.bias else None
+
+
+def transposed(count: int, seed: int, rank: int = 2) -> list[TransposedCase]:
+    """Random transposed convolutions of every stride, dilation, padding and group count."""
+    draw = random.Random(seed)
+    cases: dict[TransposedCase, None] = {}
+    while len(cases) < count:
+        kernel = tuple(draw.randint(1, 5) for _ in range(rank))
+        size = tuple(draw.randint(1, 16) for _ in range(rank))
+        stride, dilation = (tuple(draw.choice((1, 1, 2, 3, 4)) for _ in kernel) for _ in "sd")
+        padding = tuple((draw.randint(0, 3), draw.randint(0, 3)) for _ in kernel)
+        extra = tuple(draw.randrange(max(s, d)) for s, d in zip(stride, dilation, strict=True))
+        groups = draw.choice((1, 1, 1, 2, 3, 17))
+        icg, ocg = (1, 1) if groups == 17 else (draw.choice(CHANNELS[:8]) for _ in "io")
+        axes = zip(size, kernel, stride, dilation, padding, extra, strict=True)
+        if any((n - 1) * s + d * (k - 1) + 1 + e - sum(p) < 1 for n, k, s, d, p, e in axes):
+            continue
+        how = {"stride": stride, "padding": padding, "output_padding": extra, "groups": groups}
+        how["dilation"] = dilation
+        case = TransposedCase(
+            (draw.randint(0, 2) or 1, groups * icg, *size),
+            (groups * icg, ocg, *kernel),
+            tuple(how.items()),
+            draw.random() < 0.5,
+            draw.choice(EXACT_ACTIVATIONS),
+        )
+        cases[case] = None
+    return list(cases)
+
+
 def mixtures(count: int, seed: int) -> list[Layer]:
     """Random mixtures of all rules, of results up to a few thousand numbers; no two alike."""
     draw = random.Random(seed)

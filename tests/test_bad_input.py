@@ -21,6 +21,8 @@ def ones(*shape, dtype=np.float32):
 X, W = ones(1, 4, 6, 6), ones(8, 4, 3, 3)
 BIG = 2**62
 
+LINE, TAPS = ones(1, 4, 6), ones(8, 4, 3)
+
 # Name, the call's arguments on top of a good call, the exception, words of the message.
 CONV = [
     # rank and size
@@ -60,6 +62,17 @@ CONV = [
     ("three sides", {"padding": ((1, 1, 1), (1, 1))}, ValueError, "padding", "3"),
     ("padding by another word", {"padding": "full"}, ValueError, "padding", "full", "same"),
     ("padding SAME", {"padding": "SAME"}, ValueError, "padding", "SAME", "same"),
+    ("padding_mode 'same'", {"padding_mode": "same"}, ValueError, "padding_mode", "reflect"),
+    ("padding_mode None", {"padding_mode": None}, TypeError, "padding_mode", "None", "zeros"),
+    ("reflect 6 of 6", {"padding": 6, "padding_mode": "reflect"}, ValueError, "at most 5"),
+    (
+        "circular 7 of 6",
+        {"padding": ((0, 0), (7, 0)), "padding_mode": "circular"},
+        ValueError,
+        "padding",
+        "width",
+        "at most 6",
+    ),
     ("groups 0", {"groups": 0}, ValueError, "groups", "0"),
     ("groups -1", {"groups": -1}, ValueError, "groups", "-1"),
     ("another activation", {"activation": "gelu"}, ValueError, "activation", "gelu", "relu"),
@@ -115,6 +128,77 @@ CONV = [
     ("dilation 2**62", {"dilation": BIG}, ValueError, "dilation"),
     ("dilation -2**70", {"dilation": -(2**70)}, ValueError, "dilation"),
     ("padding 2**64", {"padding": 2**64}, ValueError, "padding"),
+]
+
+CONV1D = [
+    ("input of rank 1", {"input": ones(6)}, ValueError, "input", "1 dim", r"\(N, C, L\)"),
+    ("input of rank 4", {"input": X}, ValueError, "input", "4 dim"),
+    ("weight of rank 2", {"weight": ones(8, 4)}, ValueError, "weight", "2 dim"),
+    ("weight of rank 4", {"weight": W}, ValueError, "weight", "4 dim"),
+    ("no channels", {"input": ones(1, 0, 6), "weight": ones(8, 0, 3)}, ValueError, "0"),
+    ("no pixels", {"input": ones(1, 4, 0)}, ValueError, "input", r"\(1, 4, 0\)"),
+    ("no filters", {"weight": ones(0, 4, 3)}, ValueError, "weight", r"\(0, 4, 3\)"),
+    ("channels", {"weight": ones(8, 3, 3)}, ValueError, "weight", "3", "4 channels", "groups=1"),
+    ("groups of input", {"groups": 3}, ValueError, "groups=3", "4"),
+    ("kernel longer than input", {"weight": ones(8, 4, 7)}, ValueError, "7", "6", "length"),
+    ("dilated beyond input", {"dilation": 3}, ValueError, "dilation", "7", "6"),
+    ("bias too short", {"bias": ones(7)}, ValueError, "bias", r"\(7,\)", r"\(8,\)"),
+    ("residual shape", {"residual": ones(1, 8, 6)}, ValueError, "residual", r"\(1, 8, 4\)"),
+    ("stride 0", {"stride": 0}, ValueError, "stride", "0"),
+    ("stride pair", {"stride": (1, 1)}, ValueError, "stride", "2", "1"),
+    ("stride 1.0", {"stride": 1.0}, TypeError, "stride", "float"),
+    ("dilation (0,)", {"dilation": (0,)}, ValueError, "dilation", "0"),
+    ("padding -1", {"padding": -1}, ValueError, "padding", "-1"),
+    ("padding ((1, -1),)", {"padding": ((1, -1),)}, ValueError, "padding", "-1"),
+    ("padding None", {"padding": None}, TypeError, "padding", "None"),
+    ("padding 'full'", {"padding": "full"}, ValueError, "padding", "full", "same"),
+    ("stride 2**63", {"stride": 2**63}, ValueError, "stride"),
+    ("padding 2**62", {"padding": BIG}, ValueError, "large"),
+    ("padding_mode 1", {"padding_mode": 1}, TypeError, "padding_mode", "int"),
+    ("reflect 6 of 6", {"padding": 6, "padding_mode": "reflect"}, ValueError, "at most 5"),
+    ("weight float64", {"weight": ones(8, 4, 3, dtype=np.float64)}, TypeError, "weight", "float64"),
+    ("input a list", {"input": [[1.0]]}, TypeError, "input", "list"),
+    ("weight None", {"weight": None}, TypeError, "weight", "None"),
+    ("another activation", {"activation": "selu"}, ValueError, "activation", "selu"),
+]
+TRANSPOSE = [
+    ("weight's channels", {"weight": ones(8, 4, 3, 3)}, ValueError, "weight", "8", "transpose"),
+    ("groups", {"groups": 3}, ValueError, "groups=3", "4"),
+    ("groups 0", {"groups": 0}, ValueError, "groups", "0"),
+    ("groups 2**62", {"groups": BIG}, ValueError, "groups"),
+    ("stride 0", {"stride": 0}, ValueError, "stride", "0"),
+    ("stride 1.5", {"stride": 1.5}, TypeError, "stride", "1.5"),
+    ("stride 2**62", {"stride": BIG}, ValueError, "large"),
+    ("dilation -1", {"dilation": -1}, ValueError, "dilation", "-1"),
+    ("dilation 2**62", {"dilation": BIG}, ValueError, "large"),
+    ("padding -1", {"padding": -1}, ValueError, "padding", "-1"),
+    ("padding by name", {"padding": "same"}, TypeError, "padding", "str"),
+    ("nothing left", {"padding": 4}, ValueError, "padding", "less"),
+    ("padding 2**62", {"padding": BIG}, ValueError, "padding"),
+    ("output_padding -1", {"output_padding": -1}, ValueError, "output_padding", "-1"),
+    ("output_padding 1", {"output_padding": 1}, ValueError, "output_padding", "smaller"),
+    ("output_padding True", {"output_padding": True}, TypeError, "output_padding", "bool"),
+    ("bias too short", {"bias": ones(7)}, ValueError, "bias", r"\(7,\)", r"\(8,\)"),
+    ("bias a list", {"bias": [1.0]}, TypeError, "bias", "list"),
+    ("input a list", {"input": [[1.0]]}, TypeError, "input", "list"),
+    ("weight None", {"weight": None}, TypeError, "weight", "None"),
+    ("activation True", {"activation": True}, TypeError, "activation", "bool"),
+]
+TRANSPOSE2D = [
+    *TRANSPOSE,
+    ("input of rank 2", {"input": ones(6, 6)}, ValueError, "input", "2 dim"),
+    ("weight of rank 3", {"weight": ones(4, 8, 3)}, ValueError, "weight", "3 dim"),
+    ("no channels", {"input": ones(1, 0, 6, 6), "weight": ones(0, 8, 3, 3)}, ValueError, "0"),
+    ("no filters", {"weight": ones(4, 0, 3, 3)}, ValueError, "weight", r"\(4, 0, 3, 3\)"),
+    ("three strides", {"stride": (1, 1, 1)}, ValueError, "stride", "3", "2"),
+    ("weight float64", {"weight": ones(4, 8, 3, 3, dtype=np.float64)}, TypeError, "weight"),
+]
+TRANSPOSE1D = [
+    *(case for case in TRANSPOSE if "weight's" not in case[0]),
+    ("weight's channels", {"weight": ones(8, 4, 3)}, ValueError, "weight", "8", "4", "transpose"),
+    ("input of rank 4", {"input": X}, ValueError, "input", "4 dim"),
+    ("weight of rank 4", {"weight": W}, ValueError, "weight", "4 dim"),
+    ("two strides", {"stride": (1, 1)}, ValueError, "stride", "2", "1"),
 ]
 
 BAD_DTYPES = {
@@ -213,6 +297,10 @@ SOFTMAX = [
 
 GOOD = {
     "conv2d": {"input": X, "weight": W},
+    "convolve2d": {"input": X, "weight": W},
+    "conv1d": {"input": LINE, "weight": TAPS},
+    "conv_transpose2d": {"input": X, "weight": ones(4, 8, 3, 3)},
+    "conv_transpose1d": {"input": LINE, "weight": ones(4, 8, 3)},
     "max_pool2d": {"input": X, "kernel_size": 3},
     "avg_pool2d": {"input": X, "kernel_size": 3},
     "global_avg_pool2d": {"input": X},
@@ -226,6 +314,10 @@ GOOD = {
 }
 BAD = {
     "conv2d": CONV,
+    "convolve2d": CONV,
+    "conv1d": CONV1D,
+    "conv_transpose2d": TRANSPOSE2D,
+    "conv_transpose1d": TRANSPOSE1D,
     "max_pool2d": POOL + MAX_POOL,
     "avg_pool2d": POOL + AVG_POOL,
     "global_avg_pool2d": GLOBAL_POOL,

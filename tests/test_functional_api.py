@@ -26,8 +26,13 @@ def integers(*shape, dtype=np.float32):
 
 X = integers(2, 4, 9, 8)
 W = integers(6, 2, 3, 3)
+LINE = integers(2, 4, 11)
 CALLS = {
     "conv2d": ((X, W), {"bias": integers(6), "padding": 1, "groups": 2, "activation": "relu"}),
+    "convolve2d": ((X, W), {"padding": 1, "groups": 2, "padding_mode": "reflect"}),
+    "conv1d": ((LINE, integers(6, 2, 3)), {"bias": integers(6), "padding": 1, "groups": 2}),
+    "conv_transpose2d": ((X, integers(4, 3, 3, 2)), {"groups": 2, "stride": 2}),
+    "conv_transpose1d": ((LINE, integers(4, 3, 5)), {"bias": integers(3), "stride": (3,)}),
     "max_pool2d": ((X, 3), {"stride": 2, "padding": 1, "return_indices": True}),
     "avg_pool2d": ((X, 3), {"stride": 2, "padding": 1, "ceil_mode": True}),
     "global_avg_pool2d": ((X,), {}),

@@ -73,6 +73,39 @@ def test_conv2d(sweep):
     assert last_line(children.run(code, timeout=120)) == "end"
 
 
+def test_conv_variants():
+    code = f"""{PRELUDE}
+    def one(op, operands, how, memory, at_end, expected, dtype):
+        out = memory.empty(expected.shape, dtype, at_end=at_end)
+        print(op, [a.shape for a in operands if a is not None], how, dtype, at_end, flush=True)
+        check(getattr(F, op)(*operands, **how, out=out), expected, out)
+    for layer, mode in sweeps.bordered()[::3]:
+        case = sweeps.ConvCase(layer)
+        problem = sweeps.conv_problem(case)
+        how = {{**case.how, "padding_mode": mode}}
+        expected = reference.conv2d(problem.input, problem.weight, **how)
+        for dtype, at_end in runs():
+            memory = Guarded()
+            operands = [memory.copy(a, at_end=at_end) for a in problem.operands(dtype)[:2]]
+            for algorithm in ("direct", "im2col", *(["depthwise"] * (layer.ic == layer.g))):
+                one("conv2d", operands, how | {{"algorithm": algorithm}}, memory, at_end, expected,
+                    dtype)
+    for rank in (1, 2):
+        op = f"conv_transpose{{rank}}d"
+        for case in sweeps.transposed(60, 9, rank):
+            expected = getattr(reference, op)(*case.operands(), **dict(case.how))
+            for dtype, at_end in runs():
+                memory = Guarded()
+                operands = [
+                    None if a is None else memory.copy(a, at_end=at_end)
+                    for a in case.operands(dtype)
+                ]
+                one(op, operands, dict(case.how), memory, at_end, expected, dtype)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
 def test_pools():
     code = f"""{PRELUDE}
     from test_pool2d import WINDOWS, DILATED

@@ -387,6 +387,20 @@ GOOD = {
         "bias": np.ones(4, np.float32),
         "residual": np.ones((2, 4, 2, 2), np.float32),
     },
+    "convolve2d": {"input": IMAGE, "weight": np.ones((4, 2, 3, 3), np.float32)},
+    "conv1d": {
+        "input": IMAGE[0],
+        "weight": np.ones((3, 4, 2), np.float32),
+        "bias": np.ones(3, np.float32),
+        "residual": np.ones((2, 3, 3), np.float32),
+    },
+    "conv_transpose2d": {
+        "input": IMAGE,
+        "weight": np.ones((2, 3, 3, 3), np.float32),
+        "bias": np.ones(3, np.float32),
+        "stride": 2,
+    },
+    "conv_transpose1d": {"input": IMAGE[0], "weight": np.ones((4, 3, 2), np.float32)},
     "max_pool2d": {"input": IMAGE, "kernel_size": 2},
     "avg_pool2d": {"input": IMAGE, "kernel_size": 2},
     "global_avg_pool2d": {"input": IMAGE},
@@ -433,8 +447,9 @@ def test_unbatched_and_empty_batch(op):
     function, given = getattr(reference, op), dict(GOOD[op])
     given.pop("residual", None)
     whole = function(**given)
-    assert_is(function(**{**given, "input": IMAGE[1]}), whole[1])
-    assert_is(function(**{**given, "input": IMAGE[:0]}), whole[:0])
+    batch = given["input"]
+    assert_is(function(**{**given, "input": batch[1]}), whole[1])
+    assert_is(function(**{**given, "input": batch[:0]}), whole[:0])
 
 
 def test_unbatched_residual_and_indices():
@@ -489,7 +504,7 @@ BAD += [
     (op, "input", value, ValueError)
     for op in GOOD
     if op not in ANY_RANK
-    for value in (bad(4, 4), bad(1, 2, 4, 4, 1), bad(2, 0, 4, 4), bad(2, 2, 0, 4), bad(2, 4, 0))
+    for value in (bad(4), bad(1, 2, 4, 4, 1), bad(2, 0, 4, 4), bad(2, 2, 0, 4), bad(2, 4, 0))
 ]
 BAD += [
     ("conv2d", "input", bad(2, 3, 4, 4), ValueError),
@@ -584,6 +599,11 @@ def test_reference_imports_nothing_of_the_engine(name):
     source = pathlib.Path(importlib.import_module(name).__file__).read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            assert {alias.name for alias in node.names} <= {"numpy", "operator"}
+            assert {alias.name for alias in node.names} <= {
+                "itertools",
+                "math",
+                "numpy",
+                "operator",
+            }
         if isinstance(node, ast.ImportFrom):
             assert node.level == 1

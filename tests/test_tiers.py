@@ -21,6 +21,8 @@ TIERS = {"x86_64": ("scalar", "sse2", "avx2", "avx512"), "aarch64": ("scalar", "
 ]
 CORE = (
     "test_conv2d.py",
+    "test_conv_variants.py",
+    "test_conv_transpose.py",
     "test_pool2d.py",
     "test_linear_softmax_relu.py",
     "test_numerics.py",

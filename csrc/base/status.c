@@ -43,6 +43,7 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_POOL_INDICES: return "pool_indices";
     case FC_ALGO_ELEMENTWISE: return "elementwise";
     case FC_ALGO_SOFTMAX: return "softmax";
+    case FC_ALGO_PHASES: return "phases";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

@@ -54,13 +54,18 @@ static void pack_panel(void *context, int64_t task, int worker) {
     const fc_conv_problem *problem = job->problem;
     const fc_conv_blocking *b = &problem->blocking;
     fc_panel panel = fc_panel_at(problem, job->packed, task / b->panels, task % b->panels);
-    int64_t taps = problem->desc.kh * problem->desc.kw, row = b->icg * taps;
+    const int64_t *stride = problem->desc.weight_stride;
     fc_pack_weights_args args = {
-        .src = job->weights + (size_t)(panel.oc * row) * fc_dtype_bytes(problem->desc.dtype),
+        .src = job->weights + (panel.oc / b->ocg * stride[0] + panel.oc % b->ocg * stride[1]) *
+                                  (ptrdiff_t)fc_dtype_bytes(problem->desc.dtype),
         .dst = (void *)panel.weights,
-        .row = row,
+        .row = stride[1],
+        .channel = stride[2],
+        .tap_row = stride[3],
+        .tap_col = stride[4],
         .ic = b->icg,
-        .taps = taps,
+        .kh = problem->desc.kh,
+        .kw = problem->desc.kw,
         .block = b->block,
         .panels = panel.vectors,
         .lanes = panel.lanes,
@@ -99,7 +104,8 @@ void fc_store_pixels(const fc_conv_problem *problem, const fc_args *args, const 
     const size_t bytes = fc_dtype_bytes(d->dtype);
     const int64_t plane = problem->oh * problem->ow, columns = panel->vectors * problem->kernels->vlen;
     /* one call covers the rest of an image when its rows follow each other, else one row */
-    const int64_t unit = d->dst_stride[2] == problem->ow ? plane : problem->ow;
+    const int64_t unit =
+        d->dst_stride[2] == problem->ow * d->dst_stride[3] ? plane : problem->ow;
     while (count > 0) {
         int64_t n = first / plane, at = first % plane;
         int64_t pixels = fc_min64(count, unit - at % unit);
@@ -107,10 +113,11 @@ void fc_store_pixels(const fc_conv_problem *problem, const fc_args *args, const 
         fc_unpack_pixels_args store = {
             .src = tiles,
             .dst = (char *)args->dst + (n * d->dst_stride[0] + panel->oc * d->dst_stride[1] +
-                                        y * d->dst_stride[2] + x) *
+                                        y * d->dst_stride[2] + x * d->dst_stride[3]) *
                                            (ptrdiff_t)bytes,
             .src_pixel = columns,
             .channel_stride = d->dst_stride[1],
+            .pixel_stride = d->dst_stride[3],
             .residual_stride = plane,
             .channels = panel->lanes,
             .pixels = pixels,

@@ -13,6 +13,9 @@
  *              Tap b at output x sits at source column x*sw + e, e = b*dw - pad_left, hence in
  *              phase e mod sw at place x + floor(e / sw). `lead` keeps column 0 aligned.
  *
+ * Where the border holds other than zeros, whole windows of rows are copied, border and all.
+ * A result whose columns are not contiguous is made in scratch and spread from there.
+ *
  * Work is cut into units: a strip of output rows of one source plane, small enough for the copy to
  * stay in the first-level cache. Several small planes are copied before any is computed: vectors
  * are then not loaded while the narrower stores that they straddle are still in flight.
@@ -36,6 +39,8 @@ typedef struct depthwise_job {
     size_t column_bytes, worker_bytes, table_bytes, zero_bytes;
     int threads;
     bool in_place;
+    bool bordered;              /* the border holds other than zeros: it is copied like the image */
+    size_t spread_bytes;        /* rows of output that are spread over dst afterwards, or 0 */
     int64_t strip_rows, strips; /* output rows of a strip; strips of a plane */
     int64_t src_rows;           /* rows that a full strip's windows span, border included */
     int64_t filled_rows;        /* of these, most that lie in the image */
@@ -65,6 +70,7 @@ static bool reads_in_place(const fc_conv_problem *p) {
     const int64_t vlen = p->kernels->vlen;
     if (p->kernels->isa != FC_ISA_AVX2 && p->kernels->isa != FC_ISA_AVX512) return false;
     if (d->stride_w != 1 || d->src_stride[3] != 1 || d->kw > FC_WINDOW_TAPS) return false;
+    if (d->border != FC_BORDER_ZEROS) return false;
     const int64_t last = (p->ow - 1) / vlen * vlen; /* first pixel of the last vector */
     const int64_t before = last - 1 + window_cols(d) - 1 - d->pad_left; /* read by the one before */
     return last == 0 || (d->pad_left <= vlen && before < d->iw);
@@ -101,8 +107,10 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     const int64_t low = fc_max64(8, 2 * fc_div_up(window_rows(d), d->stride_h));
     const int64_t budget = (int64_t)fc_cpu_caches()->l1d / 2;
     int64_t rows = p->oh;
+    const bool spread = d->dst_stride[3] != 1;
     if (!job.in_place)
         rows = fc_max64(low, (budget / (job.pitch * bytes) - window_rows(d)) / d->stride_h + 1);
+    if (spread) rows = fc_min64(rows, fc_max64(low, budget / (p->ow * bytes)));
     int64_t planes = d->n * d->groups;
     if (threads > 1 && planes < 4 * threads)
         rows = fc_min64(rows, fc_max64(low, fc_div_up(p->oh * planes, 4 * threads)));
@@ -110,7 +118,10 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.strip_rows = fc_div_up(p->oh, job.strips);
     job.strips = fc_div_up(p->oh, job.strip_rows);
     job.src_rows = (job.strip_rows - 1) * d->stride_h + window_rows(d);
-    job.filled_rows = fc_min64(job.src_rows, d->ih);
+    job.bordered = d->border != FC_BORDER_ZEROS;
+    job.filled_rows = job.bordered ? job.src_rows : fc_min64(job.src_rows, d->ih);
+    job.spread_bytes =
+        spread ? (size_t)fc_round_up(job.strip_rows * p->ow * bytes, FC_CACHE_LINE) : 0;
     if (job.strips == 1 && !job.in_place)
         job.planes = fc_max64(
             1, fc_min64(PLANES_AHEAD, budget / fc_max64(1, job.filled_rows * job.pitch * bytes)));
@@ -129,19 +140,23 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.table_bytes = (size_t)fc_round_up(job.slots * job.src_rows * (int64_t)sizeof(void *),
                                           FC_CACHE_LINE);
     job.zero_bytes = (size_t)(job.pitch * bytes);
-    job.worker_bytes = FC_CACHE_LINE + job.table_bytes + job.zero_bytes;
+    job.worker_bytes = FC_CACHE_LINE + job.spread_bytes + job.table_bytes + job.zero_bytes;
     if (!job.in_place)
         job.worker_bytes += (size_t)(job.planes * job.filled_rows * job.pitch * bytes);
     return job;
 }
 
-/* Points the table of plane `slot` at padded source rows [first, first + rows). In-image rows are
- * `row_bytes` apart from `origin`, which is image row max(0, first - pad_top). */
+/* Points the table of a plane at padded source rows [first, first + rows). Rows of the image are
+ * `row_bytes` apart from `origin`, which is image row max(0, first - pad_top); where the border is
+ * copied too, all rows are, from row `first` on. */
 static void fill_table(const depthwise_job *job, const void **table, const void *zeros,
                        const char *origin, int64_t row_bytes, int64_t first, int64_t rows) {
     const fc_conv2d_desc *d = &job->problem->desc;
-    int64_t begin = fc_min64(rows, fc_max64(0, d->pad_top - first));
-    int64_t end = fc_max64(begin, fc_min64(rows, d->ih + d->pad_top - first));
+    int64_t begin = 0, end = rows;
+    if (!job->bordered) {
+        begin = fc_min64(rows, fc_max64(0, d->pad_top - first));
+        end = fc_max64(begin, fc_min64(rows, d->ih + d->pad_top - first));
+    }
     int64_t i = 0;
     for (; i < begin; i++) table[i] = zeros;
     for (; i < end; i++, origin += row_bytes) table[i] = origin;
@@ -176,9 +191,50 @@ static void fill_planes(const depthwise_job *job, const char *src, int64_t plane
     }
 }
 
+/* One padded row of a plane whose border holds other than zeros, into its place in the buffer. */
+static void fill_bordered_row(const depthwise_job *job, const char *plane, int64_t padded_y,
+                              char *row) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), sw = d->stride_w;
+    const int64_t y = fc_border_source(d->border, padded_y - d->pad_top, d->ih);
+    const char *src = plane + y * d->src_stride[2] * bytes;
+    if (job->filled_cols > 0) {
+        fc_split_phases_args split = {
+            .src = src,
+            .dst = row + job->lead * bytes,
+            .src_stride = d->src_stride[3],
+            .pixels = job->filled_cols,
+            .step = sw,
+            .phase = job->phase,
+        };
+        p->kernels->split_phases(&split);
+    }
+    const int64_t end = (p->ow - 1) * sw + window_cols(d) - d->pad_left;
+    for (int64_t x = d->pad_left ? -d->pad_left : d->iw; x < end; x = x == -1 ? d->iw : x + 1) {
+        const int64_t place = floor_div(x, sw);
+        memcpy(row + (job->lead + place + (x - place * sw) * job->phase) * bytes,
+               src + fc_border_source(d->border, x, d->iw) * d->src_stride[3] * bytes,
+               (size_t)bytes);
+    }
+}
+
+/* Rows of output, dense in scratch, into the columns of dst that are dst_stride[3] apart. */
+static void spread_rows(const fc_conv_problem *p, const char *src, char *dst, int64_t rows) {
+    const int64_t *stride = p->desc.dst_stride;
+    for (int64_t y = 0; y < rows; y++)
+        for (int64_t x = 0; x < p->ow; x++) {
+            const int64_t from = y * p->ow + x, to = y * stride[2] + x * stride[3];
+            if (p->desc.dtype == FC_F64)
+                ((double *)dst)[to] = ((const double *)src)[from];
+            else
+                ((float *)dst)[to] = ((const float *)src)[from];
+        }
+}
+
 /* All output channels of one source plane, output rows [y0, y0 + rows). */
-static void convolve_plane(const depthwise_job *job, const void *const *table, int64_t n,
-                           int64_t group, int64_t y0, int64_t rows) {
+static void convolve_plane(const depthwise_job *job, const void *const *table, char *dense,
+                           int64_t n, int64_t group, int64_t y0, int64_t rows) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const fc_args *args = job->args;
@@ -186,7 +242,12 @@ static void convolve_plane(const depthwise_job *job, const void *const *table, i
     const int64_t classes = fc_min64(job->class_rows, rows);
     fc_conv_plane_args plane = job->plane;
     for (int64_t oc = group * job->multiplier; oc < (group + 1) * job->multiplier; oc++) {
-        plane.weights = (const char *)args->weights + oc * d->kh * d->kw * bytes;
+        plane.weights =
+            (const char *)(args->packed ? args->packed : args->weights) + oc * d->kh * d->kw * bytes;
+        char *dst = (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
+                                         y0 * d->dst_stride[2]) * bytes;
+        char *made = dense ? dense : dst;
+        const int64_t made_row = dense ? p->ow : d->dst_stride[2];
         if (d->has_bias)
             plane.bias = d->dtype == FC_F64 ? ((const double *)args->bias)[oc]
                                             : (double)((const float *)args->bias)[oc];
@@ -194,13 +255,14 @@ static void convolve_plane(const depthwise_job *job, const void *const *table, i
             int64_t y = y0 + c;
             plane.src = table + c * d->stride_h;
             plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
-            plane.dst = (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
-                                             y * d->dst_stride[2]) * bytes;
+            plane.dst = made + c * made_row * bytes;
+            plane.dst_row = made_row * job->class_rows;
             if (d->has_residual)
                 plane.residual = (const char *)args->residual +
                                  ((n * d->oc + oc) * p->oh + y) * p->ow * bytes;
             p->kernels->conv_plane(&plane);
         }
+        if (dense) spread_rows(p, dense, dst, rows);
     }
 }
 
@@ -211,10 +273,12 @@ static void run_task(void *context, int64_t task, int worker) {
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
     worker_head *head =
         (worker_head *)(job->scratch + job->column_bytes + (size_t)worker * job->worker_bytes);
-    const void **table = (const void **)((char *)head + FC_CACHE_LINE);
+    char *spread = (char *)head + FC_CACHE_LINE, *dense = job->spread_bytes ? spread : NULL;
+    const void **table = (const void **)(spread + job->spread_bytes);
     char *zeros = (char *)table + job->table_bytes, *buffer = zeros + job->zero_bytes;
     if (!head->ready) {
-        memset(zeros, 0, job->worker_bytes - FC_CACHE_LINE - job->table_bytes);
+        memset(zeros, 0,
+               job->worker_bytes - FC_CACHE_LINE - job->spread_bytes - job->table_bytes);
         head->ready = 1;
     }
     const int64_t end = fc_min64(job->units, (task + 1) * job->chunk);
@@ -237,15 +301,20 @@ static void run_task(void *context, int64_t task, int worker) {
                                buffer + i * job->filled_rows * job->pitch * bytes,
                                job->pitch * bytes, first, src_rows);
             head->first = first;
-            fill_planes(job, src, planes, image_y, image_rows, buffer);
+            for (int64_t i = 0; job->bordered && i < planes * src_rows; i++)
+                fill_bordered_row(job, src + i / src_rows * d->src_stride[1] * bytes,
+                                  first + i % src_rows,
+                                  buffer + (i / src_rows * job->filled_rows + i % src_rows) *
+                                               job->pitch * bytes);
+            if (!job->bordered) fill_planes(job, src, planes, image_y, image_rows, buffer);
         }
         for (int64_t i = 0; i < planes; i++) {
             if (job->in_place)
                 fill_table(job, table, zeros,
                            src + (i * d->src_stride[1] + image_y * d->src_stride[2]) * bytes,
                            d->src_stride[2] * bytes, first, src_rows);
-            convolve_plane(job, job->in_place ? table : table + i * job->src_rows, n, group + i, y0,
-                           rows);
+            convolve_plane(job, job->in_place ? table : table + i * job->src_rows, dense, n,
+                           group + i, y0, rows);
         }
         unit += planes;
     }
@@ -262,16 +331,33 @@ static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool 
 
 static void prepare(fc_conv_problem *p) { (void)p; }
 
+/* The kernel reads the taps of a channel as they lie when they are dense. */
 static size_t packed_bytes(const fc_conv_problem *p) {
-    (void)p;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t size[5] = {d->groups, d->oc / d->groups, 1, d->kh, d->kw};
+    int64_t dense = 1;
+    for (int i = 4; i >= 0; i--) {
+        if (size[i] > 1 && d->weight_stride[i] != dense)
+            return (size_t)(d->oc * d->kh * d->kw) * fc_dtype_bytes(d->dtype);
+        dense *= size[i];
+    }
     return 0;
 }
 
 static void pack(const fc_conv_problem *p, const void *weights, void *packed, int threads) {
-    (void)p;
-    (void)weights;
-    (void)packed;
     (void)threads;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t *stride = d->weight_stride, ocg = d->oc / d->groups;
+    const size_t bytes = fc_dtype_bytes(d->dtype);
+    char *dst = packed;
+    for (int64_t oc = 0; oc < d->oc; oc++)
+        for (int64_t a = 0; a < d->kh; a++)
+            for (int64_t b = 0; b < d->kw; b++, dst += bytes)
+                memcpy(dst,
+                       (const char *)weights + (oc / ocg * stride[0] + oc % ocg * stride[1] +
+                                                a * stride[3] + b * stride[4]) *
+                                                   (ptrdiff_t)bytes,
+                       bytes);
 }
 
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
@@ -297,7 +383,6 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
         .tap_step = d->dilation_h,
         .width = job.in_place ? d->iw : 0,
         .pixels = p->ow,
-        .dst_row = d->dst_stride[2] * job.class_rows,
         .residual_row = p->ow * job.class_rows,
         .activation = d->activation,
     };

@@ -5,7 +5,8 @@
  *   tiles --unpack, bias, residual, activation--> plain NCHW dst
  *
  * A task is a strip of output rows of one image, or some of its weight panels when there are fewer
- * strips than threads. The strip carries the zero border, so the tile kernel knows no edges. A
+ * strips than threads. The strip carries the border (zeros, or what padding mode says), so the tile
+ * kernel knows no edges. A
  * strip is about half of the second-level cache; the tiles of one panel stay within a few rows so
  * that they are still in the first level when they are unpacked. The order of each sum is that of
  * the tile kernel, (block, kh, kw, channel), whatever the cuts: results do not depend on them. */
@@ -80,6 +81,24 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
     return job;
 }
 
+/* Columns [from, to) of a padded row, all beyond the source's edge. `pack` has the rest. */
+static void pack_border(const fc_conv_problem *p, fc_pack_pixels_args pack, const char *row,
+                        int64_t from, int64_t to, char *strip_row) {
+    const fc_conv2d_desc *d = &p->desc;
+    const size_t bytes = fc_dtype_bytes(d->dtype), pixel = (size_t)pack.block * bytes;
+    if (d->border == FC_BORDER_ZEROS) {
+        memset(strip_row + (size_t)from * pixel, 0, (size_t)(to - from) * pixel);
+        return;
+    }
+    for (int64_t x = from; x < to; x++) {
+        const int64_t column = fc_border_source(d->border, x - d->pad_left, d->iw);
+        pack.src = row + column * d->src_stride[3] * (ptrdiff_t)bytes;
+        pack.dst = strip_row + (size_t)x * pixel;
+        pack.pixels = 1;
+        p->kernels->pack_pixels(&pack);
+    }
+}
+
 /* Rows [first, first + rows) of the padded source, all blocks of one group. */
 static void pack_strip(const direct_job *job, int64_t n, int64_t group, int64_t first, int64_t rows,
                        char *strip) {
@@ -93,14 +112,14 @@ static void pack_strip(const direct_job *job, int64_t n, int64_t group, int64_t 
     for (int64_t i = 0; i < b->blocks; i++) {
         int64_t c = i * b->block;
         for (int64_t r = 0; r < rows; r++, strip += (size_t)cols * pixel) {
-            int64_t y = first + r - d->pad_top;
-            if (y < 0 || y >= d->ih || !filled) {
+            const int64_t y = fc_border_source(d->border, first + r - d->pad_top, d->ih);
+            if (y < 0) {
                 memset(strip, 0, (size_t)cols * pixel);
                 continue;
             }
-            memset(strip, 0, (size_t)left * pixel);
+            const void *row = fc_conv_src_at(p, job->args->src, n, group * b->icg + c, y, 0);
             fc_pack_pixels_args pack = {
-                .src = fc_conv_src_at(p, job->args->src, n, group * b->icg + c, y, 0),
+                .src = row,
                 .dst = strip + (size_t)left * pixel,
                 .channel_stride = d->src_stride[1],
                 .pixel_stride = d->src_stride[3],
@@ -108,9 +127,9 @@ static void pack_strip(const direct_job *job, int64_t n, int64_t group, int64_t 
                 .pixels = filled,
                 .block = b->block,
             };
-            p->kernels->pack_pixels(&pack);
-            memset(strip + (size_t)(left + filled) * pixel, 0,
-                   (size_t)(cols - left - filled) * pixel);
+            pack_border(p, pack, row, 0, left, strip);
+            if (filled) p->kernels->pack_pixels(&pack);
+            pack_border(p, pack, row, left + filled, cols, strip);
         }
     }
 }

@@ -16,11 +16,10 @@ gather_elements(const fc_conv_problem *p, const void *src, int64_t group, int64_
         int64_t y0 = y * d->stride_h - d->pad_top, x0 = x * d->stride_w - d->pad_left;
         for (int64_t c = 0; c < p->blocking.icg; c++)
             for (int64_t r = 0; r < d->kh; r++) {
-                int64_t sy = y0 + r * d->dilation_h;
-                bool inside = sy >= 0 && sy < d->ih;
+                const int64_t sy = fc_border_source(d->border, y0 + r * d->dilation_h, d->ih);
                 for (int64_t s = 0; s < d->kw; s++, out += bytes) {
-                    int64_t sx = x0 + s * d->dilation_w;
-                    if (inside && sx >= 0 && sx < d->iw)
+                    const int64_t sx = fc_border_source(d->border, x0 + s * d->dilation_w, d->iw);
+                    if (sy >= 0 && sx >= 0)
                         memcpy(out, fc_conv_src_at(p, src, n, group * p->blocking.icg + c, sy, sx),
                                bytes);
                     else

@@ -9,6 +9,22 @@
 #include "../base/threads.h"
 #include "../ukr/ukr.h"
 
+/* The source element that element `i` of a bordered axis shows, i from -before to size + after - 1,
+ * or -1: a zero. */
+static inline int64_t fc_border_source(int32_t border, int64_t i, int64_t size) {
+    if (i >= 0 && i < size) return i;
+    switch ((fc_border)border) {
+    case FC_BORDER_REFLECT:
+        return i < 0 ? -i : 2 * (size - 1) - i;
+    case FC_BORDER_REPLICATE:
+        return i < 0 ? 0 : size - 1;
+    case FC_BORDER_CIRCULAR:
+        return i < 0 ? i + size : i - size;
+    default:
+        return -1;
+    }
+}
+
 /* How a convolution's channels and weights are cut; settled once by the driver's `prepare`. */
 typedef struct fc_conv_blocking {
     int64_t icg, ocg;      /* channels of one group */

@@ -62,7 +62,8 @@ typedef enum fc_op {
     FC_OP_POOL2D = 2,
     FC_OP_LINEAR = 3,
     FC_OP_UNARY = 4,
-    FC_OP_SOFTMAX = 5
+    FC_OP_SOFTMAX = 5,
+    FC_OP_CONV_TRANSPOSE2D = 6
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -77,7 +78,8 @@ typedef enum fc_algorithm {
     FC_ALGO_POOL_INDICES = 8, /* maximum together with its position */
     FC_ALGO_ELEMENTWISE = 9,
     FC_ALGO_SOFTMAX = 10,
-    FC_ALGO_COUNT = 11
+    FC_ALGO_PHASES = 11, /* transposed convolution, a convolution for each phase of the stride */
+    FC_ALGO_COUNT = 12
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -149,17 +151,51 @@ void fc_test_fp_control_inside(fc_dtype dtype, int threads, uint64_t *control);
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
+/* What the border of a convolution holds. Reflect: the source mirrored at its outermost elements,
+ * which are not repeated (a side of the border is smaller than the source); replicate: the outermost
+ * element; circular: the source again (a side is at most as large as the source). */
+typedef enum fc_border {
+    FC_BORDER_ZEROS = 0,
+    FC_BORDER_REFLECT = 1,
+    FC_BORDER_REPLICATE = 2,
+    FC_BORDER_CIRCULAR = 3,
+    FC_BORDER_COUNT = 4
+} fc_border;
+
 typedef struct fc_conv2d_desc {
     uint32_t struct_size;
     int32_t dtype, direction, src_layout, dst_layout, algorithm, activation;
     int32_t has_bias, has_residual;
-    int32_t reserved; /* zero: the bytes of a descriptor are a cache key */
+    int32_t border;          /* fc_border */
+    int32_t weights_strided; /* 0: dense OIHW, and weight_stride is not looked at */
+    int32_t reserved;        /* zero: the bytes of a descriptor are a cache key */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
     int64_t src_stride[4]; /* n, c, h, w; any sign, when src_layout is strided */
-    int64_t dst_stride[4]; /* n, c, h, w; w must be 1, when dst_layout is strided */
+    int64_t dst_stride[4]; /* n, c, h, w; w at least 1; no two elements may meet */
+    int64_t weight_stride[5]; /* group, oc and ic of the group, kh, kw; any sign */
 } fc_conv2d_desc;
+
+/* The transpose of a convolution (the gradient by its source): every source element spreads over the
+ * window that it belongs to.
+ *   dst[n][o][y][x] = act(bias[o] + sum over i, a, b of src[n][i][r][s] * weights[i][o][a][b])
+ *   y = r*stride_h + a*dilation_h - pad_top, x = s*stride_w + b*dilation_w - pad_left
+ * dst is (ih - 1)*stride_h - pad_top - pad_bottom + dilation_h*(kh - 1) + 1 + output_pad_h high;
+ * output_pad is smaller than the stride or the dilation. */
+typedef struct fc_conv_transpose2d_desc {
+    uint32_t struct_size;
+    int32_t dtype, activation, has_bias;
+    int32_t weights_strided; /* 0: dense IOHW, and weight_stride is not looked at */
+    int32_t reserved;        /* zero */
+    int64_t n, ic, ih, iw, oc, kh, kw;
+    int64_t pad_top, pad_bottom, pad_left, pad_right;
+    int64_t output_pad_h, output_pad_w;
+    int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
+    int64_t src_stride[4];    /* n, c, h, w; any sign */
+    int64_t dst_stride[4];    /* n, c, h, w; w at least 1; no two elements may meet */
+    int64_t weight_stride[5]; /* group, ic and oc of the group, kh, kw; any sign */
+} fc_conv_transpose2d_desc;
 
 typedef enum fc_pool_kind { FC_POOL_MAX = 1, FC_POOL_AVG = 2 } fc_pool_kind;
 
@@ -199,6 +235,7 @@ typedef struct fc_softmax_desc {
 typedef struct fc_plan fc_plan;
 
 fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan);
+fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan);
 fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
@@ -226,14 +263,14 @@ size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed);
 /* Bytes of the packed form of this plan's weights, 0 when it uses them as they are. The form
  * depends on the shape, dtype, algorithm and tier alone. */
 size_t fc_plan_packed_bytes(const fc_plan *plan);
-/* Packs dense OIHW weights (linear: rows of in_features) into a caller-owned, 64-byte aligned
- * buffer of fc_plan_packed_bytes. */
+/* Packs weights, which lie as the descriptor says (linear: rows of in_features), into a caller-owned,
+ * 64-byte aligned buffer of fc_plan_packed_bytes. */
 fc_status fc_plan_pack(const fc_plan *plan, const void *weights, void *packed, int threads);
 
 typedef struct fc_args {
     uint32_t struct_size;
     const void *src;
-    const void *weights;  /* dense, or NULL when `packed` is given */
+    const void *weights;  /* as the descriptor lays them out, or NULL when `packed` is given */
     const void *packed;   /* from fc_plan_pack, or NULL: packed into scratch by each call */
     const void *bias;     /* oc elements, when the descriptor has one */
     const void *residual; /* dense, shape of dst, when the descriptor has one */

@@ -34,5 +34,14 @@ fc_status fc_window_count(int64_t in, int64_t k, int64_t before, int64_t after, 
     return *out > 0 ? FC_OK : FC_ERR_INVALID_SHAPE;
 }
 
+void fc_weight_stride_dense(int64_t stride[5], int64_t outer, int64_t inner, int64_t kh,
+                            int64_t kw) {
+    stride[4] = 1;
+    stride[3] = kw;
+    stride[2] = kh * stride[3];
+    stride[1] = inner * stride[2];
+    stride[0] = outer * stride[1];
+}
+
 bool fc_dtype_known(int32_t dtype) { return dtype == FC_F32 || dtype == FC_F64; }
 bool fc_activation_known(int32_t a) { return a >= FC_ACT_NONE && a < FC_ACT_COUNT; }

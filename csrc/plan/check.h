@@ -20,6 +20,10 @@ bool fc_strides_fit(const int64_t *size, const int64_t *stride, int rank);
 fc_status fc_window_count(int64_t in, int64_t k, int64_t before, int64_t after, int64_t stride,
                           int64_t dilation, bool ceil_mode, int64_t *out);
 
+/* Strides (group, outer, inner, kh, kw) of dense weights. */
+void fc_weight_stride_dense(int64_t stride[5], int64_t outer, int64_t inner, int64_t kh,
+                            int64_t kw);
+
 bool fc_dtype_known(int32_t dtype);
 bool fc_activation_known(int32_t activation);
 

@@ -3,25 +3,35 @@
 
 #include "registry.h"
 
+/* Whether a source of `size` elements has what a border of these sides shows of it. */
+static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t after) {
+    const int64_t most = fc_max64(before, after);
+    return border == FC_BORDER_REFLECT    ? most < size
+           : border == FC_BORDER_CIRCULAR ? most <= size
+                                          : true;
+}
+
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
-    if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
-    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) || d->reserved != 0 ||
+    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) ||
+        d->reserved != 0 || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
         d->algorithm < FC_ALGO_AUTO || d->algorithm > FC_ALGO_DEPTHWISE)
         return FC_ERR_INVALID_ARGUMENT;
     if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
         d->groups < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 || d->pad_right < 0)
         return FC_ERR_INVALID_ARGUMENT;
     if (d->direction != FC_FORWARD || d->src_layout != FC_LAYOUT_STRIDED ||
-        d->dst_layout != FC_LAYOUT_STRIDED || d->dst_stride[3] != 1)
+        d->dst_layout != FC_LAYOUT_STRIDED || d->dst_stride[3] < 1)
         return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->ic < 1 || d->ih < 1 || d->iw < 1 || d->oc < 1 || d->kh < 1 || d->kw < 1 ||
-        d->ic % d->groups || d->oc % d->groups)
+        d->ic % d->groups || d->oc % d->groups ||
+        !border_fits(d->border, d->ih, d->pad_top, d->pad_bottom) ||
+        !border_fits(d->border, d->iw, d->pad_left, d->pad_right))
         return FC_ERR_INVALID_SHAPE;
     fc_status status = fc_window_count(d->ih, d->kh, d->pad_top, d->pad_bottom, d->stride_h,
-                                    d->dilation_h, false, oh);
+                                       d->dilation_h, false, oh);
     if (status == FC_OK)
-        status = fc_window_count(d->iw, d->kw, d->pad_left, d->pad_right, d->stride_w, d->dilation_w,
-                              false, ow);
+        status = fc_window_count(d->iw, d->kw, d->pad_left, d->pad_right, d->stride_w,
+                                 d->dilation_w, false, ow);
     if (status != FC_OK) return status;
     const int64_t padded_h = d->ih + d->pad_top + d->pad_bottom;
     const int64_t padded_w = d->iw + d->pad_left + d->pad_right;
@@ -32,9 +42,11 @@ static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
     const int64_t src[] = {d->n, d->ic, d->ih, d->iw};
     const int64_t work[] = {d->oc, d->ic, d->kh, d->kw, *oh, *ow};
     const int64_t dst[] = {d->n, d->oc, *oh, *ow};
-    if (!fc_product_fits(strips, 4) || !fc_product_fits(weights, 6) || !fc_product_fits(result, 5) ||
-        !fc_product_fits(src, 4) || !fc_product_fits(work, 6) || !fc_strides_fit(src, d->src_stride, 4) ||
-        !fc_strides_fit(dst, d->dst_stride, 4))
+    const int64_t taps[] = {d->groups, d->oc / d->groups, d->ic / d->groups, d->kh, d->kw};
+    if (!fc_product_fits(strips, 4) || !fc_product_fits(weights, 6) ||
+        !fc_product_fits(result, 5) || !fc_product_fits(src, 4) || !fc_product_fits(work, 6) ||
+        !fc_strides_fit(src, d->src_stride, 4) || !fc_strides_fit(dst, d->dst_stride, 4) ||
+        (d->weights_strided && !fc_strides_fit(taps, d->weight_stride, 5)))
         return FC_ERR_OVERFLOW;
     return FC_OK;
 }
@@ -65,6 +77,7 @@ static bool args_complete(const fc_plan *plan, const fc_args *args) {
 static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
     const size_t packing = packing_bytes(plan, args->packed != NULL);
     fc_args ready = *args;
+    if (!packed_bytes(plan)) ready.packed = NULL; /* the driver reads weights as they lie */
     if (packing) {
         pack(plan, args->weights, scratch, threads);
         ready.packed = scratch;
@@ -82,12 +95,18 @@ const fc_operation fc_operation_conv2d = {
     .execute = execute,
 };
 
-fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **out) {
-    if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;
+fc_status fc_conv2d_create(const fc_conv2d_desc *given, fc_plan **out) {
+    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
     *out = NULL;
+    if (given->struct_size != sizeof *given) return FC_ERR_VERSION;
     int64_t oh, ow;
-    fc_status status = check(desc, &oh, &ow);
+    fc_status status = check(given, &oh, &ow);
     if (status != FC_OK) return status;
+    fc_conv2d_desc filled = *given;
+    const fc_conv2d_desc *desc = &filled;
+    if (!desc->weights_strided)
+        fc_weight_stride_dense(filled.weight_stride, desc->oc / desc->groups,
+                               desc->ic / desc->groups, desc->kh, desc->kw);
     fc_plan *plan = fc_plan_new(&fc_operation_conv2d, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     status = fc_select_conv2d(desc, oh, ow, plan);
@@ -103,7 +122,7 @@ fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **out) {
     const int64_t shape[4] = {desc->n, desc->oc, oh, ow};
     const int64_t weights = desc->oc * (desc->ic / desc->groups) * desc->kh * desc->kw;
     fc_plan_describe(plan, shape, 2.0 * (double)(desc->n * oh * ow) * (double)weights,
-             desc->n * desc->ic * desc->ih * desc->iw, weights);
+                     desc->n * desc->ic * desc->ih * desc->iw, weights);
     *out = plan;
     return FC_OK;
 }

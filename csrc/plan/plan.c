@@ -28,7 +28,10 @@ void fc_plan_describe(fc_plan *plan, const int64_t dst_shape[4], double flops, i
     plan->weight_bytes = (uint64_t)weight_elements * bytes;
 }
 
-void fc_plan_destroy(fc_plan *plan) { fc_free(plan); }
+void fc_plan_destroy(fc_plan *plan) {
+    if (plan && plan->operation->destroy) plan->operation->destroy(plan);
+    fc_free(plan);
+}
 
 size_t fc_plan_packed_bytes(const fc_plan *plan) {
     return plan->operation->packed_bytes ? plan->operation->packed_bytes(plan) : 0;

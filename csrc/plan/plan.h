@@ -16,10 +16,26 @@ typedef struct fc_operation {
     size_t (*scratch_bytes)(const fc_plan *plan, int threads, bool packed);
     bool (*args_complete)(const fc_plan *plan, const fc_args *args);
     void (*execute)(const fc_plan *plan, const fc_args *args, void *scratch, int threads);
+    void (*destroy)(fc_plan *plan); /* what it owns besides itself */
 } fc_operation;
 
-extern const fc_operation fc_operation_conv2d, fc_operation_pool2d, fc_operation_linear,
-    fc_operation_unary, fc_operation_softmax;
+extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc_operation_pool2d,
+    fc_operation_linear, fc_operation_unary, fc_operation_softmax;
+
+/* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
+typedef struct fc_phase {
+    fc_plan *plan;
+    int64_t src, weights, dst; /* elements to where the phase's operands begin */
+} fc_phase;
+
+typedef struct fc_transpose_problem {
+    fc_conv_transpose2d_desc desc;
+    int64_t oh, ow;
+    const fc_kernels *kernels;
+    fc_phase *phases;
+    int64_t count;
+    bool complete; /* the phases cover dst; if not, the rest is the bias alone */
+} fc_transpose_problem;
 
 struct fc_plan {
     const fc_operation *operation;
@@ -34,6 +50,7 @@ struct fc_plan {
     const fc_pool_driver *pool_driver;
     union {
         fc_conv_problem conv;
+        fc_transpose_problem transpose;
         fc_pool_problem pool;
         fc_linear_problem linear;
         fc_unary_problem unary;

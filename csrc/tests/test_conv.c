@@ -4,40 +4,28 @@
  * be touched, and results begin as NaN. */
 #include "../base/status.h"
 #include "check.h"
-#include "guarded.h"
-
-static uint64_t random_state = 7;
-
-static int64_t random_below(int64_t n) {
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (int64_t)((random_state >> 33) % (uint64_t)n);
-}
-
-static double get(const void *p, int64_t i, fc_dtype dtype) {
-    return dtype == FC_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
-}
-
-static void put(void *p, int64_t i, fc_dtype dtype, double value) {
-    if (dtype == FC_F64)
-        ((double *)p)[i] = value;
-    else
-        ((float *)p)[i] = (float)value;
-}
-
-static guarded integers(int64_t count, fc_dtype dtype, bool at_end) {
-    guarded g = guarded_new((size_t)count * fc_dtype_bytes(dtype), at_end);
-    for (int64_t i = 0; i < count; i++) put(g.data, i, dtype, (double)(random_below(9) - 4));
-    return g;
-}
+#include "integers.h"
 
 /* ---- convolution ---------------------------------------------------------------------------- */
 
 typedef struct conv_case {
     fc_conv2d_desc desc;
     int64_t oh, ow;
+    int64_t src_origin, src_span, dst_span, weight_origin, weight_span;
     bool at_end, packed;
     int threads;
 } conv_case;
+
+/* The element that a bordered axis shows at i, or -1: nothing. Step by step, one end at a time. */
+static int64_t shown(int32_t border, int64_t i, int64_t size) {
+    if (border == FC_BORDER_ZEROS) return i < 0 || i >= size ? -1 : i;
+    while (i < 0 || i >= size) {
+        if (border == FC_BORDER_REPLICATE) i += i < 0 ? 1 : -1;
+        if (border == FC_BORDER_CIRCULAR) i += i < 0 ? size : -size;
+        if (border == FC_BORDER_REFLECT) i = i < 0 ? -i : 2 * size - 2 - i;
+    }
+    return i;
+}
 
 static double naive_conv(const conv_case *t, const void *src, const void *weights, int64_t n,
                          int64_t o, int64_t y, int64_t x) {
@@ -49,10 +37,16 @@ static double naive_conv(const conv_case *t, const void *src, const void *weight
             for (int64_t s = 0; s < d->kw; s++) {
                 int64_t sy = y * d->stride_h + r * d->dilation_h - d->pad_top;
                 int64_t sx = x * d->stride_w + s * d->dilation_w - d->pad_left;
-                if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
-                sum += get(src, ((n * d->ic + first + c) * d->ih + sy) * d->iw + sx,
+                sy = shown(d->border, sy, d->ih), sx = shown(d->border, sx, d->iw);
+                if (sy < 0 || sx < 0) continue;
+                const int64_t *ss = d->src_stride, *ws = d->weight_stride;
+                const int64_t ocg = d->oc / d->groups;
+                sum += get(src, t->src_origin + n * ss[0] + (first + c) * ss[1] + sy * ss[2] +
+                                    sx * ss[3],
                            (fc_dtype)d->dtype) *
-                       get(weights, ((o * icg + c) * d->kh + r) * d->kw + s, (fc_dtype)d->dtype);
+                       get(weights, t->weight_origin + o / ocg * ws[0] + o % ocg * ws[1] +
+                                        c * ws[2] + r * ws[3] + s * ws[4],
+                           (fc_dtype)d->dtype);
             }
     return sum;
 }
@@ -61,11 +55,12 @@ static void run_conv(const conv_case *t) {
     const fc_conv2d_desc *d = &t->desc;
     const fc_dtype dtype = (fc_dtype)d->dtype;
     const int64_t results = d->n * d->oc * t->oh * t->ow;
-    guarded src = integers(d->n * d->ic * d->ih * d->iw, dtype, t->at_end);
-    guarded weights = integers(d->oc * (d->ic / d->groups) * d->kh * d->kw, dtype, t->at_end);
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(dtype);
+    guarded src = integers(t->src_span, dtype, t->at_end);
+    guarded weights = integers(t->weight_span, dtype, t->at_end);
     guarded bias = integers(d->oc, dtype, t->at_end);
     guarded residual = integers(results, dtype, t->at_end);
-    guarded dst = guarded_new((size_t)results * fc_dtype_bytes(dtype), t->at_end);
+    guarded dst = guarded_new((size_t)(t->dst_span * bytes), t->at_end);
 
     fc_plan *plan = NULL;
     fc_status status = fc_conv2d_create(d, &plan);
@@ -77,15 +72,15 @@ static void run_conv(const conv_case *t) {
     CHECK(info.dst_shape[2] == t->oh && info.dst_shape[3] == t->ow);
 
     fc_args args = {.struct_size = sizeof args,
-                    .src = src.data,
-                    .weights = weights.data,
+                    .src = src.data + t->src_origin * bytes,
+                    .weights = weights.data + t->weight_origin * bytes,
                     .bias = bias.data,
                     .residual = residual.data,
                     .dst = dst.data};
     void *packed = NULL;
     if (t->packed) {
         packed = fc_pool_acquire(fc_plan_packed_bytes(plan));
-        CHECK(fc_plan_pack(plan, weights.data, packed, t->threads) == FC_OK);
+        CHECK(fc_plan_pack(plan, args.weights, packed, t->threads) == FC_OK);
         args.packed = packed;
         args.weights = NULL;
     }
@@ -97,18 +92,24 @@ static void run_conv(const conv_case *t) {
         if (d->has_bias) expected += get(bias.data, o, dtype);
         if (d->has_residual) expected += get(residual.data, i, dtype);
         if (d->activation == FC_ACT_RELU && expected < 0) expected = 0;
-        wrong += !(get(dst.data, i, dtype) == expected);
+        const int64_t at = i / t->ow / t->oh / d->oc * d->dst_stride[0] + o * d->dst_stride[1] +
+                           y * d->dst_stride[2] + x * d->dst_stride[3];
+        wrong += !(get(dst.data, at, dtype) == expected);
     }
+    int64_t written = 0; /* what lies between the elements of dst is NaN still */
+    for (int64_t i = 0; i < t->dst_span; i++)
+        written += get(dst.data, i, dtype) == get(dst.data, i, dtype);
+    CHECK_AT(written == results, "%lld written for %lld", (long long)written, (long long)results);
     CHECK_AT(wrong == 0,
              "%lld of %lld wrong: %s f%d n%lld ic%lld %lldx%lld oc%lld k%lldx%lld s%lldx%lld "
-             "d%lldx%lld pad %lld %lld %lld %lld g%lld threads %d packed %d",
+             "d%lldx%lld pad %lld %lld %lld %lld border %d g%lld threads %d packed %d",
              (long long)wrong, (long long)results,
              fc_algorithm_name((fc_algorithm)d->algorithm), dtype == FC_F64 ? 64 : 32,
              (long long)d->n, (long long)d->ic, (long long)d->ih, (long long)d->iw,
              (long long)d->oc, (long long)d->kh, (long long)d->kw, (long long)d->stride_h,
              (long long)d->stride_w, (long long)d->dilation_h, (long long)d->dilation_w,
              (long long)d->pad_top, (long long)d->pad_bottom, (long long)d->pad_left,
-             (long long)d->pad_right, (long long)d->groups, t->threads, t->packed);
+             (long long)d->pad_right, d->border, (long long)d->groups, t->threads, t->packed);
     CHECK(guarded_intact(&dst));
     fc_pool_release(packed);
     fc_plan_destroy(plan);
@@ -116,7 +117,20 @@ static void run_conv(const conv_case *t) {
     guarded_free(&residual), guarded_free(&dst);
 }
 
-static int64_t pick(const int64_t *from, int64_t count) { return from[random_below(count)]; }
+/* Half of them dense, in the order of the axes. */
+static void set_layout(const int64_t *size, int rank, unsigned flip, int64_t *stride,
+                       int64_t *origin, int64_t *span) {
+    if (random_below(2)) {
+        *origin = random_layout(size, rank, flip, stride, span);
+        return;
+    }
+    *origin = 0;
+    *span = 1;
+    for (int i = rank - 1; i >= 0; i--) {
+        stride[i] = *span;
+        *span *= size[i];
+    }
+}
 
 /* A random case; false when its window does not fit. */
 static bool random_conv(conv_case *t, fc_algorithm algorithm) {
@@ -147,20 +161,32 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         .dilation_h = 1 + random_below(2),
         .dilation_w = 1 + random_below(3),
         .groups = groups,
+        .weights_strided = 1,
     };
     if (!pointwise) {
         d->pad_top = random_below(4), d->pad_bottom = random_below(4);
         d->pad_left = random_below(4), d->pad_right = random_below(4);
+    }
+    if (random_below(3) == 0) {
+        d->border = (int32_t)random_below(FC_BORDER_COUNT);
+        const int64_t less = d->border == FC_BORDER_REFLECT, any = d->border < FC_BORDER_REFLECT ||
+                                                                  d->border == FC_BORDER_REPLICATE;
+        const int64_t most_h = any ? 3 : d->ih - less, most_w = any ? 3 : d->iw - less;
+        d->pad_top = fc_min64(d->pad_top, most_h), d->pad_bottom = fc_min64(d->pad_bottom, most_h);
+        d->pad_left = fc_min64(d->pad_left, most_w), d->pad_right = fc_min64(d->pad_right, most_w);
     }
     int64_t room_h = d->ih + d->pad_top + d->pad_bottom - (d->kh - 1) * d->dilation_h - 1;
     int64_t room_w = d->iw + d->pad_left + d->pad_right - (d->kw - 1) * d->dilation_w - 1;
     if (room_h < 0 || room_w < 0) return false;
     t->oh = room_h / d->stride_h + 1;
     t->ow = room_w / d->stride_w + 1;
-    const int64_t src[4] = {d->ic * d->ih * d->iw, d->ih * d->iw, d->iw, 1};
-    const int64_t dst[4] = {d->oc * t->oh * t->ow, t->oh * t->ow, t->ow, 1};
-    memcpy(d->src_stride, src, sizeof src);
-    memcpy(d->dst_stride, dst, sizeof dst);
+    const int64_t src[4] = {d->n, d->ic, d->ih, d->iw}, dst[4] = {d->n, d->oc, t->oh, t->ow};
+    const int64_t weights[5] = {groups, d->oc / groups, d->ic / groups, d->kh, d->kw};
+    set_layout(src, 4, (unsigned)random_below(16), d->src_stride, &t->src_origin, &t->src_span);
+    int64_t none;
+    set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
+    set_layout(weights, 5, (unsigned)random_below(32), d->weight_stride, &t->weight_origin,
+               &t->weight_span);
     t->at_end = random_below(2);
     t->packed = random_below(2);
     t->threads = 1 + (int)random_below(4);
@@ -218,7 +244,7 @@ static void run_linear(fc_dtype dtype, int64_t rows, int64_t in, int64_t out, bo
 int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("conv");
     static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL};
-    for (int i = 0; i < 900; i++) {
+    for (int i = 0; i < 1800; i++) {
         conv_case t;
         if (random_conv(&t, algorithms[i % 3])) run_conv(&t);
     }

@@ -1,23 +1,28 @@
-/* pack_weights.c: one panel of dense weights into the order conv_tile streams: rows of output
- * channels become columns, by transposing VLEN x VLEN squares in registers. Contract in ukr.h. */
+/* pack_weights.c: one panel of weights into the order conv_tile streams. Dense ones: rows of output
+ * channels become columns, by transposing VLEN x VLEN squares in registers. Others, which are flipped
+ * or belong to transposed convolutions, are gathered. Contract in ukr.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
 
-void FC_NAME(pack_weights)(const fc_pack_weights_args *a);
-void FC_NAME(pack_weights)(const fc_pack_weights_args *a) {
+/* Where the column of (channel, tap) begins. */
+FC_INLINE real *column_at(const fc_pack_weights_args *a, ptrdiff_t channel, ptrdiff_t tap) {
+    const ptrdiff_t block = channel / a->block;
+    return (real *)a->dst + ((block * a->kh * a->kw + tap) * a->block + channel % a->block) *
+                                a->panels * VLEN;
+}
+
+static void pack_dense(const fc_pack_weights_args *a) {
     const real *src = a->src;
-    real *dst = a->dst;
-    const ptrdiff_t columns = a->panels * VLEN, depth = a->ic * a->taps;
+    const ptrdiff_t columns = a->panels * VLEN, taps = a->kh * a->kw, depth = a->ic * taps;
     ptrdiff_t channel = 0, tap = 0; /* of k */
     for (ptrdiff_t k = 0; k < depth; k += VLEN) {
         ptrdiff_t ks = at_most(depth - k, VLEN);
         real *row[VLEN];
         for (ptrdiff_t i = 0; i < ks; i++) {
-            ptrdiff_t block = channel / a->block;
-            row[i] = dst + ((block * a->taps + tap) * a->block + channel % a->block) * columns;
-            if (++tap == a->taps) {
+            row[i] = column_at(a, channel, tap);
+            if (++tap == taps) {
                 tap = 0;
                 channel++;
             }
@@ -34,10 +39,29 @@ void FC_NAME(pack_weights)(const fc_pack_weights_args *a) {
                 if (i < ks) vec_store(row[i] + n, square[i]);
         }
     }
+}
+
+static void pack_strided(const fc_pack_weights_args *a) {
+    const ptrdiff_t columns = a->panels * VLEN;
+    for (ptrdiff_t c = 0; c < a->ic; c++)
+        for (ptrdiff_t tap = 0; tap < a->kh * a->kw; tap++) {
+            const real *src = (const real *)a->src + c * a->channel + tap / a->kw * a->tap_row +
+                              tap % a->kw * a->tap_col;
+            real *dst = column_at(a, c, tap);
+            for (ptrdiff_t n = 0; n < columns; n++) dst[n] = n < a->lanes ? src[n * a->row] : 0;
+        }
+}
+
+void FC_NAME(pack_weights)(const fc_pack_weights_args *a);
+void FC_NAME(pack_weights)(const fc_pack_weights_args *a) {
+    const ptrdiff_t taps = a->kh * a->kw, columns = a->panels * VLEN;
+    if ((a->channel == taps || a->ic == 1) && (a->tap_row == a->kw || a->kh == 1) &&
+        (a->tap_col == 1 || a->kw == 1))
+        pack_dense(a);
+    else
+        pack_strided(a);
     /* channels that fill the last block */
-    for (; channel % a->block; channel++)
-        for (tap = 0; tap < a->taps; tap++)
-            memset(dst + ((channel / a->block * a->taps + tap) * a->block + channel % a->block) *
-                             columns,
-                   0, (size_t)columns * sizeof(real));
+    for (ptrdiff_t c = a->ic; c % a->block; c++)
+        for (ptrdiff_t tap = 0; tap < taps; tap++)
+            memset(column_at(a, c, tap), 0, (size_t)columns * sizeof(real));
 }

@@ -57,25 +57,28 @@ typedef struct fc_pack_pixels_args {
 } fc_pack_pixels_args;
 
 /* unpack_pixels: the way back, with the epilogue of the operation.
- *   dst[c*channel_stride + p] = act(src[p*src_pixel + c] + bias[c] + residual[c*residual_stride + p])
+ *   dst[c*channel_stride + p*pixel_stride] =
+ *       act(src[p*src_pixel + c] + bias[c] + residual[c*residual_stride + p])
  *   c < channels, p < pixels; bias and residual may be NULL. */
 typedef struct fc_unpack_pixels_args {
     const void *src;
     void *dst;
     const void *bias, *residual;
-    ptrdiff_t src_pixel, channel_stride, residual_stride;
+    ptrdiff_t src_pixel, channel_stride, pixel_stride, residual_stride;
     ptrdiff_t channels, pixels;
     int activation;
 } fc_unpack_pixels_args;
 
-/* pack_weights: one panel of N = panels*vlen output channels of dense [oc][ic][taps] weights into
- * the order conv_tile reads.
- *   dst[((c/block)*taps + t)*block*N + (c%block)*N + n] = src[n*row + c*taps + t]   n < lanes, c < ic
+/* pack_weights: one panel of N = panels*vlen output channels of [oc][ic][kh][kw] weights, which may
+ * lie in any order, into the order conv_tile reads.
+ *   dst[((c/block)*kh*kw + a*kw + b)*block*N + (c%block)*N + n] =
+ *       src[n*row + c*channel + a*tap_row + b*tap_col]      n < lanes, c < ic, a < kh, b < kw
  *   zero where n >= lanes, or in the channels that round ic up to a multiple of block. */
 typedef struct fc_pack_weights_args {
     const void *src;
     void *dst;
-    ptrdiff_t row, ic, taps, block;
+    ptrdiff_t row, channel, tap_row, tap_col;
+    ptrdiff_t ic, kh, kw, block;
     int panels, lanes;
 } fc_pack_weights_args;
 

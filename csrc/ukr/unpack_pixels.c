@@ -19,7 +19,22 @@ FC_INLINE void load_square(vec square[VLEN], const real *src, ptrdiff_t src_pixe
     vec_transpose(square);
 }
 
-FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation) {
+/* Channels side by side (channels last): rows are finished as they lie. */
+static void unpack_channels(const fc_unpack_pixels_args *a) {
+    const real *bias = a->bias;
+    for (ptrdiff_t p = 0; p < a->pixels; p++)
+        for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
+            const ptrdiff_t channels = at_most(a->channels - c, VLEN);
+            vec v = vec_load_n((const real *)a->src + p * a->src_pixel + c, channels);
+            if (bias) v = vec_add(v, vec_load_n(bias + c, channels));
+            vec_store_n((real *)a->dst + p * a->pixel_stride + c, vec_activate(v, a->activation),
+                        channels);
+        }
+}
+
+/* pixel_stride elements between the pixels, 1 where it is known. */
+FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation,
+                      const ptrdiff_t pixel_stride) {
     const real *src = a->src, *bias = a->bias, *residual = a->residual;
     real *dst = a->dst;
     for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
@@ -35,8 +50,15 @@ FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation) {
                 if (bias) v = vec_add(v, vec_set1(bias[c + i]));
                 if (residual)
                     v = vec_add(v, vec_load_n(residual + (c + i) * a->residual_stride + p, pixels));
-                vec_store_n(dst + (c + i) * a->channel_stride + p, vec_activate(v, activation),
-                            pixels);
+                v = vec_activate(v, activation);
+                real *row = dst + (c + i) * a->channel_stride + p * pixel_stride;
+                if (pixel_stride == 1) {
+                    vec_store_n(row, v, pixels);
+                    continue;
+                }
+                real lane[VLEN];
+                vec_store(lane, v);
+                for (ptrdiff_t k = 0; k < pixels; k++) row[k * pixel_stride] = lane[k];
             }
         }
     }
@@ -44,14 +66,21 @@ FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation) {
 
 void FC_NAME(unpack_pixels)(const fc_unpack_pixels_args *a);
 void FC_NAME(unpack_pixels)(const fc_unpack_pixels_args *a) {
+    if (a->pixel_stride != 1) {
+        if (a->channel_stride == 1 && !a->residual)
+            unpack_channels(a);
+        else
+            unpack(a, a->activation, a->pixel_stride);
+        return;
+    }
     switch (a->activation) {
     case FC_ACT_NONE:
-        unpack(a, FC_ACT_NONE);
+        unpack(a, FC_ACT_NONE, 1);
         break;
     case FC_ACT_RELU:
-        unpack(a, FC_ACT_RELU);
+        unpack(a, FC_ACT_RELU, 1);
         break;
     default:
-        unpack(a, a->activation);
+        unpack(a, a->activation, 1);
     }
 }

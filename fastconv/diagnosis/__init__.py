@@ -5,17 +5,18 @@ same rules one by one, and raise for the first that is broken. Each message name
 the argument, says what was given and what was expected, and how to mend it.
 """
 
-from .convolution import conv2d, conv2d_arrays, linear
+from .convolution import convolution, convolution_arrays, linear, transposed_convolution
 from .elementwise import unary
 from .normalization import softmax
 from .pooling import global_pool2d, pool2d
 
 __all__ = [
-    "conv2d",
-    "conv2d_arrays",
+    "convolution",
+    "convolution_arrays",
     "global_pool2d",
     "linear",
     "pool2d",
     "softmax",
+    "transposed_convolution",
     "unary",
 ]

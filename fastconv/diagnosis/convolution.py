@@ -1,4 +1,4 @@
-"""Why a convolution or linear layer refused its arguments."""
+"""Why a convolution, transposed or not, or a linear layer refused its arguments."""
 
 from typing import NoReturn
 
@@ -19,27 +19,32 @@ from .arrays import (
     windows,
 )
 
+_AXES = {1: ("length",), 2: ("height", "width")}
+_KERNEL = {1: "KL", 2: "KH, KW"}
 
-def conv2d_arrays(input: object, weight: object) -> None:
+
+def convolution_arrays(op: str, input: object, weight: object, rank: int) -> None:
     """Require input and weight that convolution could take with some groups."""
-    op = "conv2d"
-    images(op, input)
+    _arrays(op, input, weight, rank, f"OC, C/groups, {_KERNEL[rank]}")
+
+
+def _arrays(op: str, input: object, weight: object, rank: int, layout: str) -> None:
+    images(op, input, rank)
     companion(op, "weight", weight, input)
-    if weight.ndim != 4:
+    if weight.ndim != rank + 2:
         raise ValueError(
-            f"{op}: weight has {weight.ndim} dimensions {weight.shape}, expected 4 "
-            f"(OC, C/groups, KH, KW); reshape it"
+            f"{op}: weight has {weight.ndim} dimensions {weight.shape}, expected {rank + 2} "
+            f"({layout}); reshape it"
         )
     if 0 in weight.shape:
         raise ValueError(
-            f"{op}: weight has shape {weight.shape}, expected (OC, C/groups, KH, KW) with every "
+            f"{op}: weight has shape {weight.shape}, expected ({layout}) with every "
             f"size at least 1; check how weight was made"
         )
 
 
-def _groups(input: np.ndarray, weight: np.ndarray, groups: int) -> None:
-    op = "conv2d"
-    channels, (oc, per_group) = input.shape[-3], weight.shape[:2]
+def _groups(op: str, input: np.ndarray, weight: np.ndarray, groups: int, rank: int) -> None:
+    channels, (oc, per_group) = input.shape[-rank - 1], weight.shape[:2]
     if channels % groups:
         raise ValueError(
             f"{op}: groups={groups} does not divide input's {channels} channels; "
@@ -61,41 +66,61 @@ def _groups(input: np.ndarray, weight: np.ndarray, groups: int) -> None:
         )
 
 
-def conv2d(
+def _paddings(op: str, padding: tuple[Pair, ...]) -> None:
+    if len(set(padding)) == 1:
+        at_least(op, "padding", padding[0], 0)
+    for axis, ends in enumerate(padding):
+        at_least(op, f"padding[{axis}]", ends, 0)
+
+
+def _border(op: str, input: np.ndarray, padding: tuple[Pair, ...], mode: str) -> None:
+    """Require an input large enough for what the border shows of it."""
+    for name, size, ends in zip(
+        _AXES[len(padding)], input.shape[-len(padding) :], padding, strict=True
+    ):
+        most = {"reflect": size - 1, "circular": size}.get(mode, max(ends))
+        if max(ends) > most:
+            raise ValueError(
+                f"{op}: padding is {padding} but input has {size} pixels of {name}; with "
+                f"padding_mode={mode!r} it must be at most {most} there: give less padding"
+            )
+
+
+def convolution(
+    op: str,
     input: object,
     weight: object,
     bias: object,
     residual: object,
     out: object,
-    stride: Pair,
-    padding: tuple[Pair, Pair],
-    dilation: Pair,
+    stride: tuple[int, ...],
+    padding: tuple[Pair, ...],
+    padding_mode: str,
+    dilation: tuple[int, ...],
     groups: int,
 ) -> NoReturn:
-    """Raise for what is wrong with a convolution."""
-    op = "conv2d"
-    conv2d_arrays(input, weight)
+    """Raise for what is wrong with a convolution of as many axes as `stride` has numbers."""
+    rank = len(stride)
+    convolution_arrays(op, input, weight, rank)
     at_least(op, "stride", stride, 1)
     at_least(op, "dilation", dilation, 1)
-    if padding[0] == padding[1]:
-        at_least(op, "padding", padding[0], 0)
-    at_least(op, "padding[0]", padding[0], 0)
-    at_least(op, "padding[1]", padding[1], 0)
-    _groups(input, weight, integer(op, "groups", groups, 1))
+    _paddings(op, padding)
+    _groups(op, input, weight, integer(op, "groups", groups, 1), rank)
+    _border(op, input, padding, padding_mode)
     sizes = tuple(
         windows(
             op,
             "weight",
             direction,
-            input.shape[axis - 2],
+            input.shape[axis - rank],
             padding[axis],
-            weight.shape[axis - 2],
+            weight.shape[axis - rank],
             stride[axis],
             dilation[axis],
         )
-        for axis, direction in enumerate(("height", "width"))
+        for axis, direction in enumerate(_AXES[rank])
     )
-    shape = (*input.shape[:-3], weight.shape[0], *sizes)
+    shape = (*input.shape[: -rank - 1], weight.shape[0], *sizes)
     fits_memory(op, shape, input.itemsize)
     bias_vector(op, bias, input, weight.shape[0])
     if residual is not None:
@@ -107,6 +132,66 @@ def conv2d(
             )
     output_array(op, out, shape, input, weight=weight, bias=bias, residual=residual)
     unexplained(op, input, weight, bias, residual, out, stride, padding, dilation, groups)
+
+
+def transposed_convolution(
+    op: str,
+    input: object,
+    weight: object,
+    bias: object,
+    out: object,
+    stride: tuple[int, ...],
+    padding: tuple[Pair, ...],
+    output_padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> NoReturn:
+    """Raise for what is wrong with a transposed convolution of as many axes as `stride`."""
+    rank = len(stride)
+    _arrays(op, input, weight, rank, f"C, OC/groups, {_KERNEL[rank]}")
+    at_least(op, "stride", stride, 1)
+    at_least(op, "dilation", dilation, 1)
+    _paddings(op, padding)
+    at_least(op, "output_padding", output_padding, 0)
+    channels = input.shape[-rank - 1]
+    if weight.shape[0] != channels:
+        raise ValueError(
+            f"{op}: weight is for {weight.shape[0]} input channels {weight.shape} but input has "
+            f"{channels}; weight is (C, OC/groups, {_KERNEL[rank]}): transpose it if its first two "
+            f"axes are the other way round"
+        )
+    if channels % integer(op, "groups", groups, 1):
+        raise ValueError(
+            f"{op}: groups={groups} does not divide input's {channels} channels; "
+            f"give a divisor of {channels}"
+        )
+    sizes = []
+    for axis, direction in enumerate(_AXES[rank]):
+        most = max(stride[axis], dilation[axis]) - 1
+        if output_padding[axis] > most:
+            raise ValueError(
+                f"{op}: output_padding is {output_padding} but stride is {stride} and dilation "
+                f"{dilation}; it must be smaller than one of them, here at most {most} of "
+                f"{direction}"
+            )
+        size = (
+            (input.shape[axis - rank] - 1) * stride[axis]
+            - sum(padding[axis])
+            + dilation[axis] * (weight.shape[axis - rank] - 1)
+            + 1
+            + output_padding[axis]
+        )
+        if size < 1:
+            raise ValueError(
+                f"{op}: the result would have {size} pixels of {direction}: padding "
+                f"{padding[axis]} takes away more than there is; give less padding"
+            )
+        sizes.append(size)
+    shape = (*input.shape[: -rank - 1], weight.shape[1] * groups, *sizes)
+    fits_memory(op, shape, input.itemsize)
+    bias_vector(op, bias, input, shape[-rank - 1])
+    output_array(op, out, shape, input, weight=weight, bias=bias)
+    unexplained(op, input, weight, bias, out, stride, padding, output_padding, dilation, groups)
 
 
 def linear(input: object, weight: object, bias: object, out: object) -> NoReturn:

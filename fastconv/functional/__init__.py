@@ -17,13 +17,24 @@ runs out. Nothing is written before the checks have passed.
 """
 
 from .activation import relu, relu6, sigmoid, tanh
-from .convolution import conv2d, linear
+from .convolution import (
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    convolve2d,
+    linear,
+)
 from .normalization import softmax
 from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "convolve2d",
     "global_avg_pool2d",
     "global_max_pool2d",
     "linear",

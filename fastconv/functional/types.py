@@ -11,3 +11,10 @@ Padding: TypeAlias = (
 )
 Activation: TypeAlias = Literal["relu", "relu6", "sigmoid", "tanh"]
 Algorithm: TypeAlias = Literal["direct", "1x1", "im2col", "depthwise"]
+PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
+IntOrOne: TypeAlias = int | tuple[int]
+Padding1d: TypeAlias = (
+    int | tuple[int] | tuple[tuple[int, int]] | Literal["valid", "same", "same_lower"]
+)
+FourSides: TypeAlias = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
+TwoEnds: TypeAlias = int | tuple[int] | tuple[tuple[int, int]]

@@ -7,14 +7,25 @@ Every operation takes a last argument that users do not see: a ``_core.Probe``, 
 call would do (explain).
 """
 
-from .convolution import conv2d, linear
+from .convolution import (
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    convolve2d,
+    linear,
+)
 from .elementwise import relu, relu6, sigmoid, tanh
 from .normalization import softmax
 from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "convolve2d",
     "global_avg_pool2d",
     "global_max_pool2d",
     "linear",

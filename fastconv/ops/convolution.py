@@ -1,11 +1,26 @@
-"""Convolution and linear layers on plain arrays."""
+"""Convolution, transposed convolution and linear layers on plain arrays.
+
+One-dimensional operations are two-dimensional ones of a single row, on views of the arrays.
+"""
+
+import numpy as np
 
 from fastconv import _core, diagnosis
-from fastconv.geometry import PADDINGS, choice, integer, pair, same_padding, sides
+from fastconv.geometry import (
+    PADDINGS,
+    choice,
+    ends,
+    integer,
+    pair,
+    same_padding,
+    sides,
+    single,
+)
 from fastconv.runtime import thread_count, threads_in_force
 
 _ACTIVATIONS = _core.ACTIVATION_CODES
 _ALGORITHMS = _core.ALGORITHM_CODES
+_BORDERS = _core.BORDER_CODES
 
 
 def conv2d(
@@ -16,6 +31,60 @@ def conv2d(
     padding,
     dilation,
     groups,
+    padding_mode,
+    activation,
+    residual,
+    out,
+    threads,
+    algorithm,
+    probe=None,
+    op="conv2d",
+):
+    """functional.conv2d on arrays."""
+    if type(stride) is int:
+        sh = sw = stride
+    else:
+        sh, sw = pair(op, "stride", stride, 1)
+    if type(dilation) is int:
+        dh = dw = dilation
+    else:
+        dh, dw = pair(op, "dilation", dilation, 1)
+    if type(padding) is int:
+        top = bottom = left = right = padding
+    elif isinstance(padding, str):
+        top, bottom, left, right = _named_padding(op, input, weight, padding, (sh, sw), (dh, dw))
+    else:
+        top, bottom, left, right = sides(op, padding)
+    if type(groups) is not int:
+        groups = integer(op, "groups", groups, 1)
+    border = 0 if padding_mode == "zeros" else _border(op, padding_mode)
+    act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    forced = 0 if algorithm is None else choice(op, "algorithm", algorithm, _ALGORITHMS)
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
+    try:
+        result = _core.conv2d(
+            op, input, weight, bias, residual, out, sh, sw, top, bottom, left, right, border,
+            dh, dw, groups, act, forced, threads, probe,
+        )  # fmt: skip
+    except OverflowError:  # a number beyond int64
+        result = None
+    if result is None:
+        diagnosis.convolution(
+            op, input, weight, bias, residual, out, (sh, sw), ((top, bottom), (left, right)),
+            padding_mode, (dh, dw), groups,
+        )  # fmt: skip
+    return result
+
+
+def convolve2d(
+    input,
+    weight,
+    bias,
+    stride,
+    padding,
+    dilation,
+    groups,
+    padding_mode,
     activation,
     residual,
     out,
@@ -23,58 +92,175 @@ def conv2d(
     algorithm,
     probe=None,
 ):
-    """functional.conv2d on arrays."""
-    if type(stride) is int:
-        sh = sw = stride
-    else:
-        sh, sw = pair("conv2d", "stride", stride, 1)
-    if type(dilation) is int:
-        dh = dw = dilation
-    else:
-        dh, dw = pair("conv2d", "dilation", dilation, 1)
+    """functional.convolve2d on arrays."""
+    return conv2d(
+        input, _flipped(weight), bias, stride, padding, dilation, groups, padding_mode, activation,
+        residual, out, threads, algorithm, probe, "convolve2d",
+    )  # fmt: skip
+
+
+def _flipped(weight):
+    """A view with rows and columns reversed; what is no array of four axes is refused later."""
+    if isinstance(weight, np.ndarray) and weight.ndim == 4:
+        return weight[:, :, ::-1, ::-1]
+    return weight
+
+
+def conv1d(
+    input,
+    weight,
+    bias,
+    stride,
+    padding,
+    dilation,
+    groups,
+    padding_mode,
+    activation,
+    residual,
+    out,
+    threads,
+    algorithm,
+    probe=None,
+):
+    """functional.conv1d on arrays."""
+    op = "conv1d"
+    sw = stride if type(stride) is int else single(op, "stride", stride, 1)
+    dw = dilation if type(dilation) is int else single(op, "dilation", dilation, 1)
     if type(padding) is int:
-        top = bottom = left = right = padding
+        left = right = padding
     elif isinstance(padding, str):
-        top, bottom, left, right = _named_padding(input, weight, padding, (sh, sw), (dh, dw))
+        left, right = _named_padding(op, input, weight, padding, (sw,), (dw,))
     else:
-        top, bottom, left, right = sides("conv2d", padding)
+        left, right = ends(op, padding)
     if type(groups) is not int:
-        groups = integer("conv2d", "groups", groups, 1)
-    act = 0 if activation is None else choice("conv2d", "activation", activation, _ACTIVATIONS)
-    forced = 0 if algorithm is None else choice("conv2d", "algorithm", algorithm, _ALGORITHMS)
-    threads = threads_in_force() if threads is None else thread_count("conv2d", "threads", threads)
+        groups = integer(op, "groups", groups, 1)
+    border = 0 if padding_mode == "zeros" else _border(op, padding_mode)
+    act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    forced = 0 if algorithm is None else choice(op, "algorithm", algorithm, _ALGORITHMS)
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
         result = _core.conv2d(
-            input, weight, bias, residual, out, sh, sw, top, bottom, left, right, dh, dw, groups,
-            act, forced, threads, probe,
+            op, _one_row(input), _one_row(weight), bias, _one_row(residual),
+            _one_row(out), 1, sw, 0, 0, left, right, border, 1, dw, groups, act, forced, threads,
+            probe,
         )  # fmt: skip
     except OverflowError:  # a number beyond int64
         result = None
     if result is None:
-        diagnosis.conv2d(
-            input, weight, bias, residual, out, (sh, sw), ((top, bottom), (left, right)), (dh, dw),
+        diagnosis.convolution(
+            op, input, weight, bias, residual, out, (sw,), ((left, right),), padding_mode, (dw,),
+            groups,
+        )  # fmt: skip
+    return _without_row(result, out, probe)
+
+
+def _one_row(array):
+    """A view with an axis of one row before the last. What has a wrong rank then still has one."""
+    if isinstance(array, np.ndarray) and array.ndim:
+        return array[..., np.newaxis, :]
+    return array
+
+
+def _without_row(result, out, probe):
+    if probe is not None:
+        return result
+    return result[..., 0, :] if out is None else out
+
+
+def _border(op, padding_mode):
+    return choice(op, "padding_mode", padding_mode, _BORDERS, optional=False)
+
+
+def _named_padding(op, input, weight, padding, stride, dilation):
+    """Both ends of each axis that 'valid', 'same' or 'same_lower' mean for these arrays."""
+    if padding not in PADDINGS:
+        raise ValueError(
+            f"{op}: padding is {padding!r}, expected one of {', '.join(map(repr, PADDINGS))}; "
+            f"give one of them, or numbers"
+        )
+    rank = len(stride)
+    if padding == "valid":
+        return (0, 0) * rank
+    diagnosis.convolution_arrays(op, input, weight, rank)
+    found = ()
+    for axis in range(-rank, 0):
+        found += same_padding(
+            input.shape[axis],
+            weight.shape[axis],
+            integer(op, "stride", stride[axis], 1),
+            integer(op, "dilation", dilation[axis], 1),
+            odd_one_first=padding == "same_lower",
+        )
+    return found
+
+
+def conv_transpose2d(
+    input,
+    weight,
+    bias,
+    stride,
+    padding,
+    output_padding,
+    groups,
+    dilation,
+    activation,
+    out,
+    threads,
+    probe=None,
+):
+    """functional.conv_transpose2d on arrays."""
+    op = "conv_transpose2d"
+    stride = pair(op, "stride", stride, 1)
+    dilation = pair(op, "dilation", dilation, 1)
+    extra = pair(op, "output_padding", output_padding, 0)
+    top, bottom, left, right = sides(op, padding, named=False)
+    groups = integer(op, "groups", groups, 1)
+    act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
+    result = _core.conv_transpose2d(
+        op, input, weight, bias, out, *stride, top, bottom, left, right, *extra, *dilation, groups,
+        act, threads, probe,
+    )  # fmt: skip
+    if result is None:
+        diagnosis.transposed_convolution(
+            op, input, weight, bias, out, stride, ((top, bottom), (left, right)), extra, dilation,
             groups,
         )  # fmt: skip
     return result
 
 
-def _named_padding(input, weight, padding, stride, dilation):
-    """The four sides that 'valid', 'same' or 'same_lower' mean for these arrays."""
-    if padding not in PADDINGS:
-        raise ValueError(
-            f"conv2d: padding is {padding!r}, expected one of {', '.join(map(repr, PADDINGS))}; "
-            f"give one of them, or numbers"
+def conv_transpose1d(
+    input,
+    weight,
+    bias,
+    stride,
+    padding,
+    output_padding,
+    groups,
+    dilation,
+    activation,
+    out,
+    threads,
+    probe=None,
+):
+    """functional.conv_transpose1d on arrays."""
+    op = "conv_transpose1d"
+    stride = single(op, "stride", stride, 1)
+    dilation = single(op, "dilation", dilation, 1)
+    extra = single(op, "output_padding", output_padding, 0)
+    left, right = ends(op, padding, named=False)
+    groups = integer(op, "groups", groups, 1)
+    act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
+    result = _core.conv_transpose2d(
+        op, _one_row(input), _one_row(weight), bias, _one_row(out), 1, stride, 0, 0, left,
+        right, 0, extra, 1, dilation, groups, act, threads, probe,
+    )  # fmt: skip
+    if result is None:
+        diagnosis.transposed_convolution(
+            op, input, weight, bias, out, (stride,), ((left, right),), (extra,), (dilation,), groups
         )
-    if padding == "valid":
-        return 0, 0, 0, 0
-    diagnosis.conv2d_arrays(input, weight)
-    first = padding == "same_lower"
-    sh, sw = pair("conv2d", "stride", stride, 1)
-    dh, dw = pair("conv2d", "dilation", dilation, 1)
-    h, w = input.shape[-2:]
-    kh, kw = weight.shape[-2:]
-    vertical = same_padding(h, kh, sh, dh, odd_one_first=first)
-    return vertical + same_padding(w, kw, sw, dw, odd_one_first=first)
+    return _without_row(result, out, probe)
 
 
 def linear(input, weight, bias, activation, out, threads, probe=None):

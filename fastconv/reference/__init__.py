@@ -17,14 +17,19 @@ array([[[[ 5.,  7.],
          [13., 15.]]]])
 """
 
-from .conv import conv2d
+from .conv import conv1d, conv2d, convolve2d
+from .conv_transpose import conv_transpose1d, conv_transpose2d
 from .elementwise import relu, relu6, sigmoid, softmax, tanh
 from .linear import linear
 from .pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "conv1d",
     "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "convolve2d",
     "global_avg_pool2d",
     "global_max_pool2d",
     "linear",

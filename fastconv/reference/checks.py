@@ -41,17 +41,19 @@ def companion_array(op: str, name: str, value: object, input: np.ndarray) -> np.
     return array
 
 
-def images(op: str, value: object) -> np.ndarray:
-    """Check `input` of an operation on images: (N, C, H, W) or (C, H, W), only N may be 0."""
+def images(op: str, value: object, rank: int = 2) -> np.ndarray:
+    """Check `input` of an operation on images: (N, C, H, W) or (C, H, W), only N may be 0; or of
+    one on signals, of rank 1: (N, C, L) or (C, L)."""
     array = float_array(op, "input", value)
-    if array.ndim not in (3, 4):
+    axes = "C, H, W" if rank == 2 else "C, L"
+    if array.ndim not in (rank + 1, rank + 2):
         raise ValueError(
-            f"{op}: input has {array.ndim} dimensions {array.shape}, expected 4 (N, C, H, W) "
-            f"or 3 (C, H, W); add or merge axes with reshape"
+            f"{op}: input has {array.ndim} dimensions {array.shape}, expected {rank + 2} "
+            f"(N, {axes}) or {rank + 1} ({axes}); add or merge axes with reshape"
         )
-    if 0 in array.shape[-3:]:
+    if 0 in array.shape[-rank - 1 :]:
         raise ValueError(
-            f"{op}: input has shape {array.shape}, expected at least one channel, row and column; "
+            f"{op}: input has shape {array.shape}, expected at least one channel and pixel; "
             f"only the batch may be empty"
         )
     return array
@@ -99,6 +101,18 @@ def pair(op: str, name: str, value: object, minimum: int) -> tuple[int, int]:
         )
     first, second = (integer(op, f"{name}[{i}]", value[i], minimum) for i in (0, 1))
     return first, second
+
+
+def numbers(op: str, name: str, value: object, minimum: int, count: int) -> tuple[int, ...]:
+    """Check an int, meant for every axis, or a tuple or list of one for each of `count` axes."""
+    if not isinstance(value, (tuple, list)):
+        return (integer(op, name, value, minimum),) * count
+    if len(value) != count:
+        raise ValueError(
+            f"{op}: {name} has {len(value)} values {value!r}, expected {count}; "
+            f"give one int, or one for each axis"
+        )
+    return tuple(integer(op, f"{name}[{i}]", value[i], minimum) for i in range(count))
 
 
 def flag(op: str, name: str, value: object) -> bool:

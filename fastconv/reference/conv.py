@@ -1,11 +1,12 @@
-"""Two-dimensional convolution."""
+"""Convolution, in one and two dimensions, and with the kernel flipped."""
 
 import numpy as np
 
 from . import checks
 from .elementwise import activate, check_activation
 
-_OP = "conv2d"
+# What np.pad calls the modes of padding.
+_BORDERS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def conv2d(
@@ -17,6 +18,7 @@ def conv2d(
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
     *,
+    padding_mode: str = "zeros",
     activation: str | None = None,
     residual: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -25,8 +27,8 @@ def conv2d(
     Formula:
         result[n, o, y, x] = act(bias[o] + residual[n, o, y, x] + sum over c, i, j of
             weight[o, c, i, j] * padded[n, g * C/groups + c, y*sh + i*dh, x*sw + j*dw])
-        with g = o // (OC/groups), the group of output channel o, and padded the input with a border
-        of zeros. The zeros are multiplied like any number: an infinite weight on one gives NaN.
+        with g = o // (OC/groups), the group of output channel o, and padded the input with a
+        border. Its zeros are multiplied like any number: an infinite weight on one gives NaN.
 
         OH = (H + top + bottom - dh*(KH-1) - 1) // sh + 1, and OW likewise
 
@@ -37,7 +39,7 @@ def conv2d(
 
     Args:
         stride, dilation: int or (h, w), at least 1; in pixels. dilation 1 is a dense kernel.
-        padding: rows and columns of zeros: int, (h, w) for both sides alike,
+        padding: rows and columns of border: int, (h, w) for both sides alike,
             ((top, bottom), (left, right)), or
             'valid': none;
             'same': OH = ceil(H / sh) for any stride. The total is
@@ -45,6 +47,9 @@ def conv2d(
             the rest, so the odd row or column, at the end;
             'same_lower': as 'same', but the odd one goes at the beginning.
         groups: the channels fall into so many groups that are convolved apart; it divides C and OC.
+        padding_mode: what the border holds: 'zeros'; 'reflect': the input mirrored at its outermost
+            pixels, which are not repeated; 'replicate': the outermost pixel; 'circular': the input
+            again from its other end.
         activation: None, 'relu', 'relu6' (min(max(x, 0), 6)), 'sigmoid' or 'tanh'.
         residual: added before the activation.
 
@@ -53,10 +58,11 @@ def conv2d(
 
     Raises:
         TypeError: an array is not an ndarray of float16, float32 or float64, or its dtype is not
-            input's; a number is not an int (bool is refused too); padding or activation has a
-            wrong type.
+            input's; a number is not an int (bool is refused too); padding, padding_mode or
+            activation has a wrong type.
         ValueError: shapes do not fit together, zero channels, rows or columns, a number is out of
-            range, an unknown padding or activation, the kernel is larger than the padded input.
+            range, an unknown padding, padding_mode or activation, the kernel is larger than the
+            padded input, padding reaches beyond what 'reflect' or 'circular' can show.
 
     Source:
         V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning",
@@ -69,114 +75,221 @@ def conv2d(
     array([[[[ 0., 30., 30.,  0.],
              [ 0., 30., 30.,  0.]]]])
     """
-    checks.images(_OP, input)
-    checks.companion_array(_OP, "weight", weight, input)
-    sh, sw = checks.pair(_OP, "stride", stride, minimum=1)
-    dh, dw = checks.pair(_OP, "dilation", dilation, minimum=1)
-    groups = checks.integer(_OP, "groups", groups, minimum=1)
-    _check_channels(input, weight, groups)
-    oc, _, kh, kw = weight.shape
-    h, w = input.shape[-2:]
-    (top, bottom), (left, right) = _padding_sides(padding, (h, w), (kh, kw), (sh, sw), (dh, dw))
-    oh = _output_size("height", h, top + bottom, kh, sh, dh)
-    ow = _output_size("width", w, left + right, kw, sw, dw)
-    offset = None if bias is None else checks.bias_vector(_OP, bias, input, oc)
-    activation = check_activation(_OP, activation)
-    shape = (*input.shape[:-3], oc, oh, ow)
+    return _conv(
+        "conv2d", 2, input, weight, bias, stride, padding, dilation, groups, padding_mode,
+        activation, residual,
+    )  # fmt: skip
+
+
+def convolve2d(
+    input: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | str | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    residual: np.ndarray | None = None,
+) -> np.ndarray:
+    """Convolution as mathematics means it: ``conv2d`` with the kernel's rows and columns reversed.
+
+    Shapes, Args, Returns, Raises:
+        as for ``conv2d``.
+
+    Source:
+        A. Oppenheim, R. Schafer, "Discrete-Time Signal Processing", section 2.3.
+
+    >>> image, kernel = np.array([[[[0.0, 1.0, 0.0]]]]), np.array([[[[1.0, 2.0, 3.0]]]])
+    >>> convolve2d(image, kernel, padding=(0, 1))
+    array([[[[1., 2., 3.]]]])
+    """
+    if isinstance(weight, np.ndarray) and weight.ndim == 4:
+        weight = weight[:, :, ::-1, ::-1]
+    return _conv(
+        "convolve2d", 2, input, weight, bias, stride, padding, dilation, groups, padding_mode,
+        activation, residual,
+    )  # fmt: skip
+
+
+def conv1d(
+    input: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    stride: int | tuple[int] = 1,
+    padding: int | str | tuple[int] | tuple[tuple[int, int]] = 0,
+    dilation: int | tuple[int] = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    activation: str | None = None,
+    residual: np.ndarray | None = None,
+) -> np.ndarray:
+    """One-dimensional convolution as neural networks mean it (the kernel is not flipped).
+
+    Formula:
+        result[n, o, x] = act(bias[o] + residual[n, o, x] + sum over c, j of
+            weight[o, c, j] * padded[n, g * C/groups + c, x*s + j*d])
+
+    Shapes:
+        input: (N, C, L), N may be 0, or unbatched (C, L); weight: (OC, C/groups, KL); bias: (OC,)
+        residual, result: (N, OC, OL), or unbatched (OC, OL)
+
+    Args:
+        stride, dilation: int or (n,); padding: int, (p,), ((left, right),) or a name; the others
+            as for ``conv2d``.
+
+    Returns, Raises:
+        as ``conv2d``.
+
+    Source:
+        torch.nn.functional.conv1d.
+
+    >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[-1.0, 1.0]]]))
+    array([[1., 2., 4.]])
+    """
+    return _conv(
+        "conv1d", 1, input, weight, bias, stride, padding, dilation, groups, padding_mode,
+        activation, residual,
+    )  # fmt: skip
+
+
+def _conv(
+    op, rank, input, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+    residual,
+):  # fmt: skip
+    """The convolution of `rank` axes; one axis is computed as the columns of a single row."""
+    checks.images(op, input, rank)
+    checks.companion_array(op, "weight", weight, input)
+    strides = checks.numbers(op, "stride", stride, 1, rank)
+    dilations = checks.numbers(op, "dilation", dilation, 1, rank)
+    groups = checks.integer(op, "groups", groups, minimum=1)
+    _check_channels(op, rank, input, weight, groups)
+    checks.choice(op, "padding_mode", padding_mode, tuple(_BORDERS))
+    oc, kernel = weight.shape[0], weight.shape[2:]
+    size = input.shape[-rank:]
+    sides = _padding_sides(op, padding, size, kernel, strides, dilations)
+    for length, ends in zip(size, sides, strict=True):
+        most = {"reflect": length - 1, "circular": length}.get(padding_mode, max(ends))
+        if max(ends) > most:
+            raise ValueError(
+                f"{op}: padding is {ends} on an axis of {length} pixels, where "
+                f"padding_mode={padding_mode!r} can show at most {most}; give less padding"
+            )
+    outputs = tuple(
+        _output_size(op, name, *numbers)
+        for name, *numbers in zip(
+            ("height", "width")[-rank:], size, map(sum, sides), kernel, strides, dilations,
+            strict=True,
+        )
+    )  # fmt: skip
+    offset = None if bias is None else checks.bias_vector(op, bias, input, oc)
+    activation = check_activation(op, activation)
+    shape = (*input.shape[: -rank - 1], oc, *outputs)
     if residual is not None:
-        checks.companion_array(_OP, "residual", residual, input)
+        checks.companion_array(op, "residual", residual, input)
         if residual.shape != shape:
             raise ValueError(
-                f"{_OP}: residual has shape {residual.shape} but the result has {shape}; "
+                f"{op}: residual has shape {residual.shape} but the result has {shape}; "
                 f"residual is added to the result and must have its shape"
             )
 
-    x = checks.as_batch(input)
-    n, c = x.shape[:2]
-    padded = np.zeros((n, c, top + h + bottom, left + w + right))
-    padded[:, :, top : top + h, left : left + w] = x
-    # One axis for the group, one for the channel within it: matmul broadcasts over the former.
-    padded = padded.reshape(n, groups, c // groups, *padded.shape[2:])
-    kernel = checks.as_float64(weight).reshape(groups, oc // groups, c // groups, kh, kw)
+    batch = input.shape[0] if input.ndim == rank + 2 else 1
+    channels = input.shape[-rank - 1]
+    x = checks.as_float64(input).reshape(batch, channels, *size)
+    # From here on there are rows and columns; a missing axis has one of each.
+    x = np.pad(x, ((0, 0), (0, 0), *sides), mode=_BORDERS[padding_mode])
+    padded = x.reshape(batch, groups, channels // groups, *(1,) * (2 - rank), *x.shape[2:])
+    kh, kw = (1,) * (2 - rank) + kernel
+    oh, ow = (1,) * (2 - rank) + outputs
+    sh, sw = (1,) * (2 - rank) + strides
+    dh, dw = (1,) * (2 - rank) + dilations
+    taps = checks.as_float64(weight).reshape(groups, oc // groups, channels // groups, kh, kw)
 
-    result = np.zeros((n, groups, oc // groups, oh * ow))
+    result = np.zeros((batch, groups, oc // groups, oh * ow))
     with np.errstate(invalid="ignore", over="ignore"):  # Inf and NaN go where IEEE 754 sends them
         for i in range(kh):
             for j in range(kw):
-                # The pixel under tap (i, j) for every output pixel.
+                # The pixel under tap (i, j) for every output pixel. One axis is for the group, one
+                # for the channel within it: matmul broadcasts over the former.
                 rows = slice(i * dh, i * dh + (oh - 1) * sh + 1, sh)
                 columns = slice(j * dw, j * dw + (ow - 1) * sw + 1, sw)
-                pixels = padded[:, :, :, rows, columns].reshape(n, groups, c // groups, oh * ow)
-                result += np.matmul(kernel[:, :, :, i, j], pixels)
-        result = result.reshape(n, oc, oh, ow)
+                pixels = padded[:, :, :, rows, columns]
+                pixels = pixels.reshape(batch, groups, channels // groups, oh * ow)
+                result += np.matmul(taps[:, :, :, i, j], pixels)
+        result = result.reshape(batch, oc, oh * ow)
         if offset is not None:
-            result += offset.reshape(oc, 1, 1)
+            result += offset.reshape(oc, 1)
         result = result.reshape(shape)
         if residual is not None:
             result += checks.as_float64(residual)
     return activate(result, activation)
 
 
-def _check_channels(input: np.ndarray, weight: np.ndarray, groups: int) -> None:
-    """Check that weight has four non-empty axes and that the channel counts and groups fit."""
-    if weight.ndim != 4:
+def _check_channels(op: str, rank: int, input: np.ndarray, weight: np.ndarray, groups: int) -> None:
+    """Check that weight has its non-empty axes and that the channel counts and groups fit."""
+    if weight.ndim != rank + 2:
         raise ValueError(
-            f"{_OP}: weight has {weight.ndim} dimensions {weight.shape}, expected 4 "
-            f"(OC, C/groups, KH, KW); reshape it"
+            f"{op}: weight has {weight.ndim} dimensions {weight.shape}, expected {rank + 2} "
+            f"(OC, C/groups and {rank} of the kernel); reshape it"
         )
     if 0 in weight.shape:
         raise ValueError(
-            f"{_OP}: weight has shape {weight.shape}, expected (OC, C/groups, KH, KW) with every "
-            f"size at least 1; give it at least one filter of at least one pixel"
+            f"{op}: weight has shape {weight.shape}, expected every size at least 1; "
+            f"give it at least one filter of at least one pixel"
         )
-    channels = input.shape[-3]
+    channels = input.shape[-rank - 1]
     if channels % groups:
         raise ValueError(
-            f"{_OP}: groups={groups} does not divide the {channels} channels of input; "
+            f"{op}: groups={groups} does not divide the {channels} channels of input; "
             f"give a groups that divides them"
         )
     if weight.shape[0] % groups:
         raise ValueError(
-            f"{_OP}: groups={groups} does not divide the {weight.shape[0]} output channels of "
+            f"{op}: groups={groups} does not divide the {weight.shape[0]} output channels of "
             f"weight; give a groups that divides them"
         )
     if weight.shape[1] * groups != channels:
         raise ValueError(
-            f"{_OP}: weight has {weight.shape[1]} input channels per group but input has "
+            f"{op}: weight has {weight.shape[1]} input channels per group but input has "
             f"{channels} channels and groups={groups}; weight must be (OC, {channels // groups}, "
-            f"KH, KW), or groups must be chosen so that C/groups is {weight.shape[1]}"
+            f"…), or groups must be chosen so that C/groups is {weight.shape[1]}"
         )
 
 
 def _padding_sides(
+    op: str,
     padding: object,
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int],
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return ((top, bottom), (left, right)) for any form that `padding` may have."""
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[tuple[int, int], ...]:
+    """(before, after) of each axis for any form that `padding` may have."""
+    rank = len(size)
     if isinstance(padding, str):
-        checks.choice(_OP, "padding", padding, ("valid", "same", "same_lower"))
+        checks.choice(op, "padding", padding, ("valid", "same", "same_lower"))
         if padding == "valid":
-            return (0, 0), (0, 0)
-        vertical, horizontal = (
+            return ((0, 0),) * rank
+        return tuple(
             _same_padding(*sizes, odd_one_first=padding == "same_lower")
             for sizes in zip(size, kernel, stride, dilation, strict=True)
         )
-        return vertical, horizontal
-    four_sided = (
+    return padding_sides(op, padding, rank)
+
+
+def padding_sides(op: str, padding: object, rank: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) of each axis for padding in numbers."""
+    both_ends_given = (
         isinstance(padding, (tuple, list))
-        and len(padding) == 2
-        and all(isinstance(sides, (tuple, list)) for sides in padding)
+        and len(padding) == rank
+        and all(isinstance(ends, (tuple, list)) for ends in padding)
     )
-    if four_sided:
-        vertical, horizontal = (
-            checks.pair(_OP, f"padding[{i}]", padding[i], minimum=0) for i in (0, 1)
-        )
-        return vertical, horizontal
-    ph, pw = checks.pair(_OP, "padding", padding, minimum=0)
-    return (ph, ph), (pw, pw)
+    if both_ends_given:
+        return tuple(checks.pair(op, f"padding[{i}]", padding[i], minimum=0) for i in range(rank))
+    return tuple((p, p) for p in checks.numbers(op, "padding", padding, 0, rank))
 
 
 def _same_padding(
@@ -190,13 +303,13 @@ def _same_padding(
 
 
 def _output_size(
-    direction: str, size: int, padding: int, kernel: int, stride: int, dilation: int
+    op: str, direction: str, size: int, padding: int, kernel: int, stride: int, dilation: int
 ) -> int:
     """Return the output's height or width, which must be at least 1."""
     span = dilation * (kernel - 1) + 1
     if span > size + padding:
         raise ValueError(
-            f"{_OP}: weight spans {span} pixels of {direction} (kernel {kernel}, dilation "
+            f"{op}: weight spans {span} pixels of {direction} (kernel {kernel}, dilation "
             f"{dilation}) but input has {size + padding} ({size} and {padding} of padding), so "
             f"the result would be empty; enlarge input or padding, or take a smaller kernel"
         )

@@ -7,7 +7,10 @@ import numpy as np
 
 ALGORITHM_CODES: dict[str, int]
 ACTIVATION_CODES: dict[str, int]
+PARAMETERISED_CODES: dict[str, int]
 BORDER_CODES: dict[str, int]
+NORM: int
+PRELU: int
 POOL_MAX: int
 POOL_AVG: int
 
@@ -105,10 +108,48 @@ def linear(
     probe: Probe | None,
 ) -> Array | Probe | None: ...
 def unary(
-    op: str, activation: int, input: object, out: object, threads: int, probe: Probe | None
+    op: str,
+    activation: int,
+    alpha: float,
+    beta: float,
+    input: object,
+    out: object,
+    threads: int,
+    probe: Probe | None,
 ) -> Array | Probe | None: ...
 def softmax(
-    input: object, dim: int, out: object, threads: int, probe: Probe | None
+    op: str,
+    logarithm: bool,
+    input: object,
+    dim: int,
+    out: object,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def channelwise(
+    op: str,
+    kernel: int,
+    input: object,
+    weight: object,
+    bias: object,
+    mean: object,
+    variance: object,
+    out: object,
+    epsilon: float,
+    activation: int,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def local_response_norm(
+    input: object,
+    length: int,
+    before: int,
+    alpha: float,
+    beta: float,
+    k: float,
+    out: object,
+    threads: int,
+    probe: Probe | None,
 ) -> Array | Probe | None: ...
 def overlap(a: Array, b: Array) -> bool: ...
 

@@ -45,6 +45,16 @@ ACTIVATION_CODES = {
     "relu6": FC_ACT_RELU6,
     "sigmoid": FC_ACT_SIGMOID,
     "tanh": FC_ACT_TANH,
+    "silu": FC_ACT_SILU,
+    "hardsigmoid": FC_ACT_HARDSIGMOID,
+    "hardswish": FC_ACT_HARDSWISH,
+    "gelu": FC_ACT_GELU,
+    "gelu_tanh": FC_ACT_GELU_TANH,
+}
+PARAMETERISED_CODES = {
+    "leaky_relu": FC_ACT_LEAKY_RELU,
+    "elu": FC_ACT_ELU,
+    "softplus": FC_ACT_SOFTPLUS,
 }
 BORDER_CODES = {
     "zeros": FC_BORDER_ZEROS,
@@ -52,6 +62,8 @@ BORDER_CODES = {
     "replicate": FC_BORDER_REPLICATE,
     "circular": FC_BORDER_CIRCULAR,
 }
+NORM = FC_CHANNELWISE_NORM
+PRELU = FC_CHANNELWISE_PRELU
 POOL_MAX = FC_POOL_MAX
 POOL_AVG = FC_POOL_AVG
 
@@ -82,3 +94,4 @@ include "_core_convolution.pxi"
 include "_core_pooling.pxi"
 include "_core_linear.pxi"
 include "_core_elementwise.pxi"
+include "_core_normalization.pxi"

@@ -41,6 +41,8 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_UNARY
         FC_OP_SOFTMAX
         FC_OP_CONV_TRANSPOSE2D
+        FC_OP_CHANNELWISE
+        FC_OP_LRN
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -55,6 +57,8 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_ELEMENTWISE
         FC_ALGO_SOFTMAX
         FC_ALGO_PHASES
+        FC_ALGO_CHANNELWISE
+        FC_ALGO_LRN
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)
@@ -66,6 +70,14 @@ cdef extern from "fastconv.h" nogil:
         FC_ACT_RELU6
         FC_ACT_SIGMOID
         FC_ACT_TANH
+        FC_ACT_SILU
+        FC_ACT_HARDSIGMOID
+        FC_ACT_HARDSWISH
+        FC_ACT_GELU
+        FC_ACT_GELU_TANH
+        FC_ACT_LEAKY_RELU
+        FC_ACT_ELU
+        FC_ACT_SOFTPLUS
 
     fc_status fc_init()
 
@@ -218,13 +230,45 @@ cdef extern from "fastconv.h" nogil:
         int32_t dtype
         int32_t activation
         int32_t reserved
+        double alpha
+        double beta
         int64_t count
 
     ctypedef struct fc_softmax_desc:
         uint32_t struct_size
         int32_t dtype
+        int32_t logarithm
+        int32_t reserved
         int64_t outer
         int64_t length
+        int64_t inner
+
+    ctypedef enum fc_channelwise_kind:
+        FC_CHANNELWISE_NORM
+        FC_CHANNELWISE_PRELU
+
+    ctypedef struct fc_channelwise_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t kind
+        int32_t activation
+        int32_t has_weights
+        int32_t has_bias
+        double epsilon
+        int64_t outer
+        int64_t channels
+        int64_t inner
+
+    ctypedef struct fc_lrn_desc:
+        uint32_t struct_size
+        int32_t dtype
+        double alpha
+        double beta
+        double k
+        int64_t size
+        int64_t before
+        int64_t outer
+        int64_t channels
         int64_t inner
 
     ctypedef struct fc_plan:
@@ -235,6 +279,8 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
+    fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan)
+    fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **plan)
     fc_status fc_softmax_create(const fc_softmax_desc *desc, fc_plan **plan)
     void fc_plan_destroy(fc_plan *plan)
 
@@ -263,6 +309,8 @@ cdef extern from "fastconv.h" nogil:
         const void *weights
         const void *packed
         const void *bias
+        const void *mean
+        const void *variance
         const void *residual
         void *dst
         int64_t *indices

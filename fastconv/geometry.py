@@ -37,6 +37,15 @@ def integer(op: str, name: str, value: object, minimum: int) -> int:
     return number
 
 
+def real(op: str, name: str, value: object) -> float:
+    """A float from an int or float of Python or NumPy, but not bool."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        _refuse_type(op, name, value, "a number", "an int or float")
+    return float(value)
+
+
 def pair(op: str, name: str, value: object, minimum: int) -> tuple[int, int]:
     """(h, w) from an int, which stands for both, or a tuple or list of two."""
     if type(value) is tuple and len(value) == 2:

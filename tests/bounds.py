@@ -50,9 +50,25 @@ def activation_bound(bound, before, activation, dtype):
             slope = np.exp(-nearest_to_zero)  # s(1 - s) = 1/(2 + exp(x) + exp(-x)) <= exp(-|x|)
         case "tanh":
             slope = np.minimum(4 * np.exp(-2 * nearest_to_zero), 1)  # 1/cosh² <= 4·exp(-2|x|)
+        case _:  # silu, hardsigmoid, hardswish, gelu and its approximation: hardswish is steepest
+            slope = 1.5
     smallest = float(np.finfo(COMPUTED_IN[np.dtype(dtype).type]).tiny)
-    own = FUNCTION_ROUNDINGS * roundoff(dtype) * np.abs(exact.reshape(before.shape))
+    own = function_bound(activation, before, exact.reshape(before.shape), dtype)
     return slope * bound + own + smallest
+
+
+def function_bound(function, x, exact, dtype, scale=1.0):
+    """What a function of exact x, computed in `dtype`, may be off. Where it rounds an exponential's
+    argument first, the tail's relative error grows with that argument."""
+    argument = {
+        "gelu": 0.5 * x**2,
+        "gelu_tanh": 1.6 * np.abs(x) * (1 + 0.045 * x**2),
+        "softplus": np.abs(scale * x),
+    }.get(function, 0.0)
+    smallest = float(np.finfo(COMPUTED_IN[np.dtype(dtype).type]).tiny)
+    roundings = FUNCTION_ROUNDINGS + 4 * argument
+    with np.errstate(invalid="ignore", over="ignore"):
+        return roundings * roundoff(dtype) * np.abs(exact) + smallest * (1 + np.abs(x))
 
 
 def conv2d(x, w, bias=None, *, residual=None, activation=None, dtype, **how):

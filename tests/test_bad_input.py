@@ -75,7 +75,7 @@ CONV = [
     ),
     ("groups 0", {"groups": 0}, ValueError, "groups", "0"),
     ("groups -1", {"groups": -1}, ValueError, "groups", "-1"),
-    ("another activation", {"activation": "gelu"}, ValueError, "activation", "gelu", "relu"),
+    ("another activation", {"activation": "selu"}, ValueError, "activation", "selu", "relu"),
     # wrong types
     ("input a list", {"input": [[1.0]]}, TypeError, "input", "list"),
     ("input a number", {"input": 1.0}, TypeError, "input", "float"),
@@ -295,6 +295,71 @@ SOFTMAX = [
     ("a list", {"input": [1.0]}, TypeError, "input", "list"),
 ]
 
+NUMBERS = [
+    ("a str", "1"),
+    ("None", None),
+    ("True", True),
+    ("a list", [1.0]),
+    ("an array", np.ones(1)),
+]
+
+
+def no_number(name):
+    return [(f"{name} {what}", {name: value}, TypeError, name, "number") for what, value in NUMBERS]
+
+
+GELU = [
+    *UNARY,
+    ("approximate 'erf'", {"approximate": "erf"}, ValueError, "approximate", "erf", "tanh"),
+    ("approximate True", {"approximate": True}, TypeError, "approximate", "bool"),
+]
+SOFTPLUS = [
+    *UNARY,
+    *no_number("beta"),
+    *no_number("threshold"),
+    ("beta 0", {"beta": 0}, ValueError, "beta", "0"),
+]
+PRELU = [
+    *UNARY,
+    ("two weights", {"weight": ones(2)}, ValueError, "weight", r"\(2,\)", r"\(4,\)"),
+    ("no weight", {"weight": ones(0)}, ValueError, "weight", r"\(0,\)"),
+    ("weight of rank 0", {"weight": ones()}, ValueError, "weight", r"\(\)"),
+    ("weight of rank 2", {"weight": ones(1, 4)}, ValueError, "weight", r"\(1, 4\)"),
+    ("weight a number", {"weight": 0.25}, TypeError, "weight", "float"),
+    ("weight float64", {"weight": ones(4, dtype=np.float64)}, TypeError, "weight", "float64"),
+    ("no channels", {"input": ones(2, 0, 3), "weight": ones(0)}, ValueError, "channel"),
+]
+BATCH_NORM = [
+    ("a list", {"input": [1.0]}, TypeError, "input", "list"),
+    ("input of rank 1", {"input": ones(4)}, ValueError, "input", "1 dim"),
+    ("no channels", {"input": ones(2, 0, 3)}, ValueError, "input", "channel"),
+    ("mean of 3", {"running_mean": ones(3)}, ValueError, "running_mean", r"\(3,\)", r"\(4,\)"),
+    ("variance of rank 2", {"running_var": ones(1, 4)}, ValueError, "running_var", r"\(1, 4\)"),
+    ("no mean", {"running_mean": None}, TypeError, "running_mean", "None"),
+    ("no variance", {"running_var": None}, TypeError, "running_var", "None"),
+    ("weight of 5", {"weight": ones(5)}, ValueError, "weight", r"\(5,\)"),
+    ("bias a list", {"bias": [0.0] * 4}, TypeError, "bias", "list"),
+    ("bias float64", {"bias": ones(4, dtype=np.float64)}, TypeError, "bias", "float64"),
+    ("training", {"training": True}, ValueError, "training", "True"),
+    ("training 0", {"training": 0}, TypeError, "training", "int"),
+    ("another activation", {"activation": "elu"}, ValueError, "activation", "elu"),
+    *no_number("eps"),
+    *no_number("momentum"),
+]
+LRN = [
+    ("a list", {"input": [1.0]}, TypeError, "input", "list"),
+    ("input of rank 2", {"input": ones(4, 4)}, ValueError, "input", "2 dim"),
+    ("no channels", {"input": ones(2, 0, 3)}, ValueError, "input", "channel"),
+    ("size 0", {"size": 0}, ValueError, "size", "0"),
+    ("size 5.0", {"size": 5.0}, TypeError, "size", "float"),
+    ("size 2**63", {"size": 2**63}, ValueError, "size"),
+    ("window 'keras'", {"window": "keras"}, ValueError, "window", "keras", "onnx"),
+    ("window None", {"window": None}, TypeError, "window", "None"),
+    *no_number("alpha"),
+    *no_number("beta"),
+    *no_number("k"),
+]
+
 GOOD = {
     "conv2d": {"input": X, "weight": W},
     "convolve2d": {"input": X, "weight": W},
@@ -310,7 +375,18 @@ GOOD = {
     "relu6": {"input": X},
     "sigmoid": {"input": X},
     "tanh": {"input": X},
+    "silu": {"input": X},
+    "hardsigmoid": {"input": X},
+    "hardswish": {"input": X},
+    "gelu": {"input": X},
+    "leaky_relu": {"input": X},
+    "elu": {"input": X},
+    "softplus": {"input": X},
+    "prelu": {"input": X, "weight": ones(4)},
     "softmax": {"input": ones(3, 4), "dim": 1},
+    "log_softmax": {"input": ones(3, 4), "dim": 1},
+    "batch_norm": {"input": X, "running_mean": ones(4), "running_var": ones(4)},
+    "local_response_norm": {"input": X, "size": 3},
 }
 BAD = {
     "conv2d": CONV,
@@ -328,6 +404,17 @@ BAD = {
     "sigmoid": UNARY,
     "tanh": UNARY,
     "softmax": SOFTMAX,
+    "silu": UNARY,
+    "hardsigmoid": UNARY,
+    "hardswish": UNARY,
+    "gelu": GELU,
+    "leaky_relu": UNARY + no_number("negative_slope"),
+    "elu": UNARY + no_number("alpha"),
+    "softplus": SOFTPLUS,
+    "prelu": PRELU,
+    "log_softmax": SOFTMAX,
+    "batch_norm": BATCH_NORM,
+    "local_response_norm": LRN,
 }
 for _op, _good in GOOD.items():
     for _name, _dtype in BAD_DTYPES.items():

@@ -378,7 +378,11 @@ def test_softmax():
 
 # --- all operations: arrays of every kind, and bad arguments -------------------------------------
 
-ANY_RANK = ("relu", "relu6", "sigmoid", "tanh", "softmax", "linear")
+ANY_RANK = (
+    *("relu", "relu6", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish", "gelu", "leaky_relu"),
+    *("elu", "softplus", "prelu", "softmax", "log_softmax", "linear", "batch_norm"),
+    "local_response_norm",
+)
 IMAGE = np.arange(2 * 2 * 4 * 4, dtype=np.float32).reshape(2, 2, 4, 4) / 8
 GOOD = {
     "conv2d": {
@@ -414,7 +418,24 @@ GOOD = {
     "relu6": {"input": IMAGE},
     "sigmoid": {"input": IMAGE},
     "tanh": {"input": IMAGE},
+    "silu": {"input": IMAGE},
+    "hardsigmoid": {"input": IMAGE},
+    "hardswish": {"input": IMAGE},
+    "gelu": {"input": IMAGE},
+    "leaky_relu": {"input": IMAGE},
+    "elu": {"input": IMAGE},
+    "softplus": {"input": IMAGE},
+    "prelu": {"input": IMAGE, "weight": np.ones(2, np.float32)},
     "softmax": {"input": IMAGE, "dim": 1},
+    "log_softmax": {"input": IMAGE, "dim": 1},
+    "batch_norm": {
+        "input": IMAGE,
+        "running_mean": np.ones(2, np.float32),
+        "running_var": np.ones(2, np.float32),
+        "weight": np.ones(2, np.float32),
+        "bias": np.ones(2, np.float32),
+    },
+    "local_response_norm": {"input": IMAGE, "size": 2},
 }
 
 
@@ -526,7 +547,7 @@ BAD += [
     ("conv2d", "padding", ((1, 1), (1, 1, 1)), ValueError),
     ("conv2d", "padding", ((1, 1), (1, 1.0)), TypeError),
     ("conv2d", "dilation", 2, ValueError),
-    ("conv2d", "activation", "gelu", ValueError),
+    ("conv2d", "activation", "selu", ValueError),
     ("conv2d", "activation", 1, TypeError),
     ("conv2d", "residual", bad(2, 4, 4, 4), ValueError),
     ("conv2d", "residual", bad(4, 2, 2), ValueError),

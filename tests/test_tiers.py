@@ -25,6 +25,8 @@ CORE = (
     "test_conv_transpose.py",
     "test_pool2d.py",
     "test_linear_softmax_relu.py",
+    "test_activations.py",
+    "test_normalization.py",
     "test_numerics.py",
     "test_inputs.py",
     "test_guard_pages.py",

@@ -97,6 +97,22 @@ typedef struct fc_unary_problem {
 
 void fc_unary_execute(const fc_unary_problem *problem, const fc_args *args, int threads);
 
+typedef struct fc_channelwise_problem {
+    fc_channelwise_desc desc;
+    const fc_kernels *kernels;
+} fc_channelwise_problem;
+
+size_t fc_channelwise_scratch_bytes(const fc_channelwise_problem *problem);
+void fc_channelwise_execute(const fc_channelwise_problem *problem, const fc_args *args,
+                            void *scratch, int threads);
+
+typedef struct fc_lrn_problem {
+    fc_lrn_desc desc;
+    const fc_kernels *kernels;
+} fc_lrn_problem;
+
+void fc_lrn_execute(const fc_lrn_problem *problem, const fc_args *args, int threads);
+
 typedef struct fc_softmax_problem {
     fc_softmax_desc desc;
     const fc_kernels *kernels;

@@ -53,6 +53,7 @@ static void run_task(void *context, int64_t task, int worker) {
             .length = d->length,
             .stride = d->inner,
             .width = fc_min64(job->width, d->inner - x),
+            .logarithm = d->logarithm,
         };
         job->problem->kernels->softmax(&args);
     }

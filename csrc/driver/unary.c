@@ -17,6 +17,8 @@ static void run_task(void *context, int64_t task, int worker) {
         .dst = (char *)job->args->dst + begin * bytes,
         .count = fc_min64(job->chunk, d->count - begin),
         .activation = d->activation,
+        .alpha = d->alpha,
+        .beta = d->beta,
     };
     job->problem->kernels->activate(&args);
 }

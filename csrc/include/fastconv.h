@@ -63,7 +63,9 @@ typedef enum fc_op {
     FC_OP_LINEAR = 3,
     FC_OP_UNARY = 4,
     FC_OP_SOFTMAX = 5,
-    FC_OP_CONV_TRANSPOSE2D = 6
+    FC_OP_CONV_TRANSPOSE2D = 6,
+    FC_OP_CHANNELWISE = 7,
+    FC_OP_LRN = 8
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -79,7 +81,9 @@ typedef enum fc_algorithm {
     FC_ALGO_ELEMENTWISE = 9,
     FC_ALGO_SOFTMAX = 10,
     FC_ALGO_PHASES = 11, /* transposed convolution, a convolution for each phase of the stride */
-    FC_ALGO_COUNT = 12
+    FC_ALGO_CHANNELWISE = 12,
+    FC_ALGO_LRN = 13,
+    FC_ALGO_COUNT = 14
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -91,7 +95,16 @@ typedef enum fc_activation {
     FC_ACT_RELU6 = 2,
     FC_ACT_SIGMOID = 3,
     FC_ACT_TANH = 4,
-    FC_ACT_COUNT = 5
+    FC_ACT_SILU = 5,        /* x sigmoid(x) */
+    FC_ACT_HARDSIGMOID = 6, /* min(max(x + 3, 0), 6) / 6 */
+    FC_ACT_HARDSWISH = 7,   /* x hardsigmoid(x) */
+    FC_ACT_GELU = 8,        /* x F(x), F the normal distribution */
+    FC_ACT_GELU_TANH = 9,   /* its approximation by tanh */
+    FC_ACT_FUSED_COUNT = 10, /* those above also end convolutions; those below take parameters */
+    FC_ACT_LEAKY_RELU = 10, /* x > 0 ? x : alpha x */
+    FC_ACT_ELU = 11,        /* x > 0 ? x : alpha (e^x - 1) */
+    FC_ACT_SOFTPLUS = 12,   /* alpha x > beta ? x : ln(1 + e^(alpha x)) / alpha */
+    FC_ACT_COUNT = 13
 } fc_activation;
 
 /* ---- runtime -------------------------------------------------------------------------------- */
@@ -221,14 +234,41 @@ typedef struct fc_linear_desc {
 typedef struct fc_unary_desc {
     uint32_t struct_size;
     int32_t dtype, activation, reserved;
+    double alpha, beta; /* parameters of the activation, 0 where it has none */
     int64_t count; /* src and dst are dense and equal or disjoint */
 } fc_unary_desc;
 
 typedef struct fc_softmax_desc {
     uint32_t struct_size;
     int32_t dtype;
+    int32_t logarithm; /* of the result */
+    int32_t reserved;
     int64_t outer, length, inner; /* dense (outer, length, inner), normalised over length */
 } fc_softmax_desc;
+
+typedef enum fc_channelwise_kind {
+    FC_CHANNELWISE_NORM = 1, /* act((src - mean) / sqrt(variance + epsilon) * weights + bias) */
+    FC_CHANNELWISE_PRELU = 2 /* src > 0 ? src : weights src */
+} fc_channelwise_kind;
+
+typedef struct fc_channelwise_desc {
+    uint32_t struct_size;
+    int32_t dtype, kind, activation;
+    int32_t has_weights, has_bias; /* of a norm; PReLU has weights and no bias */
+    double epsilon;
+    int64_t outer, channels, inner; /* dense; arguments have `channels` elements each */
+} fc_channelwise_desc;
+
+/* Local response normalisation across channels:
+ *   dst = src * (k + alpha / size * sum over the window of src^2)^-beta
+ * The window of channel c are the channels from c - before to c - before + size - 1 that exist. */
+typedef struct fc_lrn_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    double alpha, beta, k;
+    int64_t size, before;
+    int64_t outer, channels, inner; /* dense */
+} fc_lrn_desc;
 
 /* ---- plans ---------------------------------------------------------------------------------- */
 
@@ -239,6 +279,8 @@ fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_pl
 fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
+fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan);
+fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **plan);
 fc_status fc_softmax_create(const fc_softmax_desc *desc, fc_plan **plan);
 void fc_plan_destroy(fc_plan *plan); /* NULL is fine */
 
@@ -273,6 +315,8 @@ typedef struct fc_args {
     const void *weights;  /* as the descriptor lays them out, or NULL when `packed` is given */
     const void *packed;   /* from fc_plan_pack, or NULL: packed into scratch by each call */
     const void *bias;     /* oc elements, when the descriptor has one */
+    const void *mean;     /* of a channelwise norm */
+    const void *variance;
     const void *residual; /* dense, shape of dst, when the descriptor has one */
     void *dst;
     int64_t *indices;     /* pooling with_indices */

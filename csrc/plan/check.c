@@ -44,4 +44,4 @@ void fc_weight_stride_dense(int64_t stride[5], int64_t outer, int64_t inner, int
 }
 
 bool fc_dtype_known(int32_t dtype) { return dtype == FC_F32 || dtype == FC_F64; }
-bool fc_activation_known(int32_t a) { return a >= FC_ACT_NONE && a < FC_ACT_COUNT; }
+bool fc_activation_fused(int32_t a) { return a >= FC_ACT_NONE && a < FC_ACT_FUSED_COUNT; }

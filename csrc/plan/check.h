@@ -25,6 +25,7 @@ void fc_weight_stride_dense(int64_t stride[5], int64_t outer, int64_t inner, int
                             int64_t kw);
 
 bool fc_dtype_known(int32_t dtype);
-bool fc_activation_known(int32_t activation);
+/* One that needs no parameters and so may end another operation. */
+bool fc_activation_fused(int32_t activation);
 
 #endif

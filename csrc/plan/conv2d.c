@@ -12,7 +12,7 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 }
 
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
-    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) ||
+    if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) ||
         d->reserved != 0 || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
         d->algorithm < FC_ALGO_AUTO || d->algorithm > FC_ALGO_DEPTHWISE)
         return FC_ERR_INVALID_ARGUMENT;

@@ -37,7 +37,7 @@ static fc_status result_size(int64_t in, int64_t k, int64_t before, int64_t afte
 }
 
 static fc_status check(const fc_conv_transpose2d_desc *d, int64_t *oh, int64_t *ow) {
-    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) || d->reserved != 0 ||
+    if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) || d->reserved != 0 ||
         d->groups < 1 ||
         !axis_valid(d->pad_top, d->pad_bottom, d->stride_h, d->dilation_h, d->output_pad_h) ||
         !axis_valid(d->pad_left, d->pad_right, d->stride_w, d->dilation_w, d->output_pad_w))

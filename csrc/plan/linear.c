@@ -5,7 +5,7 @@
 
 static fc_status check(const fc_linear_desc *d) {
     if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
-    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation)) return FC_ERR_INVALID_ARGUMENT;
+    if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation)) return FC_ERR_INVALID_ARGUMENT;
     if (d->rows < 0 || d->in_features < 1 || d->out_features < 1) return FC_ERR_INVALID_SHAPE;
     const int64_t src[] = {d->rows, d->in_features}, weights[] = {64, d->out_features, d->in_features};
     const int64_t dst[] = {d->rows, d->out_features}, stride[] = {d->src_row_stride, 1};

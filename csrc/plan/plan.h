@@ -20,7 +20,8 @@ typedef struct fc_operation {
 } fc_operation;
 
 extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc_operation_pool2d,
-    fc_operation_linear, fc_operation_unary, fc_operation_softmax;
+    fc_operation_linear, fc_operation_unary, fc_operation_channelwise, fc_operation_lrn,
+    fc_operation_softmax;
 
 /* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
 typedef struct fc_phase {
@@ -54,6 +55,8 @@ struct fc_plan {
         fc_pool_problem pool;
         fc_linear_problem linear;
         fc_unary_problem unary;
+        fc_channelwise_problem channelwise;
+        fc_lrn_problem lrn;
         fc_softmax_problem softmax;
     };
 };

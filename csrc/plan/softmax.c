@@ -5,7 +5,7 @@
 
 static fc_status check(const fc_softmax_desc *d) {
     if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
-    if (!fc_dtype_known(d->dtype)) return FC_ERR_INVALID_ARGUMENT;
+    if (!fc_dtype_known(d->dtype) || d->reserved != 0) return FC_ERR_INVALID_ARGUMENT;
     if (d->outer < 0 || d->length < 0 || d->inner < 0) return FC_ERR_INVALID_SHAPE;
     const int64_t sizes[] = {d->outer, d->length, d->inner};
     return fc_product_fits(sizes, 3) ? FC_OK : FC_ERR_OVERFLOW;

@@ -5,7 +5,11 @@
 
 static fc_status check(const fc_unary_desc *d) {
     if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
-    if (!fc_dtype_known(d->dtype) || !fc_activation_known(d->activation) || d->reserved != 0)
+    if (!fc_dtype_known(d->dtype) || d->activation < FC_ACT_NONE || d->activation >= FC_ACT_COUNT ||
+        d->reserved != 0)
+        return FC_ERR_INVALID_ARGUMENT;
+    const bool one = d->activation >= FC_ACT_LEAKY_RELU, two = d->activation == FC_ACT_SOFTPLUS;
+    if ((d->alpha != 0 && !one) || (d->beta != 0 && !two) || (two && d->alpha == 0))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->count < 0) return FC_ERR_INVALID_SHAPE;
     return d->count <= FC_MOST_ELEMENTS ? FC_OK : FC_ERR_OVERFLOW;

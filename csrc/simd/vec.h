@@ -13,7 +13,9 @@
  *   vec_fma(a, b, c)     a*b + c, fused where the tier has FMA, rounded twice where it has not:
  *                        one meaning within a tier, so tails round like bodies
  *   vec_max(a, b)        a > b ? a : b  (b when unordered)      vec_min(a, b)   a < b ? a : b
+ *   vec_sqrt(a)          correctly rounded
  *   vec_keep_nan(x, r)   x where x is NaN, else r
+ *   vec_where_gt(a, b, x, y)   a > b ? x : y  (y when unordered)
  *   vec_exponent(t)      the bits of t shifted into the exponent field: 2^n for t = n + EXP_MAGIC
  *   vec_transpose(r)     VLEN vectors in place: r[i][j] <-> r[j][i]
  *   vec_load_transposed(r, p, stride)   r[i][j] = p[j * stride + i], VLEN rows of VLEN elements

@@ -43,6 +43,10 @@ FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
 FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
 FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
 FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
+FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
+    return MM(blendv)(y, x, MM(cmp)(a, b, _CMP_GT_OQ));
+}
 FC_INLINE vec vec_keep_nan(vec x, vec r) { return MM(blendv)(r, x, MM(cmp)(x, x, _CMP_UNORD_Q)); }
 #if FC_REAL_IS_F64
 FC_INLINE vec vec_exponent(vec t) {

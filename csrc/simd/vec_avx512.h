@@ -28,7 +28,11 @@ FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
 FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
 FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
 FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
 #if FC_REAL_IS_F64
+FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
+    return _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ), x);
+}
 FC_INLINE vec vec_keep_nan(vec x, vec r) {
     return _mm512_mask_mov_pd(r, _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x);
 }
@@ -74,6 +78,9 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *odd = _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(1)), b);
 }
 #else
+FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
+}
 FC_INLINE vec vec_keep_nan(vec x, vec r) {
     return _mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }

@@ -40,6 +40,8 @@ FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(vfmaq)(c, a, b); }
 /* FMAX passes either NaN on; the vocabulary wants b when unordered, as x86 does. */
 FC_INLINE vec vec_max(vec a, vec b) { return MM(vbslq)(MM(vcgtq)(a, b), a, b); }
 FC_INLINE vec vec_min(vec a, vec b) { return MM(vbslq)(MM(vcltq)(a, b), a, b); }
+FC_INLINE vec vec_sqrt(vec a) { return MM(vsqrtq)(a); }
+FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) { return MM(vbslq)(MM(vcgtq)(a, b), x, y); }
 FC_INLINE vec vec_keep_nan(vec x, vec r) { return MM(vbslq)(MM(vceqq)(x, x), r, x); }
 #if FC_REAL_IS_F64
 FC_INLINE vec vec_exponent(vec t) {

@@ -1,4 +1,6 @@
 /* vec_scalar.h: the vocabulary on one element; plain C, the meaning of all the others. */
+#include <math.h>
+
 typedef real vec;
 #define VLEN 1
 #define TILE_PIXELS 4
@@ -18,6 +20,8 @@ FC_INLINE vec vec_div(vec a, vec b) { return a / b; }
 FC_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 FC_INLINE vec vec_max(vec a, vec b) { return a > b ? a : b; }
 FC_INLINE vec vec_min(vec a, vec b) { return a < b ? a : b; }
+FC_INLINE vec vec_sqrt(vec a) { return FC_REAL_IS_F64 ? (real)sqrt(a) : (real)sqrtf((float)a); }
+FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) { return a > b ? x : y; }
 FC_INLINE vec vec_keep_nan(vec x, vec r) { return x != x ? x : r; }
 FC_INLINE vec vec_exponent(vec t) {
 #if FC_REAL_IS_F64

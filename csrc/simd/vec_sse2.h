@@ -39,6 +39,11 @@ FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
 FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(add)(MM(mul)(a, b), c); }
 FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
 FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
+FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
+    vec greater = MM(cmpgt)(a, b);
+    return MM(or)(MM(and)(greater, x), MM(andnot)(greater, y));
+}
 FC_INLINE vec vec_keep_nan(vec x, vec r) {
     vec nan = MM(cmpunord)(x, x);
     return MM(or)(MM(and)(nan, x), MM(andnot)(nan, r));

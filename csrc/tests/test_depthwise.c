@@ -363,7 +363,7 @@ static test_case random_case(fc_dtype dtype) {
     for (int i = 0; i < 4; i++) *pad[i] = random_below(4) ? random_between(0, most) : 0;
     d->has_bias = (int32_t)random_below(2);
     d->has_residual = (int32_t)random_below(2);
-    d->activation = (int32_t)random_below(FC_ACT_COUNT);
+    d->activation = (int32_t)random_below(FC_ACT_TANH + 1);
     t.reals = random_below(2);
     if (t.reals && d->activation > FC_ACT_RELU6) d->activation = FC_ACT_NONE;
     t.src = random_below(2) ? DENSE : (src_form)random_below(SRC_FORMS);

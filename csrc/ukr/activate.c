@@ -17,27 +17,34 @@ FC_INLINE void activate_all(const fc_activate_args *a, const int activation) {
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++) vec_store(dst + i + k * VLEN, v[k]);
     }
+    const real alpha = (real)a->alpha, beta = (real)a->beta;
     for (; i + VLEN <= a->count; i += VLEN)
-        vec_store(dst + i, vec_activate(vec_load(src + i), activation));
+        vec_store(dst + i, vec_activate_with(vec_load(src + i), activation, alpha, beta));
     const ptrdiff_t left = a->count - i;
-    if (left > 0) vec_store_n(dst + i, vec_activate(vec_load_n(src + i, left), activation), left);
+    if (left > 0)
+        vec_store_n(dst + i, vec_activate_with(vec_load_n(src + i, left), activation, alpha, beta),
+                    left);
 }
 
 void FC_NAME(activate)(const fc_activate_args *a);
 void FC_NAME(activate)(const fc_activate_args *a) {
+#define CASE(activation)             \
+    case activation:                 \
+        activate_all(a, activation); \
+        break
     switch (a->activation) {
-    case FC_ACT_RELU:
-        activate_all(a, FC_ACT_RELU);
-        break;
-    case FC_ACT_RELU6:
-        activate_all(a, FC_ACT_RELU6);
-        break;
-    case FC_ACT_SIGMOID:
-        activate_all(a, FC_ACT_SIGMOID);
-        break;
-    case FC_ACT_TANH:
-        activate_all(a, FC_ACT_TANH);
-        break;
+        CASE(FC_ACT_RELU);
+        CASE(FC_ACT_RELU6);
+        CASE(FC_ACT_SIGMOID);
+        CASE(FC_ACT_TANH);
+        CASE(FC_ACT_SILU);
+        CASE(FC_ACT_HARDSIGMOID);
+        CASE(FC_ACT_HARDSWISH);
+        CASE(FC_ACT_GELU);
+        CASE(FC_ACT_GELU_TANH);
+        CASE(FC_ACT_LEAKY_RELU);
+        CASE(FC_ACT_ELU);
+        CASE(FC_ACT_SOFTPLUS);
     default:
         activate_all(a, FC_ACT_NONE);
     }

@@ -166,16 +166,44 @@ typedef struct fc_reduce_args {
     int kind;
 } fc_reduce_args;
 
-/* activate: dst[i] = act(src[i]); dst == src is allowed. */
+/* activate: dst[i] = act(src[i]), with the parameters of those activations that have some;
+ * dst == src is allowed. */
 typedef struct fc_activate_args {
     const void *src;
     void *dst;
     ptrdiff_t count;
     int activation;
+    double alpha, beta;
 } fc_activate_args;
 
+/* channel_rows: rows that belong to channels, or whose columns do.
+ *   norm:  dst[r*count + i] = act((src[r*count + i] - mean[k]) * scale[k] + bias[k])
+ *   prelu: dst[r*count + i] = src[r*count + i] > 0 ? src[r*count + i] : scale[k] * src[r*count + i]
+ *   r < rows, i < count; k = i with by_column, else (first + r) % channels. The products of a norm
+ *   are fused with the sums where the tier can. mean and bias are arrays for a norm. */
+typedef struct fc_channel_rows_args {
+    const void *src;
+    void *dst;
+    const void *mean, *scale, *bias;
+    ptrdiff_t rows, count, first, channels;
+    int by_column;
+    int kind; /* fc_channelwise_kind */
+    int activation;
+} fc_channel_rows_args;
+
+/* lrn: local response normalisation of one tile of pixels.
+ *   dst[c*stride + x] = src[c*stride + x] * (k + factor * sum of src[j*stride + x]^2)^-beta
+ *   over j from max(0, c - before) to min(channels, c - before + size) - 1, in this order;
+ *   c < channels, x < width. size >= 1, 0 <= before < size. */
+typedef struct fc_lrn_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t channels, stride, width, size, before;
+    double k, factor, beta;
+} fc_lrn_args;
+
 /* softmax: dst[l*stride + x] = exp(src[l*stride + x] - max_l) / sum_l   for x < width independent
- * columns; length >= 1. stride == 1 with width == 1 is the contiguous case: a row, its sum in an
+ * columns, or with `logarithm` src[l*stride + x] - max_l - ln sum_l; length >= 1. stride == 1 with width == 1 is the contiguous case: a row, its sum in an
  * order of lanes that depends on `length` alone. Otherwise stride >= width, each column is summed in
  * order of l, and `scratch` holds 2 * width elements. dst == src is allowed. A NaN or +Inf in a column makes the whole column NaN, as IEEE arithmetic
  * on the formula does. */
@@ -184,6 +212,7 @@ typedef struct fc_softmax_args {
     void *dst;
     void *scratch;
     ptrdiff_t length, stride, width;
+    int logarithm;
 } fc_softmax_args;
 
 /* fma_peak: `count` rounds of independent multiply-adds on registers; *dst receives a value that

@@ -6,16 +6,19 @@ the argument, says what was given and what was expected, and how to mend it.
 """
 
 from .convolution import convolution, convolution_arrays, linear, transposed_convolution
-from .elementwise import unary
-from .normalization import softmax
+from .elementwise import prelu, unary
+from .normalization import batch_norm, local_response_norm, softmax
 from .pooling import global_pool2d, pool2d
 
 __all__ = [
+    "batch_norm",
     "convolution",
     "convolution_arrays",
     "global_pool2d",
     "linear",
+    "local_response_norm",
     "pool2d",
+    "prelu",
     "softmax",
     "transposed_convolution",
     "unary",

@@ -16,7 +16,20 @@ needed neither float nor bool will do), ValueError for shapes and values, Memory
 runs out. Nothing is written before the checks have passed.
 """
 
-from .activation import relu, relu6, sigmoid, tanh
+from .activation import (
+    elu,
+    gelu,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
 from .convolution import (
     conv1d,
     conv2d,
@@ -25,23 +38,34 @@ from .convolution import (
     convolve2d,
     linear,
 )
-from .normalization import softmax
+from .normalization import batch_norm, local_response_norm, log_softmax, softmax
 from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "batch_norm",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "convolve2d",
+    "elu",
+    "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
     "linear",
+    "local_response_norm",
+    "log_softmax",
     "max_pool2d",
+    "prelu",
     "relu",
     "relu6",
     "sigmoid",
+    "silu",
     "softmax",
+    "softplus",
     "tanh",
 ]

@@ -59,7 +59,8 @@ def conv2d(
         padding_mode: what the border holds: 'zeros'; 'reflect': the input mirrored at its outermost
             pixels, which are not repeated (padding < size); 'replicate': the outermost pixel;
             'circular': the input again from its other end (padding <= size).
-        activation: None, 'relu', 'relu6' (min(max(x, 0), 6)), 'sigmoid' or 'tanh', applied last.
+        activation: None, or the name of an activation without parameters, applied last: 'relu',
+            'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
         residual: added before the activation.
         out, threads: see the module.
         algorithm: None for the engine's choice, or one of 'direct', '1x1', 'im2col', 'depthwise';
@@ -228,7 +229,8 @@ def conv_transpose2d(
             off after all, of the several sizes that conv2d with this stride takes to one; smaller
             than the stride or the dilation.
         groups: a divisor of C. (PyTorch's order: groups come before dilation here.)
-        activation: None, 'relu', 'relu6', 'sigmoid' or 'tanh', applied last.
+        activation: None, or the name of an activation without parameters, applied last: 'relu',
+            'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
         out, threads: see the module.
 
     Raises:
@@ -317,7 +319,8 @@ def linear(
         out, result: (..., out)
 
     Args:
-        activation: None, 'relu', 'relu6' (min(max(x, 0), 6)), 'sigmoid' or 'tanh'.
+        activation: None, or the name of an activation without parameters, applied last: 'relu',
+            'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
         out, threads: see the module.
 
     Raises:

@@ -9,7 +9,17 @@ Padding: TypeAlias = (
     | tuple[tuple[int, int], tuple[int, int]]
     | Literal["valid", "same", "same_lower"]
 )
-Activation: TypeAlias = Literal["relu", "relu6", "sigmoid", "tanh"]
+Activation: TypeAlias = Literal[
+    "relu",
+    "relu6",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "hardsigmoid",
+    "hardswish",
+    "gelu",
+    "gelu_tanh",
+]
 Algorithm: TypeAlias = Literal["direct", "1x1", "im2col", "depthwise"]
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 IntOrOne: TypeAlias = int | tuple[int]

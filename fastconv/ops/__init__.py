@@ -15,24 +15,48 @@ from .convolution import (
     convolve2d,
     linear,
 )
-from .elementwise import relu, relu6, sigmoid, tanh
-from .normalization import softmax
+from .elementwise import (
+    elu,
+    gelu,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from .normalization import batch_norm, local_response_norm, log_softmax, softmax
 from .pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "batch_norm",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "convolve2d",
+    "elu",
+    "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
     "linear",
+    "local_response_norm",
+    "log_softmax",
     "max_pool2d",
+    "prelu",
     "relu",
     "relu6",
     "sigmoid",
+    "silu",
     "softmax",
+    "softplus",
     "tanh",
 ]

@@ -1,19 +1,80 @@
 """Normalisation on plain arrays."""
 
 from fastconv import _core, diagnosis
-from fastconv.geometry import integer
+from fastconv.geometry import choice, flag, integer, real
 from fastconv.runtime import thread_count, threads_in_force
+
+_ACTIVATIONS = _core.ACTIVATION_CODES
+# Of `size` channels those before the window's own: where the others cannot be dealt evenly, PyTorch
+# takes one more before it, and ONNX one more after.
+_WINDOWS = {"pytorch": lambda size: size // 2, "onnx": lambda size: (size - 1) // 2}
 
 
 def softmax(input, dim, out, threads, probe=None):
     """functional.softmax on arrays."""
+    return _softmax("softmax", False, input, dim, out, threads, probe)
+
+
+def log_softmax(input, dim, out, threads, probe=None):
+    """functional.log_softmax on arrays."""
+    return _softmax("log_softmax", True, input, dim, out, threads, probe)
+
+
+def _softmax(op, logarithm, input, dim, out, threads, probe):
     if type(dim) is not int:
-        dim = integer("softmax", "dim", dim, -(2**63))
-    threads = threads_in_force() if threads is None else thread_count("softmax", "threads", threads)
+        dim = integer(op, "dim", dim, -(2**63))
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
-        result = _core.softmax(input, dim, out, threads, probe)
+        result = _core.softmax(op, logarithm, input, dim, out, threads, probe)
     except OverflowError:  # a number beyond int64
         result = None
     if result is None:
-        diagnosis.softmax(input, dim, out)
+        diagnosis.softmax(op, input, dim, out)
+    return result
+
+
+def batch_norm(
+    input,
+    running_mean,
+    running_var,
+    weight,
+    bias,
+    training,
+    momentum,
+    eps,
+    activation,
+    out,
+    threads,
+    probe=None,
+):
+    """functional.batch_norm on arrays."""
+    op = "batch_norm"
+    if flag(op, "training", training):
+        raise ValueError(
+            f"{op}: training is True, but statistics of a batch are not computed here yet; "
+            f"give training=False and the running statistics"
+        )
+    real(op, "momentum", momentum)
+    eps = real(op, "eps", eps)
+    act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
+    result = _core.channelwise(
+        op, _core.NORM, input, weight, bias, running_mean, running_var, out, eps, act, threads,
+        probe,
+    )  # fmt: skip
+    if result is None:
+        diagnosis.batch_norm(input, running_mean, running_var, weight, bias, out)
+    return result
+
+
+def local_response_norm(input, size, alpha, beta, k, window, out, threads, probe=None):
+    """functional.local_response_norm on arrays."""
+    op = "local_response_norm"
+    size = integer(op, "size", size, 1)
+    alpha, beta, k = real(op, "alpha", alpha), real(op, "beta", beta), real(op, "k", k)
+    before = choice(op, "window", window, _WINDOWS, optional=False)(size)
+    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
+    result = _core.local_response_norm(input, size, before, alpha, beta, k, out, threads, probe)
+    if result is None:
+        diagnosis.local_response_norm(input, out)
     return result

@@ -19,24 +19,49 @@ array([[[[ 5.,  7.],
 
 from .conv import conv1d, conv2d, convolve2d
 from .conv_transpose import conv_transpose1d, conv_transpose2d
-from .elementwise import relu, relu6, sigmoid, softmax, tanh
+from .elementwise import (
+    elu,
+    gelu,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
 from .linear import linear
+from .normalization import batch_norm, local_response_norm, log_softmax, softmax
 from .pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "avg_pool2d",
+    "batch_norm",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "convolve2d",
+    "elu",
+    "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
     "linear",
+    "local_response_norm",
+    "log_softmax",
     "max_pool2d",
+    "prelu",
     "relu",
     "relu6",
     "sigmoid",
+    "silu",
     "softmax",
+    "softplus",
     "tanh",
 ]

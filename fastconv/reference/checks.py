@@ -115,6 +115,18 @@ def numbers(op: str, name: str, value: object, minimum: int, count: int) -> tupl
     return tuple(integer(op, f"{name}[{i}]", value[i], minimum) for i in range(count))
 
 
+def real(op: str, name: str, value: object) -> float:
+    """Check a number, Python's or NumPy's (bool is refused)."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(
+            f"{op}: {name} must be a number, not {type(value).__name__} {value!r}; "
+            f"give an int or float"
+        )
+    return float(value)
+
+
 def flag(op: str, name: str, value: object) -> bool:
     """Check a bool (Python's or NumPy's); no other truth value will do."""
     if not isinstance(value, (bool, np.bool_)):

@@ -50,7 +50,8 @@ def conv2d(
         padding_mode: what the border holds: 'zeros'; 'reflect': the input mirrored at its outermost
             pixels, which are not repeated; 'replicate': the outermost pixel; 'circular': the input
             again from its other end.
-        activation: None, 'relu', 'relu6' (min(max(x, 0), 6)), 'sigmoid' or 'tanh'.
+        activation: None, or the name of an activation without parameters, applied last: 'relu',
+            'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
         residual: added before the activation.
 
     Returns:

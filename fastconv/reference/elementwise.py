@@ -1,16 +1,29 @@
-"""ReLU, softmax and the activations that convolution and linear apply to their results."""
+"""Activations, also those that convolution and linear apply to their results."""
+
+import math
 
 import numpy as np
 
 from . import checks
 
-ACTIVATIONS = ("relu", "relu6", "sigmoid", "tanh")
+ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "hardsigmoid",
+    "hardswish",
+    "gelu",
+    "gelu_tanh",
+)
+_normal_distribution = np.vectorize(lambda x: math.erfc(-x / math.sqrt(2)) / 2, otypes=[float])
 
 
 def activate(values: np.ndarray, activation: str | None) -> np.ndarray:
     """Apply a checked activation to float64 values; NaN passes through each of them."""
     # exp(-x) overflows to inf for x < -709, and 1 / inf = 0 is then the right sigmoid.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         match activation:
             case "relu":
                 return np.maximum(values, 0.0)
@@ -20,6 +33,17 @@ def activate(values: np.ndarray, activation: str | None) -> np.ndarray:
                 return 1.0 / (1.0 + np.exp(-values))
             case "tanh":
                 return np.tanh(values)
+            case "silu":
+                return values / (1.0 + np.exp(-values))
+            case "hardsigmoid":
+                return np.minimum(np.maximum(values + 3.0, 0.0), 6.0) / 6.0
+            case "hardswish":
+                return values * np.minimum(np.maximum(values + 3.0, 0.0), 6.0) / 6.0
+            case "gelu":
+                return values * _normal_distribution(values)
+            case "gelu_tanh":  # (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)), whose tail is accurate
+                u = math.sqrt(2.0 / math.pi) * (values + 0.044715 * values**3)
+                return values / (1.0 + np.exp(-2.0 * u))
             case _:
                 return values
 
@@ -117,51 +141,164 @@ def tanh(input: np.ndarray) -> np.ndarray:
     return _unary("tanh", input)
 
 
-def softmax(input: np.ndarray, dim: int) -> np.ndarray:
-    """Softmax along one axis: positive numbers that add up to 1.
+def silu(input: np.ndarray) -> np.ndarray:
+    """Sigmoid linear unit (swish), element by element.
 
     Formula:
-        result[i] = exp(input[i] - m) / sum over j of exp(input[j] - m)
-        i and j run along axis `dim`; m is the largest input along it, which cancels, and keeps exp
-        from overflowing. A NaN or +inf anywhere on a line, or -inf all along it, makes the whole
-        line NaN.
+        result = input / (1 + exp(-input)), and NaN where input is NaN or -inf
+
+    Shapes, Returns, Raises:
+        as for `relu`.
+
+    Source:
+        S. Elfwing, E. Uchibe, K. Doya, arXiv:1702.03118; torch.nn.functional.silu.
+
+    >>> silu(np.array([-1000.0, 0.0, 1000.0]))
+    array([  -0.,    0., 1000.])
+    """
+    return _unary("silu", input)
+
+
+def hardsigmoid(input: np.ndarray) -> np.ndarray:
+    """Sigmoid by three straight lines, element by element.
+
+    Formula:
+        result = min(max(input + 3, 0), 6) / 6, and NaN where input is NaN
+
+    Shapes, Returns, Raises:
+        as for `relu`.
+
+    Source:
+        A. Howard et al., "Searching for MobileNetV3", arXiv:1905.02244;
+        torch.nn.functional.hardsigmoid.
+
+    >>> hardsigmoid(np.array([-4.0, 0.0, 1.5, 4.0]))
+    array([0.  , 0.5 , 0.75, 1.  ])
+    """
+    return _unary("hardsigmoid", input)
+
+
+def hardswish(input: np.ndarray) -> np.ndarray:
+    """Swish with the hard sigmoid, element by element.
+
+    Formula:
+        result = input * min(max(input + 3, 0), 6) / 6, and NaN where input is NaN or -inf
+
+    Shapes, Returns, Raises:
+        as for `relu`.
+
+    Source:
+        A. Howard et al., "Searching for MobileNetV3", arXiv:1905.02244;
+        torch.nn.functional.hardswish.
+
+    >>> hardswish(np.array([-4.0, 0.0, 3.0, 4.0]))
+    array([-0.,  0.,  3.,  4.])
+    """
+    return _unary("hardswish", input)
+
+
+def gelu(input: np.ndarray, approximate: str = "none") -> np.ndarray:
+    """Gaussian error linear unit, element by element.
+
+    Formula:
+        result = input * F(input), F(x) = (1 + erf(x / sqrt(2))) / 2; with approximate='tanh'
+        result = input * (1 + tanh(sqrt(2/pi) * (input + 0.044715 * input**3))) / 2
+
+    Shapes, Returns, Raises:
+        as for `relu`; another approximate is a TypeError or ValueError.
+
+    Source:
+        D. Hendrycks, K. Gimpel, arXiv:1606.08415; torch.nn.functional.gelu.
+
+    >>> gelu(np.array([-1000.0, 0.0, 1000.0]))
+    array([  -0.,    0., 1000.])
+    """
+    values = checks.as_float64(checks.float_array("gelu", "input", input))
+    checks.choice("gelu", "approximate", approximate, ("none", "tanh"))
+    return np.asarray(activate(values, "gelu" if approximate == "none" else "gelu_tanh"))
+
+
+def leaky_relu(input: np.ndarray, negative_slope: float = 0.01) -> np.ndarray:
+    """result = input where input > 0, else negative_slope * input.
+
+    Shapes, Returns, Raises:
+        as for `relu`; a negative_slope that is no number is a TypeError.
+
+    Source:
+        torch.nn.functional.leaky_relu.
+
+    >>> leaky_relu(np.array([-2.0, 3.0]), 0.25)
+    array([-0.5,  3. ])
+    """
+    values = checks.as_float64(checks.float_array("leaky_relu", "input", input))
+    slope = checks.real("leaky_relu", "negative_slope", negative_slope)
+    return np.where(values > 0, values, slope * values)
+
+
+def elu(input: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """result = input where input > 0, else alpha * (exp(input) - 1).
+
+    Shapes, Returns, Raises:
+        as for `relu`; an alpha that is no number is a TypeError.
+
+    Source:
+        torch.nn.functional.elu.
+
+    >>> elu(np.array([-np.inf, 3.0]), alpha=0.5)
+    array([-0.5,  3. ])
+    """
+    values = checks.as_float64(checks.float_array("elu", "input", input))
+    factor = checks.real("elu", "alpha", alpha)
+    return np.where(values > 0, values, factor * np.expm1(np.minimum(values, 0.0)))
+
+
+def softplus(input: np.ndarray, beta: float = 1.0, threshold: float = 20.0) -> np.ndarray:
+    """result = input where beta * input > threshold, else log(1 + exp(beta * input)) / beta.
+
+    Shapes, Returns, Raises:
+        as for `relu`; what is no number is a TypeError, and beta 0 a ValueError.
+
+    Source:
+        torch.nn.functional.softplus.
+
+    >>> softplus(np.array([-np.inf, 30.0]))
+    array([ 0., 30.])
+    """
+    values = checks.as_float64(checks.float_array("softplus", "input", input))
+    beta = checks.real("softplus", "beta", beta)
+    threshold = checks.real("softplus", "threshold", threshold)
+    if beta == 0:
+        raise ValueError("softplus: beta is 0, by which is divided; give any other number")
+    scaled = beta * values
+    soft = (np.maximum(scaled, 0.0) + np.log1p(np.exp(-np.abs(scaled)))) / beta
+    return np.where(scaled > threshold, values, soft)
+
+
+def prelu(input: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """result = input where input > 0, else weight[c] * input for channel c, axis 1.
 
     Shapes:
-        input: any shape of rank >= 1, also empty; result: the same
-
-    Args:
-        dim: the axis, from -rank to rank - 1; it has no default.
+        input: (N, C, ...), or any shape with a single weight; weight: (C,) or (1,)
 
     Returns:
         float64 array.
 
     Raises:
-        TypeError: input is not an ndarray of float16, float32 or float64; dim is not an int.
-        ValueError: input has rank 0; dim is out of range.
+        TypeError, ValueError: arrays of a wrong type, dtype or shape.
 
     Source:
-        J. Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs",
-        1990; torch.nn.functional.softmax.
+        torch.nn.functional.prelu.
 
-    >>> softmax(np.array([[0.0, 0.0], [1000.0, 1000.0]]), dim=1)
-    array([[0.5, 0.5],
-           [0.5, 0.5]])
+    >>> prelu(np.array([[-2.0, -2.0, 3.0]]), np.array([0.5, 0.25, 0.0]))
+    array([[-1. , -0.5,  3. ]])
     """
-    op = "softmax"
-    values = checks.as_float64(checks.float_array(op, "input", input))
-    if values.ndim == 0:
+    values = checks.as_float64(checks.float_array("prelu", "input", input))
+    slopes = checks.as_float64(checks.companion_array("prelu", "weight", weight, input))
+    channels = values.shape[1] if values.ndim >= 2 else 1
+    if slopes.ndim != 1 or slopes.size not in (1, channels) or slopes.size == 0:
         raise ValueError(
-            f"{op}: input has 0 dimensions, expected at least 1; give it an axis with reshape(1)"
+            f"prelu: weight has shape {slopes.shape}, expected (1,) or ({channels},); reshape it"
         )
-    axis = checks.integer(op, "dim", dim, minimum=-values.ndim)
-    if axis >= values.ndim:
-        raise ValueError(
-            f"{op}: dim is {axis} but input has {values.ndim} dimensions {values.shape}; "
-            f"give a dim from {-values.ndim} to {values.ndim - 1}"
-        )
-    if values.size == 0:
-        return values
-    # inf - inf is the documented NaN; a difference that overflows to -inf has exp 0, rightly.
-    with np.errstate(invalid="ignore", over="ignore"):
-        powers = np.exp(values - values.max(axis=axis, keepdims=True))
-        return powers / powers.sum(axis=axis, keepdims=True)
+    if slopes.size > 1:
+        slopes = slopes.reshape(-1, *(1,) * (values.ndim - 2))
+    return np.where(values > 0, values, slopes * values)

@@ -24,7 +24,8 @@ def linear(
         result: (..., out)
 
     Args:
-        activation: None, 'relu', 'relu6' (min(max(x, 0), 6)), 'sigmoid' or 'tanh'.
+        activation: None, or the name of an activation without parameters, applied last: 'relu',
+            'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
 
     Returns:
         float64 array.

@@ -13,6 +13,7 @@ NORM: int
 PRELU: int
 POOL_MAX: int
 POOL_AVG: int
+POOL_LP: int
 
 Array = np.ndarray
 
@@ -83,6 +84,7 @@ def pool2d(
     input: object,
     out: object,
     whole_plane: bool,
+    adaptive: bool,
     kernel_h: int,
     kernel_w: int,
     stride_h: int,
@@ -94,10 +96,21 @@ def pool2d(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor: int,
+    norm: float,
     with_indices: bool,
     threads: int,
     probe: Probe | None,
 ) -> Array | tuple[Array, Array] | Probe | None: ...
+def max_unpool2d(
+    op: str,
+    input: object,
+    indices: object,
+    out: object,
+    out_h: int,
+    out_w: int,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
 def linear(
     input: object,
     weight: object,

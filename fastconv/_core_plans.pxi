@@ -61,6 +61,8 @@ cdef class PlanCache:
             status = fc_unary_create(<const fc_unary_desc *>desc, &plan.handle)
         elif self.code == FC_OP_CHANNELWISE:
             status = fc_channelwise_create(<const fc_channelwise_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_UNPOOL:
+            status = fc_unpool_create(<const fc_unpool_desc *>desc, &plan.handle)
         elif self.code == FC_OP_LRN:
             status = fc_lrn_create(<const fc_lrn_desc *>desc, &plan.handle)
         else:
@@ -99,13 +101,14 @@ cdef PlanCache _unary_plans = PlanCache(FC_OP_UNARY, 64)
 cdef PlanCache _softmax_plans = PlanCache(FC_OP_SOFTMAX, 64)
 cdef PlanCache _channelwise_plans = PlanCache(FC_OP_CHANNELWISE, 64)
 cdef PlanCache _lrn_plans = PlanCache(FC_OP_LRN, 16)
+cdef PlanCache _unpool_plans = PlanCache(FC_OP_UNPOOL, 32)
 
 
 def _plan_count():
     """Test hook: the number of plans kept, of all operations."""
     return sum([len((<PlanCache>cache).plans) for cache in (
         _conv2d_plans, _conv_transpose2d_plans, _pool2d_plans, _linear_plans, _unary_plans,
-        _softmax_plans, _channelwise_plans, _lrn_plans)])
+        _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans)])
 
 
 cdef inline str text(const char *message):

@@ -43,6 +43,7 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_CONV_TRANSPOSE2D
         FC_OP_CHANNELWISE
         FC_OP_LRN
+        FC_OP_UNPOOL
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -59,6 +60,7 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_PHASES
         FC_ALGO_CHANNELWISE
         FC_ALGO_LRN
+        FC_ALGO_UNPOOL
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)
@@ -186,6 +188,7 @@ cdef extern from "fastconv.h" nogil:
     ctypedef enum fc_pool_kind:
         FC_POOL_MAX
         FC_POOL_AVG
+        FC_POOL_LP
 
     ctypedef struct fc_pool2d_desc:
         uint32_t struct_size
@@ -197,7 +200,7 @@ cdef extern from "fastconv.h" nogil:
         int32_t ceil_mode
         int32_t count_include_pad
         int32_t with_indices
-        int32_t reserved
+        int32_t adaptive
         int64_t n
         int64_t c
         int64_t ih
@@ -213,7 +216,17 @@ cdef extern from "fastconv.h" nogil:
         int64_t dilation_h
         int64_t dilation_w
         int64_t divisor_override
+        int64_t oh
+        int64_t ow
+        double norm
         int64_t src_stride[4]
+
+    ctypedef struct fc_unpool_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int64_t planes
+        int64_t src_plane
+        int64_t dst_plane
 
     ctypedef struct fc_linear_desc:
         uint32_t struct_size
@@ -277,6 +290,7 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan)
     fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan)
     fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
+    fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
     fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan)

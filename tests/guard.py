@@ -36,7 +36,7 @@ class Guarded:
                 raise OSError(ctypes.get_errno(), "mprotect failed")
         offset = page + (room - size if at_end else 0)
         array = np.frombuffer(memory, dtype, count, offset).reshape(shape)
-        array.fill(np.nan)
+        array.view(np.uint8).fill(0xFF)  # NaN, or -1
         return array
 
     def copy(self, array: np.ndarray | None, *, at_end: bool) -> np.ndarray | None:

@@ -360,6 +360,83 @@ LRN = [
     *no_number("k"),
 ]
 
+POOL1D = [
+    ("input of rank 1", {"input": ones(6)}, ValueError, "input", "1 dim"),
+    ("input of rank 4", {"input": X}, ValueError, "input", "4 dim"),
+    ("no channels", {"input": ones(1, 0, 6)}, ValueError, "input", r"\(1, 0, 6\)"),
+    ("no pixels", {"input": ones(1, 4, 0)}, ValueError, "input", r"\(1, 4, 0\)"),
+    ("input a list", {"input": [[1.0]]}, TypeError, "input", "list"),
+    ("kernel 0", {"kernel_size": 0}, ValueError, "kernel_size", "0"),
+    ("kernel of two", {"kernel_size": (2, 2)}, ValueError, "kernel_size", "2", "1"),
+    ("kernel 2.0", {"kernel_size": 2.0}, TypeError, "kernel_size", "float"),
+    ("kernel None", {"kernel_size": None}, TypeError, "kernel_size", "None"),
+    ("stride 0", {"stride": 0}, ValueError, "stride", "0"),
+    ("stride 2**63", {"stride": 2**63}, ValueError, "stride"),
+    ("ceil_mode 1", {"ceil_mode": 1}, TypeError, "ceil_mode", "int"),
+    ("kernel longer than input", {"kernel_size": 9}, ValueError, "9", "6", "empty", "length"),
+]
+PADDED_POOL1D = [
+    *POOL1D,
+    ("padding -1", {"padding": -1}, ValueError, "padding", "-1"),
+    ("padding beyond half", {"padding": 2}, ValueError, "padding", "half"),
+    ("padding None", {"padding": None}, TypeError, "padding", "None"),
+]
+NORMS = [
+    ("norm_type 0", {"norm_type": 0}, ValueError, "norm_type", "0"),
+    ("norm_type inf", {"norm_type": float("inf")}, ValueError, "norm_type", "inf"),
+    ("norm_type nan", {"norm_type": float("nan")}, ValueError, "norm_type", "nan"),
+    *no_number("norm_type"),
+]
+ADAPTIVE1D = [
+    *(case for case in POOL1D if set(case[1]) == {"input"}),
+    ("size 0", {"output_size": 0}, ValueError, "output_size", "0"),
+    ("size of two", {"output_size": (2, 2)}, ValueError, "output_size", "2", "1"),
+    ("size None", {"output_size": None}, TypeError, "output_size", "None"),
+    ("size 2.5", {"output_size": 2.5}, TypeError, "output_size", "float"),
+    ("size 2**61", {"output_size": 2**61}, ValueError, "large"),
+]
+ADAPTIVE2D = [
+    *GLOBAL_POOL,
+    ("size 0", {"output_size": (3, 0)}, ValueError, "output_size", "0"),
+    ("size -1", {"output_size": -1}, ValueError, "output_size", "-1"),
+    ("size of three", {"output_size": (2, 2, 2)}, ValueError, "output_size", "2"),
+    ("size 2.5", {"output_size": 2.5}, TypeError, "output_size", "float"),
+    ("size True", {"output_size": True}, TypeError, "output_size", "bool"),
+    ("size 2**62", {"output_size": (BIG, 1)}, ValueError, "large"),
+]
+INDICES = [("return_indices 1", {"return_indices": 1}, TypeError, "return_indices", "int")]
+PLACES = np.arange(16).reshape(1, 4, 2, 2)
+UNPOOL = [
+    ("input a list", {"input": [[1.0]]}, TypeError, "input", "list"),
+    ("indices a list", {"indices": [0]}, TypeError, "indices", "list"),
+    ("indices int32", {"indices": PLACES.astype(np.int32)}, TypeError, "indices", "int32"),
+    ("indices float", {"indices": PLACES.astype(float)}, TypeError, "indices", "float64"),
+    ("an index beyond", {"indices": PLACES + 1}, ValueError, "indices", "16", "15"),
+    ("an index -1", {"indices": PLACES - 1}, ValueError, "indices", "-1", "15"),
+    ("kernel 0", {"kernel_size": 0}, ValueError, "kernel_size", "0"),
+    ("stride 1.5", {"stride": 1.5}, TypeError, "stride", "1.5"),
+    ("padding -1", {"padding": -1}, ValueError, "padding", "-1"),
+    ("padding 9", {"padding": 9}, ValueError, "size", "padding"),
+    ("kernel 2**62", {"kernel_size": BIG}, ValueError, "size|large"),
+    ("output_size 4", {"output_size": 4}, TypeError, "output_size", "int"),
+    ("output_size of 5", {"output_size": (1, 1, 1, 4, 4)}, ValueError, "output_size", "5"),
+]
+UNPOOL2D = [
+    *UNPOOL,
+    ("input of rank 2", {"input": ones(6, 6)}, ValueError, "input", "2 dim"),
+    ("other indices", {"indices": PLACES[..., :1]}, ValueError, "indices", r"\(1, 4, 2, 1\)"),
+    ("output_size (6, 4)", {"output_size": (6, 4)}, ValueError, "output_size", "stride"),
+]
+SPOTS = np.arange(16).reshape(1, 4, 4)
+UNPOOL1D = [
+    *(case for case in UNPOOL if "indices" not in case[1]),
+    ("indices a list", {"indices": [0]}, TypeError, "indices", "list"),
+    ("an index beyond", {"indices": SPOTS + 1}, ValueError, "indices", "8", "7"),
+    ("an index -1", {"indices": SPOTS % 8 - 1}, ValueError, "indices", "-1", "7"),
+    ("input of rank 4", {"input": X}, ValueError, "input", "4 dim"),
+    ("output_size (6,)", {"output_size": (6,)}, ValueError, "output_size", "stride"),
+]
+
 GOOD = {
     "conv2d": {"input": X, "weight": W},
     "convolve2d": {"input": X, "weight": W},
@@ -368,6 +445,16 @@ GOOD = {
     "conv_transpose1d": {"input": LINE, "weight": ones(4, 8, 3)},
     "max_pool2d": {"input": X, "kernel_size": 3},
     "avg_pool2d": {"input": X, "kernel_size": 3},
+    "max_pool1d": {"input": LINE, "kernel_size": 3},
+    "avg_pool1d": {"input": LINE, "kernel_size": 3},
+    "lp_pool1d": {"input": LINE, "norm_type": 2, "kernel_size": 3},
+    "lp_pool2d": {"input": X, "norm_type": 2, "kernel_size": 3},
+    "adaptive_avg_pool1d": {"input": LINE, "output_size": 4},
+    "adaptive_max_pool1d": {"input": LINE, "output_size": 4},
+    "adaptive_avg_pool2d": {"input": X, "output_size": (4, 3)},
+    "adaptive_max_pool2d": {"input": X, "output_size": (4, 3)},
+    "max_unpool2d": {"input": ones(1, 4, 2, 2), "indices": PLACES, "kernel_size": 2},
+    "max_unpool1d": {"input": ones(1, 4, 4), "indices": SPOTS % 8, "kernel_size": 2},
     "global_avg_pool2d": {"input": X},
     "global_max_pool2d": {"input": X},
     "linear": {"input": ones(3, 4), "weight": ones(5, 4)},
@@ -415,6 +502,16 @@ BAD = {
     "log_softmax": SOFTMAX,
     "batch_norm": BATCH_NORM,
     "local_response_norm": LRN,
+    "max_pool1d": PADDED_POOL1D + INDICES,
+    "avg_pool1d": PADDED_POOL1D,
+    "lp_pool1d": POOL1D + NORMS,
+    "lp_pool2d": [case for case in POOL if "padding" not in case[1]] + NORMS,
+    "adaptive_avg_pool1d": ADAPTIVE1D,
+    "adaptive_max_pool1d": ADAPTIVE1D + INDICES,
+    "adaptive_avg_pool2d": ADAPTIVE2D,
+    "adaptive_max_pool2d": ADAPTIVE2D + INDICES,
+    "max_unpool2d": UNPOOL2D,
+    "max_unpool1d": UNPOOL1D,
 }
 for _op, _good in GOOD.items():
     for _name, _dtype in BAD_DTYPES.items():

@@ -35,6 +35,16 @@ CALLS = {
     "conv_transpose1d": ((LINE, integers(4, 3, 5)), {"bias": integers(3), "stride": (3,)}),
     "max_pool2d": ((X, 3), {"stride": 2, "padding": 1, "return_indices": True}),
     "avg_pool2d": ((X, 3), {"stride": 2, "padding": 1, "ceil_mode": True}),
+    "max_pool1d": ((LINE, 3), {"stride": 2, "padding": 1, "return_indices": True}),
+    "avg_pool1d": ((LINE, 3), {"stride": 2, "padding": 1, "ceil_mode": True}),
+    "lp_pool1d": ((LINE, 2, 3), {"stride": 1}),
+    "lp_pool2d": ((X, 2, (2, 3)), {"ceil_mode": True}),
+    "adaptive_avg_pool1d": ((LINE, 4), {}),
+    "adaptive_max_pool1d": ((LINE, 4), {"return_indices": True}),
+    "adaptive_avg_pool2d": ((X, (2, 3)), {}),
+    "adaptive_max_pool2d": ((X, (4, None)), {"return_indices": True}),
+    "max_unpool2d": ((X, np.arange(72 * 8).reshape(X.shape) % 288, 2), {}),
+    "max_unpool1d": ((LINE, np.arange(88).reshape(LINE.shape) % 22, 2), {}),
     "global_avg_pool2d": ((X,), {}),
     "global_max_pool2d": ((X,), {}),
     "linear": ((integers(2, 3, 5), integers(4, 5), integers(4)), {"activation": "relu6"}),
@@ -58,7 +68,10 @@ CALLS = {
 
 
 def cast(arguments, dtype):
-    return [a.astype(dtype) if isinstance(a, np.ndarray) else a for a in arguments]
+    return [
+        a.astype(dtype) if isinstance(a, np.ndarray) and a.dtype != np.int64 else a
+        for a in arguments
+    ]
 
 
 def first(result):
@@ -110,7 +123,7 @@ def test_explain_measures():
         explanation.ms = 0
     with pytest.raises(ValueError, match="empty"):
         fastconv.explain("relu", X[:0], measure=True)
-    with pytest.raises(ValueError, match="expected one of avg_pool2d"):
+    with pytest.raises(ValueError, match="expected one of adaptive_avg_pool1d"):
         fastconv.explain("conv3d", X)
     with pytest.raises(TypeError, match=r"^relu: "):
         fastconv.explain("relu")

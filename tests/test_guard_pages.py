@@ -137,6 +137,73 @@ def test_pools():
     assert last_line(children.run(code, timeout=120)) == "end"
 
 
+def test_pool_variants():
+    code = f"""{PRELUDE}
+    from test_pool_variants import OUTPUTS, SHAPES
+    def one(op, memory, at_end, *arguments, **options):
+        expected = getattr(reference, op)(*arguments, **options)
+        out = memory.empty(expected.shape, arguments[0].dtype, at_end=at_end)
+        print(op, arguments[0].shape, arguments[1:], options, f"{{at_end=}}", flush=True)
+        assert getattr(F, op)(*arguments, **options, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
+    for shape in SHAPES:
+        for dtype, at_end in runs():
+            memory = Guarded()
+            x = memory.copy(abs(sweeps.integers(shape, shape, dtype=dtype)), at_end=at_end)
+            for output in OUTPUTS:
+                one("adaptive_avg_pool2d", memory, at_end, x, output)
+                one("adaptive_max_pool2d", memory, at_end, x, output)
+                F.adaptive_max_pool2d(x, output, return_indices=True)
+            kernel = (min(2, shape[-2]), min(3, shape[-1]))
+            for norm in (1, 2, 3):
+                one("lp_pool2d", memory, at_end, x, norm, kernel, 1, True)
+            pooled, places = F.max_pool2d(x, kernel, return_indices=True)
+            operands = (memory.copy(a, at_end=at_end) for a in (pooled, places))
+            one("max_unpool2d", memory, at_end, *operands, kernel, None, 0, shape[-2:])
+            row = x[:, :, 0]
+            one("max_pool1d", memory, at_end, row, kernel[1], 1)
+            one("avg_pool1d", memory, at_end, row, kernel[1], 2, 0, True)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
+def test_elementwise_and_normalization():
+    code = f"""{PRELUDE}
+    from test_activations import CALLS, called
+    from test_normalization import LRN_SHAPES, SHAPES, statistics
+    def one(op, memory, at_end, *arguments, **options):
+        expected = getattr(reference, op)(*arguments, **options)
+        out = memory.empty(expected.shape, arguments[0].dtype, at_end=at_end)
+        print(op, arguments[0].shape, options, f"{{at_end=}}", flush=True)
+        assert getattr(F, op)(*arguments, **options, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+    for size in (*range(1, 70), 127, 128, 129):
+        for dtype, at_end in runs():
+            memory = Guarded()
+            x = memory.copy(sweeps.integers(size, size, dtype=dtype), at_end=at_end)
+            for name in CALLS:
+                op, options = called(name)
+                one(op, memory, at_end, x, **options)
+            one("log_softmax", memory, at_end, x, 0)
+            one("log_softmax", memory, at_end, x.reshape(1, 1, size), 1)
+            one("prelu", memory, at_end, x, memory.copy(x[:1], at_end=at_end))
+    for shape in SHAPES + LRN_SHAPES:
+        for dtype, at_end in runs():
+            memory = Guarded()
+            x = memory.copy(sweeps.integers(shape, shape, dtype=dtype), at_end=at_end)
+            numbers = [memory.copy(a, at_end=at_end) for a in statistics(shape[1], dtype)]
+            one("batch_norm", memory, at_end, x, *numbers)
+            one("batch_norm", memory, at_end, x, *numbers[:2], activation="relu")
+            one("prelu", memory, at_end, x, numbers[0])
+            if len(shape) > 2:
+                for beta in (0.75, 0.6):
+                    one("local_response_norm", memory, at_end, x, 5, beta=beta)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
 def test_linear_softmax_relu():
     code = f"""{PRELUDE}
     for rows, features, outputs in itertools.product(

@@ -46,6 +46,7 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_PHASES: return "phases";
     case FC_ALGO_CHANNELWISE: return "channelwise";
     case FC_ALGO_LRN: return "lrn";
+    case FC_ALGO_UNPOOL: return "unpool";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

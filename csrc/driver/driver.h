@@ -75,6 +75,13 @@ typedef struct fc_pool_driver {
 
 extern const fc_pool_driver fc_pool_global, fc_pool_indices, fc_pool_windows;
 
+typedef struct fc_unpool_problem {
+    fc_unpool_desc desc;
+} fc_unpool_problem;
+
+bool fc_unpool_valid(const fc_unpool_problem *problem, const fc_args *args);
+void fc_unpool_execute(const fc_unpool_problem *problem, const fc_args *args, int threads);
+
 typedef struct fc_linear_problem {
     fc_linear_desc desc;
     const fc_kernels *kernels;

@@ -75,6 +75,8 @@ static void run_task(void *context, int64_t task, int worker) {
 
 static const char *refuse(const fc_pool2d_desc *d, int64_t oh, int64_t ow) {
     if (d->with_indices) return "positions of the maxima are asked for";
+    if (d->kind == FC_POOL_LP) return "norms are made by rows and columns";
+    if (d->adaptive) return "there are several windows";
     if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right || d->dilation_h != 1 ||
         d->dilation_w != 1 || d->kh != d->ih || d->kw != d->iw || oh != 1 || ow != 1)
         return "the window is not exactly the whole plane";

@@ -40,11 +40,9 @@ static inline __attribute__((always_inline)) void pool_line(const fc_pool_proble
                                                             const fc_dtype dtype) {
     const fc_pool2d_desc *d = &p->desc;
     const int64_t row = d->src_stride[2];
-    int64_t y0, y1, top = y * d->stride_h - d->pad_top;
-    fc_taps_inside(top, d->kh, d->dilation_h, d->ih, &y0, &y1);
+    int64_t y0, y1, top = fc_window_rows(d, p->oh, y, &y0, &y1);
     for (int64_t x = 0; x < p->ow; x++) {
-        int64_t x0, x1, left = x * d->stride_w - d->pad_left;
-        fc_taps_inside(left, d->kw, d->dilation_w, d->iw, &x0, &x1);
+        int64_t x0, x1, left = fc_window_cols(d, p->ow, x, &x0, &x1);
         int64_t best_y = -1, best_x = 0;
         double best = 0;
         for (int64_t a = y0; a < y1; a++) {

@@ -18,4 +18,27 @@ static inline void fc_taps_inside(int64_t start, int64_t taps, int64_t dilation,
         *end = fc_max64(*begin, start < size ? fc_div_up(size - start, dilation) : 0);
 }
 
+/* Where the window of output row y begins, and its taps [*begin, *end) that lie in the image. One of
+ * adaptive pooling reaches from its share's first pixel to its last, whole or in part. */
+static inline int64_t fc_window_rows(const fc_pool2d_desc *d, int64_t oh, int64_t y, int64_t *begin,
+                                     int64_t *end) {
+    const int64_t start = d->adaptive ? y * d->ih / oh : y * d->stride_h - d->pad_top;
+    if (d->adaptive)
+        *begin = 0, *end = fc_div_up((y + 1) * d->ih, oh) - start;
+    else
+        fc_taps_inside(start, d->kh, d->dilation_h, d->ih, begin, end);
+    return start;
+}
+
+/* The same of output column x. */
+static inline int64_t fc_window_cols(const fc_pool2d_desc *d, int64_t ow, int64_t x, int64_t *begin,
+                                     int64_t *end) {
+    const int64_t start = d->adaptive ? x * d->iw / ow : x * d->stride_w - d->pad_left;
+    if (d->adaptive)
+        *begin = 0, *end = fc_div_up((x + 1) * d->iw, ow) - start;
+    else
+        fc_taps_inside(start, d->kw, d->dilation_w, d->iw, begin, end);
+    return start;
+}
+
 #endif

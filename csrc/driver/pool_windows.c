@@ -1,4 +1,4 @@
-/* pool_windows.c: sliding windows, maximum or average: rows first, then columns.
+/* pool_windows.c: sliding windows, maximum, average or norm: rows first, then columns.
  *
  * A strip of output lines is made in two passes over a buffer that stays in the first-level cache:
  *
@@ -9,8 +9,9 @@
  * -Inf or 0, which is written once a call. Small planes share a strip, several to a pass, so that
  * vectors are not loaded while the stores that they straddle are still in flight.
  *
- * Windows far wider than the image would need borders to match. There each output column takes
- * only the taps that meet the image and is made by a call of its own. */
+ * Windows far wider than the image would need borders to match, and those of adaptive pooling come in
+ * two widths. There each output column takes only the taps that meet the image and is made by a call
+ * of its own. */
 #include <math.h>
 
 #include "../base/cpu.h"
@@ -30,7 +31,7 @@ typedef struct pool_job {
     unsigned char *ready;         /* by worker: borders are in place */
     size_t line_bytes, line_divisor_bytes, pixel_divisor_bytes, ready_bytes, buffer_bytes;
     int threads;
-    bool wide;                    /* windows far wider than the image */
+    bool wide;                    /* columns one by one */
     bool reciprocal;              /* every divisor is a power of two */
     int64_t cols;                 /* columns of the image that any window meets */
     int64_t lead, pitch;          /* elements: before column 0, of a buffer line */
@@ -47,7 +48,7 @@ static pool_job cut(const fc_pool_problem *p, int threads) {
     const int64_t line = FC_CACHE_LINE / bytes, vlen = p->kernels->vlen;
     const int64_t planes = d->n * d->c, whole = fc_round_up(p->ow, vlen);
     const int64_t window = fc_taps_span(d->kw, d->dilation_w);
-    pool_job job = {.problem = p, .wide = window > 2 * d->iw + 64};
+    pool_job job = {.problem = p, .wide = d->adaptive || window > 2 * d->iw + 64};
 
     if (job.wide) {
         job.cols = d->iw;
@@ -87,7 +88,7 @@ static pool_job cut(const fc_pool_problem *p, int threads) {
         job.chunk = fc_min64(job.units, fc_round_up(job.chunk, job.planes));
     }
 
-    const bool average = d->kind == FC_POOL_AVG;
+    const bool average = d->kind != FC_POOL_MAX;
     job.line_bytes = (size_t)fc_round_up(p->oh * (int64_t)sizeof(fc_pool_line), FC_CACHE_LINE);
     job.line_divisor_bytes = average ? (size_t)fc_round_up(p->oh * bytes, FC_CACHE_LINE) : 0;
     job.pixel_divisor_bytes = average ? (size_t)fc_round_up(whole * bytes, FC_CACHE_LINE) : 0;
@@ -113,6 +114,18 @@ static int64_t counted(const fc_pool2d_desc *d, int64_t start, int64_t taps, int
     return fc_min64(start + taps, size) - fc_max64(start, 0);
 }
 
+static int64_t counted_rows(const fc_pool_problem *p, int64_t y) {
+    const fc_pool2d_desc *d = &p->desc;
+    int64_t begin, end, start = fc_window_rows(d, p->oh, y, &begin, &end);
+    return d->adaptive ? end : counted(d, start, d->kh, d->ih, d->pad_bottom);
+}
+
+static int64_t counted_cols(const fc_pool_problem *p, int64_t x) {
+    const fc_pool2d_desc *d = &p->desc;
+    int64_t begin, end, start = fc_window_cols(d, p->ow, x, &begin, &end);
+    return d->adaptive ? end : counted(d, start, d->kw, d->iw, d->pad_right);
+}
+
 /* The divisor of an average is a product, of its row's number and its column's. With a power of
  * two dividing and multiplying by the reciprocal are the same, to the bit. */
 static void fill_divisors(pool_job *job) {
@@ -123,14 +136,14 @@ static void fill_divisors(pool_job *job) {
         bool all = true;
         for (int64_t y = 0; y < p->oh; y++) {
             int64_t v = d->divisor_override;
-            if (!v) v = counted(d, y * d->stride_h - d->pad_top, d->kh, d->ih, d->pad_bottom);
+            if (!v) v = counted_rows(p, y);
             all = all && power_of_two(v);
             set_real(p, job->line_divisor, y, job->reciprocal ? 1 / (double)v : (double)v);
         }
         for (int64_t x = 0; x < whole; x++) {
             int64_t v = 1;
             if (!d->divisor_override && x < p->ow)
-                v = counted(d, x * d->stride_w - d->pad_left, d->kw, d->iw, d->pad_right);
+                v = counted_cols(p, x);
             all = all && power_of_two(v);
             set_real(p, job->pixel_divisor, x, job->reciprocal ? 1 / (double)v : (double)v);
         }
@@ -143,8 +156,7 @@ static void fill_lines(pool_job *job) {
     const fc_pool_problem *p = job->problem;
     const fc_pool2d_desc *d = &p->desc;
     for (int64_t y = 0; y < p->oh; y++) {
-        int64_t begin, end, start = y * d->stride_h - d->pad_top;
-        fc_taps_inside(start, d->kh, d->dilation_h, d->ih, &begin, &end);
+        int64_t begin, end, start = fc_window_rows(d, p->oh, y, &begin, &end);
         job->line[y].rows = end - begin;
         job->line[y].first = end > begin ? (start + begin * d->dilation_h) * d->src_stride[2] : 0;
     }
@@ -155,8 +167,7 @@ static void pool_wide(const fc_pool_problem *p, const fc_pool_columns_args *all)
     const fc_pool2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes((fc_dtype)d->dtype);
     for (int64_t x = 0; x < p->ow; x++) {
-        int64_t begin, end, start = x * d->stride_w - d->pad_left;
-        fc_taps_inside(start, d->kw, d->dilation_w, d->iw, &begin, &end);
+        int64_t begin, end, start = fc_window_cols(d, p->ow, x, &begin, &end);
         fc_pool_columns_args one = *all;
         one.dst = (char *)all->dst + x * bytes;
         one.pixels = 1;
@@ -168,7 +179,7 @@ static void pool_wide(const fc_pool_problem *p, const fc_pool_columns_args *all)
         }
         one.src = (const char *)all->src + (start + begin * d->dilation_w) * bytes;
         one.taps = end - begin;
-        if (d->kind == FC_POOL_AVG)
+        if (d->kind != FC_POOL_MAX)
             one.pixel_divisor = (const char *)all->pixel_divisor + x * bytes;
         p->kernels->pool_columns(&one);
     }
@@ -205,6 +216,7 @@ static void run_task(void *context, int64_t task, int worker) {
             .row_stride = d->dilation_h * d->src_stride[2],
             .dst_line = job->pitch,
             .kind = d->kind,
+            .norm = d->norm,
         };
         p->kernels->pool_rows(&rows);
         const fc_pool_columns_args columns = {
@@ -222,6 +234,8 @@ static void run_task(void *context, int64_t task, int worker) {
             .tap_step = d->dilation_w,
             .reciprocal = job->reciprocal,
             .kind = d->kind,
+            .norm = d->norm,
+            .window = (double)(d->kh * d->kw),
         };
         if (job->wide)
             pool_wide(p, &columns);
@@ -254,7 +268,7 @@ static void execute(const fc_pool_problem *p, const fc_args *args, void *scratch
     job.buffers = at + job.ready_bytes;
     for (int i = 0; i < job.threads; i++) job.ready[i] = 0;
     fill_lines(&job);
-    if (p->desc.kind == FC_POOL_AVG) fill_divisors(&job);
+    if (p->desc.kind != FC_POOL_MAX) fill_divisors(&job);
     fc_parallel_tasks(job.threads, (fc_dtype)p->desc.dtype, fc_div_up(job.units, job.chunk),
                       run_task, &job);
 }

@@ -65,7 +65,8 @@ typedef enum fc_op {
     FC_OP_SOFTMAX = 5,
     FC_OP_CONV_TRANSPOSE2D = 6,
     FC_OP_CHANNELWISE = 7,
-    FC_OP_LRN = 8
+    FC_OP_LRN = 8,
+    FC_OP_UNPOOL = 9
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -83,7 +84,8 @@ typedef enum fc_algorithm {
     FC_ALGO_PHASES = 11, /* transposed convolution, a convolution for each phase of the stride */
     FC_ALGO_CHANNELWISE = 12,
     FC_ALGO_LRN = 13,
-    FC_ALGO_COUNT = 14
+    FC_ALGO_UNPOOL = 14,
+    FC_ALGO_COUNT = 15
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -210,19 +212,34 @@ typedef struct fc_conv_transpose2d_desc {
     int64_t weight_stride[5]; /* group, ic and oc of the group, kh, kw; any sign */
 } fc_conv_transpose2d_desc;
 
-typedef enum fc_pool_kind { FC_POOL_MAX = 1, FC_POOL_AVG = 2 } fc_pool_kind;
+typedef enum fc_pool_kind {
+    FC_POOL_MAX = 1,
+    FC_POOL_AVG = 2,
+    FC_POOL_LP = 3 /* (kh*kw times the average of src^norm)^(1/norm) */
+} fc_pool_kind;
 
 typedef struct fc_pool2d_desc {
     uint32_t struct_size;
     int32_t dtype, direction, src_layout, dst_layout, kind;
     int32_t ceil_mode, count_include_pad, with_indices;
-    int32_t reserved;
+    int32_t adaptive; /* oh x ow windows that cover the image: window y are the rows from y*ih/oh
+                         (rounded down) to (y+1)*ih/oh (up). Then kh to dilation_w are ignored */
     int64_t n, c, ih, iw, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w;
     int64_t divisor_override; /* 0: none */
+    int64_t oh, ow;           /* of the result when adaptive, else 0 */
+    double norm;              /* of Lp pooling, not 0; else 0 */
     int64_t src_stride[4];    /* n, c, h, w; w must be 1 */
 } fc_pool2d_desc;             /* dst and indices are dense NCHW */
+
+/* The way back from maxima to where they were: dst is 0 but for dst[plane][indices[i]] = src[i]; of
+ * equal indices in a plane the last one counts. Indices outside [0, dst_plane) are invalid. */
+typedef struct fc_unpool_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    int64_t planes, src_plane, dst_plane; /* all dense, elements of a plane */
+} fc_unpool_desc;
 
 typedef struct fc_linear_desc {
     uint32_t struct_size;
@@ -277,6 +294,7 @@ typedef struct fc_plan fc_plan;
 fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan);
 fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan);
 fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
+fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan);
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
 fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan);
@@ -319,7 +337,7 @@ typedef struct fc_args {
     const void *variance;
     const void *residual; /* dense, shape of dst, when the descriptor has one */
     void *dst;
-    int64_t *indices;     /* pooling with_indices */
+    int64_t *indices;     /* written by pooling with_indices, read by unpooling */
 } fc_args;
 
 fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads);

@@ -89,6 +89,8 @@ fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads) {
     if (!args->src || !args->dst ||
         (plan->operation->args_complete && !plan->operation->args_complete(plan, args)))
         return FC_ERR_INVALID_ARGUMENT;
+    if (plan->operation->args_valid && !plan->operation->args_valid(plan, args))
+        return FC_ERR_INVALID_ARGUMENT;
 
     threads = fc_plan_threads(plan, threads);
     const size_t bytes = scratch_bytes(plan, threads, args->packed != NULL);

@@ -15,13 +15,14 @@ typedef struct fc_operation {
     void (*pack)(const fc_plan *plan, const void *weights, void *packed, int threads);
     size_t (*scratch_bytes)(const fc_plan *plan, int threads, bool packed);
     bool (*args_complete)(const fc_plan *plan, const fc_args *args);
+    bool (*args_valid)(const fc_plan *plan, const fc_args *args); /* looks at what they point to */
     void (*execute)(const fc_plan *plan, const fc_args *args, void *scratch, int threads);
     void (*destroy)(fc_plan *plan); /* what it owns besides itself */
 } fc_operation;
 
 extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc_operation_pool2d,
     fc_operation_linear, fc_operation_unary, fc_operation_channelwise, fc_operation_lrn,
-    fc_operation_softmax;
+    fc_operation_softmax, fc_operation_unpool;
 
 /* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
 typedef struct fc_phase {
@@ -53,6 +54,7 @@ struct fc_plan {
         fc_conv_problem conv;
         fc_transpose_problem transpose;
         fc_pool_problem pool;
+        fc_unpool_problem unpool;
         fc_linear_problem linear;
         fc_unary_problem unary;
         fc_channelwise_problem channelwise;

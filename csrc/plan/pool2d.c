@@ -3,17 +3,39 @@
 
 #include "registry.h"
 
+/* The windows of adaptive pooling as ordinary ones, where they are: all of one size, side by side. */
+static fc_pool2d_desc regular(const fc_pool2d_desc *given) {
+    fc_pool2d_desc d = *given;
+    if (!d.adaptive) return d;
+    d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
+    d.dilation_h = d.dilation_w = 1;
+    d.ceil_mode = 0;
+    d.adaptive = d.ih % d.oh != 0 || d.iw % d.ow != 0;
+    /* the largest window, where they differ */
+    d.kh = d.adaptive ? fc_min64(d.ih, d.ih / d.oh + 2) : d.ih / d.oh;
+    d.kw = d.adaptive ? fc_min64(d.iw, d.iw / d.ow + 2) : d.iw / d.ow;
+    d.stride_h = fc_max64(1, d.ih / d.oh);
+    d.stride_w = fc_max64(1, d.iw / d.ow);
+    return d;
+}
+
+static fc_status check_adaptive(const fc_pool2d_desc *d) {
+    if (d->kind == FC_POOL_LP || d->oh < 1 || d->ow < 1) return FC_ERR_INVALID_ARGUMENT;
+    if (d->n < 0 || d->c < 1 || d->ih < 1 || d->iw < 1) return FC_ERR_INVALID_SHAPE;
+    const int64_t rows[] = {d->ih, d->oh}, cols[] = {d->iw, d->ow};
+    return fc_product_fits(rows, 2) && fc_product_fits(cols, 2) ? FC_OK : FC_ERR_OVERFLOW;
+}
+
 static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
-    if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
-    if (!fc_dtype_known(d->dtype) || (d->kind != FC_POOL_MAX && d->kind != FC_POOL_AVG) ||
-        d->reserved != 0 || (d->with_indices && d->kind != FC_POOL_MAX))
+    if (!fc_dtype_known(d->dtype) || d->kind < FC_POOL_MAX || d->kind > FC_POOL_LP ||
+        (d->with_indices && d->kind != FC_POOL_MAX) || (d->norm != 0) != (d->kind == FC_POOL_LP))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
         d->kh < 1 || d->kw < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 ||
         d->pad_right < 0)
         return FC_ERR_INVALID_ARGUMENT;
     /* an average has no meaning for positions between the taps */
-    if (d->kind == FC_POOL_AVG && (d->dilation_h != 1 || d->dilation_w != 1))
+    if (d->kind != FC_POOL_MAX && (d->dilation_h != 1 || d->dilation_w != 1))
         return FC_ERR_UNSUPPORTED;
     if (d->direction != FC_FORWARD || d->src_layout != FC_LAYOUT_STRIDED ||
         d->dst_layout != FC_LAYOUT_STRIDED || d->src_stride[3] != 1)
@@ -23,11 +45,17 @@ static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
     if (d->pad_top > d->kh / 2 || d->pad_bottom > d->kh / 2 || d->pad_left > d->kw / 2 ||
         d->pad_right > d->kw / 2)
         return FC_ERR_INVALID_ARGUMENT;
-    fc_status status = fc_window_count(d->ih, d->kh, d->pad_top, d->pad_bottom, d->stride_h,
-                                    d->dilation_h, d->ceil_mode, oh);
-    if (status == FC_OK)
-        status = fc_window_count(d->iw, d->kw, d->pad_left, d->pad_right, d->stride_w, d->dilation_w,
-                              d->ceil_mode, ow);
+    fc_status status = FC_OK;
+    if (d->adaptive) {
+        *oh = d->oh;
+        *ow = d->ow;
+    } else {
+        status = fc_window_count(d->ih, d->kh, d->pad_top, d->pad_bottom, d->stride_h,
+                                 d->dilation_h, d->ceil_mode, oh);
+        if (status == FC_OK)
+            status = fc_window_count(d->iw, d->kw, d->pad_left, d->pad_right, d->stride_w,
+                                     d->dilation_w, d->ceil_mode, ow);
+    }
     if (status != FC_OK) return status;
     const int64_t src[] = {d->n, d->c, d->ih, d->iw};
     const int64_t window[] = {d->kh, d->kw, d->dilation_h, d->dilation_w};
@@ -59,11 +87,18 @@ const fc_operation fc_operation_pool2d = {
     .execute = execute,
 };
 
-fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **out) {
-    if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;
+fc_status fc_pool2d_create(const fc_pool2d_desc *given, fc_plan **out) {
+    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
     *out = NULL;
+    if (given->struct_size != sizeof *given) return FC_ERR_VERSION;
+    if (given->adaptive < 0 || given->adaptive > 1 ||
+        (!given->adaptive && (given->oh || given->ow)))
+        return FC_ERR_INVALID_ARGUMENT;
     int64_t oh, ow;
-    fc_status status = check(desc, &oh, &ow);
+    fc_status status = given->adaptive ? check_adaptive(given) : FC_OK;
+    if (status != FC_OK) return status;
+    const fc_pool2d_desc windows = regular(given), *desc = &windows;
+    status = check(desc, &oh, &ow);
     if (status != FC_OK) return status;
     fc_plan *plan = fc_plan_new(&fc_operation_pool2d, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;

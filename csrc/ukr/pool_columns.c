@@ -41,10 +41,12 @@ FC_INLINE void pool_lines(const fc_pool_columns_args *a, ptrdiff_t taps, ptrdiff
             const real *limit = dense ? end : dst + pixels;
             for (ptrdiff_t x = 0; x < pixels; x += VLEN) {
                 vec v = pool_across(src + x * step, taps, tap_step, step, kind);
-                if (kind == FC_POOL_AVG) {
+                if (kind != FC_POOL_MAX) {
                     vec d = vec_mul(vec_set1(line_divisor[l]), vec_load(pixel_divisor + x));
                     v = a->reciprocal ? vec_mul(v, d) : vec_div(v, d);
                 }
+                if (kind == FC_POOL_LP)
+                    v = pool_root(vec_mul(v, vec_set1((real)a->window)), a->norm);
                 if (limit - (dst + x) >= VLEN)
                     vec_store(dst + x, v);
                 else
@@ -74,9 +76,14 @@ FC_INLINE void pool_pixels(const fc_pool_columns_args *a, const int kind) {
                 real v = *from;
                 for (ptrdiff_t t = 1; t < a->taps; t++)
                     v = pool_step_one(v, from[t * a->tap_step], kind);
-                if (kind == FC_POOL_AVG) {
+                if (kind != FC_POOL_MAX) {
                     real d = line_divisor[l] * pixel_divisor[x];
                     v = a->reciprocal ? v * d : v / d;
+                }
+                if (kind == FC_POOL_LP) {
+                    real lane[VLEN];
+                    vec_store(lane, pool_root(vec_set1(v * (real)a->window), a->norm));
+                    v = lane[0];
                 }
                 dst[x] = v;
             }
@@ -96,6 +103,8 @@ void FC_NAME(pool_columns)(const fc_pool_columns_args *a) {
     assert(a->taps >= 1 && a->step >= 1);
     if (a->kind == FC_POOL_MAX)
         pool_kind(a, FC_POOL_MAX);
-    else
+    else if (a->kind == FC_POOL_AVG)
         pool_kind(a, FC_POOL_AVG);
+    else
+        pool_kind(a, FC_POOL_LP);
 }

@@ -19,6 +19,22 @@ FC_INLINE real pool_step_one(real sofar, real x, const int kind) {
     return x > sofar || x != x ? x : sofar;
 }
 
+/* x^norm. Squares, the usual ones, by multiplication; others lane by lane in libm. */
+FC_INLINE vec pool_power(vec x, double norm) {
+    if (norm == 1) return x;
+    if (norm == 2) return vec_mul(x, x);
+    real lane[VLEN];
+    vec_store(lane, x);
+    for (int i = 0; i < VLEN; i++)
+        lane[i] = FC_REAL_IS_F64 ? (real)pow(lane[i], norm)
+                                 : (real)powf((float)lane[i], (float)norm);
+    return vec_load(lane);
+}
+
+FC_INLINE vec pool_root(vec x, double norm) {
+    return norm == 2 ? vec_sqrt(x) : pool_power(x, 1 / norm);
+}
+
 /* What a window without a single element gives. */
 FC_INLINE real pool_nothing(const int kind) { return kind == FC_POOL_MAX ? -(real)INFINITY : 0; }
 

@@ -122,7 +122,7 @@ typedef struct fc_split_phases_args {
  *   dst[(p*lines + l)*dst_line + x] =
  *       max (or sum) over r < line[l].rows of src[p*src_plane + line[l].first + r*row_stride + x]
  *   x < pixels, l < lines, p < planes; line[l].rows 0 gives -Inf (or 0)
- * A NaN in a maximum stays; sums run in order of r. */
+ * A NaN in a maximum stays; sums run in order of r. FC_POOL_LP sums src^norm. */
 typedef struct fc_pool_line {
     ptrdiff_t first; /* element at which the line's first row begins */
     ptrdiff_t rows;
@@ -135,13 +135,15 @@ typedef struct fc_pool_rows_args {
     ptrdiff_t planes, lines, pixels;
     ptrdiff_t src_plane, row_stride, dst_line;
     int kind; /* fc_pool_kind */
+    double norm;
 } fc_pool_rows_args;
 
 /* pool_columns: the horizontal half, over bordered lines.
  *   dst[i*dst_line + x] = max (or sum) over t < taps of src[i*src_line + x*step + t*tap_step]
  *   i = p*lines + l, x < pixels, l < lines, p < planes; taps >= 1
  * An average divides the sum by line_divisor[l] * pixel_divisor[x]; with `reciprocal` these arrays
- * hold exact reciprocals and are multiplied with. Sums run in order of t; a NaN in a maximum stays.
+ * hold exact reciprocals and are multiplied with. FC_POOL_LP, whose src is summed powers, takes the
+ * average times `window` to the power of 1/norm. Sums run in order of t; a NaN in a maximum stays.
  * With R = pixels rounded up to a multiple of vlen, R*step + (taps - 1)*tap_step elements of every
  * src line (step <= 2) and R of pixel_divisor are readable. */
 typedef struct fc_pool_columns_args {
@@ -153,6 +155,7 @@ typedef struct fc_pool_columns_args {
     ptrdiff_t taps, step, tap_step;
     int reciprocal;
     int kind;
+    double norm, window;
 } fc_pool_columns_args;
 
 /* reduce_row: each of several contiguous rows to one value.

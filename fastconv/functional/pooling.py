@@ -6,7 +6,7 @@ import numpy as np
 
 from fastconv import ops
 
-from .types import IntOrPair
+from .types import IntOrOne, IntOrPair
 
 
 @overload
@@ -218,3 +218,425 @@ def global_max_pool2d(
     array([[[6.]]])
     """
     return ops.global_max_pool2d(input, out, threads)
+
+
+@overload
+def max_pool1d(
+    input: np.ndarray,
+    kernel_size: IntOrOne,
+    stride: IntOrOne | None = None,
+    padding: IntOrOne = 0,
+    dilation: IntOrOne = 1,
+    ceil_mode: bool = False,
+    return_indices: Literal[False] = False,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray: ...
+@overload
+def max_pool1d(
+    input: np.ndarray,
+    kernel_size: IntOrOne,
+    stride: IntOrOne | None = None,
+    padding: IntOrOne = 0,
+    dilation: IntOrOne = 1,
+    ceil_mode: bool = False,
+    *,
+    return_indices: Literal[True],
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def max_pool1d(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=False,
+    *,
+    out=None,
+    threads=None,
+):
+    """Largest value in each window of a signal, and on request where it is.
+
+    Formula:
+        as ``max_pool2d`` with one axis
+
+    Shapes:
+        input: (N, C, L), where N may be 0, or unbatched (C, L)
+        out, result, indices: (N, C, OL), or unbatched (C, OL)
+
+    Args:
+        kernel_size, stride, padding, dilation: int or (n,); the others as for ``max_pool2d``.
+
+    Raises:
+        as ``max_pool2d``.
+
+    Source:
+        torch.nn.functional.max_pool1d.
+
+    >>> import numpy as np
+    >>> max_pool1d(np.array([[1.0, 5.0, 2.0, 7.0]]), 2, return_indices=True)
+    (array([[5., 7.]]), array([[1, 3]]))
+    """
+    return ops.max_pool1d(
+        input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, out, threads
+    )
+
+
+def avg_pool1d(
+    input: np.ndarray,
+    kernel_size: IntOrOne,
+    stride: IntOrOne | None = None,
+    padding: IntOrOne = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Average of each window of a signal.
+
+    Formula:
+        as ``avg_pool2d`` with one axis
+
+    Shapes:
+        input: (N, C, L), where N may be 0, or unbatched (C, L)
+        out, result: (N, C, OL), or unbatched (C, OL)
+
+    Args:
+        kernel_size, stride, padding: int or (n,); the others as for ``avg_pool2d``.
+
+    Raises:
+        as ``avg_pool2d``.
+
+    Source:
+        torch.nn.functional.avg_pool1d.
+
+    >>> import numpy as np
+    >>> avg_pool1d(np.array([[1.0, 5.0, 2.0, 6.0]]), 2)
+    array([[3., 4.]])
+    """
+    return ops.avg_pool1d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, out, threads
+    )
+
+
+def lp_pool2d(
+    input: np.ndarray,
+    norm_type: float,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    ceil_mode: bool = False,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Norm of each window: its root of the sum of powers.
+
+    Formula:
+        result[n, c, y, x] = (KH * KW * mean over the window of input**p)**(1/p)
+
+        Of a window that ceil_mode lets hang over the end, the mean is over the pixels in the input:
+        as in PyTorch it counts like a whole one. There is no absolute value either: an odd norm of
+        a window whose sum is negative is NaN.
+
+    Shapes:
+        input: (N, C, H, W), where N may be 0, or unbatched (C, H, W)
+        out, result: (N, C, OH, OW), or unbatched (C, OH, OW), as for ``avg_pool2d``
+
+    Args:
+        norm_type: p, a finite number other than 0; 1 is the sum, 2 the Euclidean norm.
+        kernel_size, stride: int or (h, w), at least 1; stride None is kernel_size.
+        ceil_mode: let a last window hang over the end.
+        out, threads: see the module.
+
+    Raises:
+        TypeError: input is no ndarray of a supported dtype; a number is none; ceil_mode is not a
+            bool.
+        ValueError: input has a wrong rank or no channels; a number is out of range; the result
+            would be empty; out is unfit or overlaps input.
+        MemoryError: the result does not fit.
+
+    Source:
+        torch.nn.functional.lp_pool2d.
+
+    >>> import numpy as np
+    >>> lp_pool2d(np.array([[[3.0, 4.0]]]), 2, (1, 2))
+    array([[[5.]]])
+    """
+    return ops.lp_pool2d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)
+
+
+def lp_pool1d(
+    input: np.ndarray,
+    norm_type: float,
+    kernel_size: IntOrOne,
+    stride: IntOrOne | None = None,
+    ceil_mode: bool = False,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Norm of each window of a signal.
+
+    Formula, Args, Raises:
+        as ``lp_pool2d`` with one axis
+
+    Shapes:
+        input: (N, C, L), where N may be 0, or unbatched (C, L)
+        out, result: (N, C, OL), or unbatched (C, OL)
+
+    Source:
+        torch.nn.functional.lp_pool1d.
+
+    >>> import numpy as np
+    >>> lp_pool1d(np.array([[3.0, 4.0]]), 2, 2)
+    array([[5.]])
+    """
+    return ops.lp_pool1d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)
+
+
+def adaptive_avg_pool2d(
+    input: np.ndarray,
+    output_size: int | tuple[int | None, int | None],
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Average of windows that cover the input, for a result of a given size.
+
+    Formula:
+        result[n, c, y, x] = mean of input[n, c, y0:y1, x0:x1]
+        with y0 = y*H // OH, y1 = ceil((y+1)*H / OH), and x0, x1 likewise. Windows overlap where the
+        sizes do not divide.
+
+    Shapes:
+        input: (N, C, H, W), where N may be 0, or unbatched (C, H, W)
+        out, result: (N, C, OH, OW), or unbatched (C, OH, OW)
+
+    Args:
+        output_size: (OH, OW), or an int for both; None is input's own size.
+        out, threads: see the module.
+
+    Raises:
+        TypeError: input is no ndarray of a supported dtype; a size is not an int.
+        ValueError: input has a wrong rank or no channels; a size is below 1; out is unfit or
+            overlaps input.
+        MemoryError: the result does not fit.
+
+    Source:
+        torch.nn.functional.adaptive_avg_pool2d.
+
+    >>> import numpy as np
+    >>> adaptive_avg_pool2d(np.array([[[1.0, 2.0, 6.0]]]), (1, 2))
+    array([[[1.5, 4. ]]])
+    """
+    return ops.adaptive_avg_pool2d(input, output_size, out, threads)
+
+
+def adaptive_avg_pool1d(
+    input: np.ndarray,
+    output_size: IntOrOne,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Average of windows that cover a signal, for a result of a given size.
+
+    Formula, Raises:
+        as ``adaptive_avg_pool2d`` with one axis
+
+    Shapes:
+        input: (N, C, L), where N may be 0, or unbatched (C, L)
+        out, result: (N, C, output_size), or unbatched
+
+    Args:
+        output_size: int or (n,). out, threads: see the module.
+
+    Source:
+        torch.nn.functional.adaptive_avg_pool1d.
+
+    >>> import numpy as np
+    >>> adaptive_avg_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
+    array([[1.5, 4. ]])
+    """
+    return ops.adaptive_avg_pool1d(input, output_size, out, threads)
+
+
+@overload
+def adaptive_max_pool2d(
+    input: np.ndarray,
+    output_size: int | tuple[int | None, int | None],
+    return_indices: Literal[False] = False,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray: ...
+@overload
+def adaptive_max_pool2d(
+    input: np.ndarray,
+    output_size: int | tuple[int | None, int | None],
+    return_indices: Literal[True],
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False, *, out=None, threads=None):
+    """Largest value in windows that cover the input, for a result of a given size.
+
+    Formula:
+        as ``adaptive_avg_pool2d`` with the maximum; indices as for ``max_pool2d``
+
+    Shapes:
+        input: (N, C, H, W), where N may be 0, or unbatched (C, H, W)
+        out, result, indices: (N, C, OH, OW), or unbatched (C, OH, OW)
+
+    Args:
+        output_size: (OH, OW), or an int for both; None is input's own size.
+        return_indices: return (result, indices).
+        out, threads: see the module.
+
+    Raises:
+        as ``adaptive_avg_pool2d``; and TypeError for a return_indices that is not a bool.
+
+    Source:
+        torch.nn.functional.adaptive_max_pool2d.
+
+    >>> import numpy as np
+    >>> adaptive_max_pool2d(np.array([[[1.0, 2.0, 6.0]]]), (1, 2), return_indices=True)
+    (array([[[2., 6.]]]), array([[[1, 2]]]))
+    """
+    return ops.adaptive_max_pool2d(input, output_size, return_indices, out, threads)
+
+
+@overload
+def adaptive_max_pool1d(
+    input: np.ndarray,
+    output_size: IntOrOne,
+    return_indices: Literal[False] = False,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray: ...
+@overload
+def adaptive_max_pool1d(
+    input: np.ndarray,
+    output_size: IntOrOne,
+    return_indices: Literal[True],
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False, *, out=None, threads=None):
+    """Largest value in windows that cover a signal, for a result of a given size.
+
+    Formula, Raises:
+        as ``adaptive_max_pool2d`` with one axis
+
+    Shapes:
+        input: (N, C, L), where N may be 0, or unbatched (C, L)
+        out, result, indices: (N, C, output_size), or unbatched
+
+    Args:
+        output_size: int or (n,). return_indices, out, threads: as for ``adaptive_max_pool2d``.
+
+    Source:
+        torch.nn.functional.adaptive_max_pool1d.
+
+    >>> import numpy as np
+    >>> adaptive_max_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
+    array([[2., 6.]])
+    """
+    return ops.adaptive_max_pool1d(input, output_size, return_indices, out, threads)
+
+
+def max_unpool2d(
+    input: np.ndarray,
+    indices: np.ndarray,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    output_size: tuple[int, ...] | None = None,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Put maxima back to where ``max_pool2d`` found them, among zeros.
+
+    Formula:
+        result[n, c, i // OW, i % OW] = input[n, c, y, x] for i = indices[n, c, y, x], else 0
+        Of several equal indices the last in row-major order counts.
+
+        OH = (H-1)*sh - 2*ph + KH unless output_size is given, and OW likewise
+
+    Shapes:
+        input, indices: (N, C, H, W), where N may be 0, or unbatched (C, H, W)
+        out, result: (N, C, OH, OW), or unbatched (C, OH, OW)
+
+    Args:
+        indices: int64, as max_pool2d returns them.
+        kernel_size, stride, padding: as they were given to max_pool2d.
+        output_size: (OH, OW), or the whole shape: the size before pooling, where that was larger
+            than the one above, or smaller, by less than a stride.
+        out, threads: see the module.
+
+    Raises:
+        TypeError: input is no ndarray of a supported dtype or indices none of int64; a number is
+            not an int; output_size is not a tuple.
+        ValueError: input has a wrong rank or no channels; indices has another shape or points
+            outside of the result; a number is out of range; output_size is impossible; out is
+            unfit or overlaps input or indices.
+        MemoryError: the result does not fit.
+
+    Source:
+        M. Zeiler, R. Fergus, arXiv:1311.2901; torch.nn.functional.max_unpool2d.
+
+    >>> import numpy as np
+    >>> image = np.array([[[1.0, 5.0, 2.0, 7.0]]])
+    >>> pooled, indices = max_pool2d(image, (1, 2), return_indices=True)
+    >>> max_unpool2d(pooled, indices, (1, 2))
+    array([[[0., 5., 0., 7.]]])
+    """
+    return ops.max_unpool2d(input, indices, kernel_size, stride, padding, output_size, out, threads)
+
+
+def max_unpool1d(
+    input: np.ndarray,
+    indices: np.ndarray,
+    kernel_size: IntOrOne,
+    stride: IntOrOne | None = None,
+    padding: IntOrOne = 0,
+    output_size: tuple[int, ...] | None = None,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Put maxima of a signal back to where ``max_pool1d`` found them, among zeros.
+
+    Formula, Raises:
+        as ``max_unpool2d`` with one axis
+
+    Shapes:
+        input, indices: (N, C, L), where N may be 0, or unbatched (C, L)
+        out, result: (N, C, OL), or unbatched (C, OL)
+
+    Args:
+        kernel_size, stride, padding: int or (n,); output_size: (OL,) or the whole shape.
+        out, threads: see the module.
+
+    Source:
+        torch.nn.functional.max_unpool1d.
+
+    >>> import numpy as np
+    >>> max_unpool1d(np.array([[5.0, 7.0]]), np.array([[1, 3]]), 2)
+    array([[0., 5., 0., 7.]])
+    """
+    return ops.max_unpool1d(input, indices, kernel_size, stride, padding, output_size, out, threads)

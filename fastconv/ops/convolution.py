@@ -18,6 +18,8 @@ from fastconv.geometry import (
 )
 from fastconv.runtime import thread_count, threads_in_force
 
+from .rows import one_row, without_row
+
 _ACTIVATIONS = _core.ACTIVATION_CODES
 _ALGORITHMS = _core.ALGORITHM_CODES
 _BORDERS = _core.BORDER_CODES
@@ -140,8 +142,8 @@ def conv1d(
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
         result = _core.conv2d(
-            op, _one_row(input), _one_row(weight), bias, _one_row(residual),
-            _one_row(out), 1, sw, 0, 0, left, right, border, 1, dw, groups, act, forced, threads,
+            op, one_row(input), one_row(weight), bias, one_row(residual),
+            one_row(out), 1, sw, 0, 0, left, right, border, 1, dw, groups, act, forced, threads,
             probe,
         )  # fmt: skip
     except OverflowError:  # a number beyond int64
@@ -151,20 +153,7 @@ def conv1d(
             op, input, weight, bias, residual, out, (sw,), ((left, right),), padding_mode, (dw,),
             groups,
         )  # fmt: skip
-    return _without_row(result, out, probe)
-
-
-def _one_row(array):
-    """A view with an axis of one row before the last. What has a wrong rank then still has one."""
-    if isinstance(array, np.ndarray) and array.ndim:
-        return array[..., np.newaxis, :]
-    return array
-
-
-def _without_row(result, out, probe):
-    if probe is not None:
-        return result
-    return result[..., 0, :] if out is None else out
+    return without_row(result, out, probe)
 
 
 def _border(op, padding_mode):
@@ -253,14 +242,14 @@ def conv_transpose1d(
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     result = _core.conv_transpose2d(
-        op, _one_row(input), _one_row(weight), bias, _one_row(out), 1, stride, 0, 0, left,
+        op, one_row(input), one_row(weight), bias, one_row(out), 1, stride, 0, 0, left,
         right, 0, extra, 1, dilation, groups, act, threads, probe,
     )  # fmt: skip
     if result is None:
         diagnosis.transposed_convolution(
             op, input, weight, bias, out, (stride,), ((left, right),), (extra,), (dilation,), groups
         )
-    return _without_row(result, out, probe)
+    return without_row(result, out, probe)
 
 
 def linear(input, weight, bias, activation, out, threads, probe=None):

@@ -10,7 +10,7 @@ import operator
 import numpy as np
 
 _FLOATS = (np.float16, np.float32, np.float64)
-_INT64_MAX = 2**63 - 1
+INT64_MAX = 2**63 - 1
 
 
 def float_array(op: str, name: str, value: object) -> np.ndarray:
@@ -81,9 +81,9 @@ def integer(op: str, name: str, value: object, minimum: int) -> int:
             f"{op}: {name} must be an int, not {type(value).__name__} {value!r}; "
             f"give a whole number"
         ) from None
-    if not minimum <= number <= _INT64_MAX:
+    if not minimum <= number <= INT64_MAX:
         raise ValueError(
-            f"{op}: {name} is {number}, expected an int from {minimum} to {_INT64_MAX}; "
+            f"{op}: {name} is {number}, expected an int from {minimum} to {INT64_MAX}; "
             f"give a number in that range"
         )
     return number

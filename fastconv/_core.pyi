@@ -11,6 +11,8 @@ PARAMETERISED_CODES: dict[str, int]
 BORDER_CODES: dict[str, int]
 NORM: int
 PRELU: int
+INTERPOLATION_CODES: dict[str, int]
+MAX_PAD_RANK: int
 POOL_MAX: int
 POOL_AVG: int
 POOL_LP: int
@@ -161,6 +163,49 @@ def local_response_norm(
     beta: float,
     k: float,
     out: object,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def pad(
+    input: object,
+    out: object,
+    before: list[int],
+    after: list[int],
+    border: int,
+    value: float,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def unfold(
+    input: object,
+    out: object,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def fold(
+    input: object,
+    out: object,
+    output_size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def interpolate(
+    input: object,
+    out: object,
+    out_h: int,
+    out_w: int,
+    scale_h: float,
+    scale_w: float,
+    mode: int,
+    doubling: bool,
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...

@@ -64,6 +64,13 @@ BORDER_CODES = {
 }
 NORM = FC_CHANNELWISE_NORM
 PRELU = FC_CHANNELWISE_PRELU
+INTERPOLATION_CODES = {
+    "nearest": FC_INTERPOLATE_NEAREST,
+    "nearest-exact": FC_INTERPOLATE_NEAREST_EXACT,
+    "bilinear": FC_INTERPOLATE_BILINEAR,
+    "corners": FC_INTERPOLATE_BILINEAR_CORNERS,
+}
+MAX_PAD_RANK = FC_PAD_RANK
 POOL_MAX = FC_POOL_MAX
 POOL_AVG = FC_POOL_AVG
 POOL_LP = FC_POOL_LP
@@ -96,3 +103,4 @@ include "_core_pooling.pxi"
 include "_core_linear.pxi"
 include "_core_elementwise.pxi"
 include "_core_normalization.pxi"
+include "_core_resampling.pxi"

@@ -63,6 +63,14 @@ cdef class PlanCache:
             status = fc_channelwise_create(<const fc_channelwise_desc *>desc, &plan.handle)
         elif self.code == FC_OP_UNPOOL:
             status = fc_unpool_create(<const fc_unpool_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_PAD:
+            status = fc_pad_create(<const fc_pad_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_UNFOLD:
+            status = fc_unfold_create(<const fc_unfold_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_FOLD:
+            status = fc_fold_create(<const fc_unfold_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_INTERPOLATE:
+            status = fc_interpolate_create(<const fc_interpolate_desc *>desc, &plan.handle)
         elif self.code == FC_OP_LRN:
             status = fc_lrn_create(<const fc_lrn_desc *>desc, &plan.handle)
         else:
@@ -92,7 +100,7 @@ cdef class PlanCache:
         )
 
 
-# At most some 1100 plans in all.
+# At most some 1500 plans in all.
 cdef PlanCache _conv2d_plans = PlanCache(FC_OP_CONV2D, 512)
 cdef PlanCache _conv_transpose2d_plans = PlanCache(FC_OP_CONV_TRANSPOSE2D, 64)
 cdef PlanCache _pool2d_plans = PlanCache(FC_OP_POOL2D, 256)
@@ -102,13 +110,18 @@ cdef PlanCache _softmax_plans = PlanCache(FC_OP_SOFTMAX, 64)
 cdef PlanCache _channelwise_plans = PlanCache(FC_OP_CHANNELWISE, 64)
 cdef PlanCache _lrn_plans = PlanCache(FC_OP_LRN, 16)
 cdef PlanCache _unpool_plans = PlanCache(FC_OP_UNPOOL, 32)
+cdef PlanCache _pad_plans = PlanCache(FC_OP_PAD, 64)
+cdef PlanCache _unfold_plans = PlanCache(FC_OP_UNFOLD, 32)
+cdef PlanCache _fold_plans = PlanCache(FC_OP_FOLD, 32)
+cdef PlanCache _interpolate_plans = PlanCache(FC_OP_INTERPOLATE, 64)
 
 
 def _plan_count():
     """Test hook: the number of plans kept, of all operations."""
     return sum([len((<PlanCache>cache).plans) for cache in (
         _conv2d_plans, _conv_transpose2d_plans, _pool2d_plans, _linear_plans, _unary_plans,
-        _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans)])
+        _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans,
+        _pad_plans, _unfold_plans, _fold_plans, _interpolate_plans)])
 
 
 cdef inline str text(const char *message):

@@ -44,6 +44,10 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_CHANNELWISE
         FC_OP_LRN
         FC_OP_UNPOOL
+        FC_OP_PAD
+        FC_OP_UNFOLD
+        FC_OP_FOLD
+        FC_OP_INTERPOLATE
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -61,6 +65,11 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_CHANNELWISE
         FC_ALGO_LRN
         FC_ALGO_UNPOOL
+        FC_ALGO_PAD
+        FC_ALGO_UNFOLD
+        FC_ALGO_FOLD
+        FC_ALGO_NEAREST
+        FC_ALGO_BILINEAR
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)
@@ -228,6 +237,58 @@ cdef extern from "fastconv.h" nogil:
         int64_t src_plane
         int64_t dst_plane
 
+    cdef enum:
+        FC_PAD_RANK
+
+    ctypedef struct fc_pad_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t border
+        int32_t rank
+        double value
+        int64_t size[8]
+        int64_t before[8]
+        int64_t after[8]
+        int64_t src_stride[8]
+
+    ctypedef struct fc_unfold_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int64_t n
+        int64_t c
+        int64_t ih
+        int64_t iw
+        int64_t kh
+        int64_t kw
+        int64_t pad_h
+        int64_t pad_w
+        int64_t stride_h
+        int64_t stride_w
+        int64_t dilation_h
+        int64_t dilation_w
+        int64_t src_stride[4]
+
+    ctypedef enum fc_interpolation:
+        FC_INTERPOLATE_NEAREST
+        FC_INTERPOLATE_NEAREST_EXACT
+        FC_INTERPOLATE_BILINEAR
+        FC_INTERPOLATE_BILINEAR_CORNERS
+
+    ctypedef struct fc_interpolate_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t mode
+        int32_t doubling
+        int64_t n
+        int64_t c
+        int64_t ih
+        int64_t iw
+        int64_t oh
+        int64_t ow
+        double scale_h
+        double scale_w
+        int64_t src_stride[4]
+
     ctypedef struct fc_linear_desc:
         uint32_t struct_size
         int32_t dtype
@@ -291,6 +352,10 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan)
     fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
     fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan)
+    fc_status fc_pad_create(const fc_pad_desc *desc, fc_plan **plan)
+    fc_status fc_unfold_create(const fc_unfold_desc *desc, fc_plan **plan)
+    fc_status fc_fold_create(const fc_unfold_desc *desc, fc_plan **plan)
+    fc_status fc_interpolate_create(const fc_interpolate_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
     fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan)

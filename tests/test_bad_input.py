@@ -437,6 +437,73 @@ UNPOOL1D = [
     ("output_size (6,)", {"output_size": (6,)}, ValueError, "output_size", "stride"),
 ]
 
+PAD = [
+    ("input a list", {"input": [1.0]}, TypeError, "input", "list"),
+    ("input of rank 0", {"input": ones(), "pad": ()}, ValueError, "input", "0 dim"),
+    ("input of rank 9", {"input": ones(*(1,) * 9)}, ValueError, "input", "9 dim"),
+    ("pad an int", {"pad": 1}, TypeError, "pad", "int"),
+    ("pad of three", {"pad": (1, 1, 1)}, ValueError, "pad", "3"),
+    ("pad of ten", {"pad": (1,) * 10}, ValueError, "pad", "10", "8"),
+    ("pad of 1.5", {"pad": (1.5, 0)}, TypeError, "pad", "1.5"),
+    ("pad that crops all", {"pad": (-4, -3)}, ValueError, "pad", "crop"),
+    ("pad 2**62", {"pad": (BIG, 0)}, ValueError, "large"),
+    ("pad 2**64", {"pad": (2**64, 0)}, ValueError, "pad"),
+    ("mode 'edge'", {"mode": "edge"}, ValueError, "mode", "edge", "replicate"),
+    ("mode None", {"mode": None}, TypeError, "mode", "None"),
+    ("value 'x'", {"value": "x"}, TypeError, "value", "str"),
+    ("value of reflect", {"mode": "reflect", "pad": (1, 1, 1, 1), "value": 1}, ValueError, "value"),
+    ("reflect two of rank 4", {"mode": "reflect", "pad": (1, 1)}, ValueError, "pad", "4 dim"),
+    ("reflect 6 of 6", {"mode": "reflect", "pad": (6, 0, 0, 0)}, ValueError, "pad", "6"),
+    ("circular 7 of 6", {"mode": "circular", "pad": (7, 0, 0, 0)}, ValueError, "pad", "7"),
+    ("replicate -1", {"mode": "replicate", "pad": (-1, 0, 0, 0)}, ValueError, "pad", "-1"),
+]
+WINDOW = [
+    ("input a list", {"input": [1.0]}, TypeError, "input", "list"),
+    ("kernel 0", {"kernel_size": 0}, ValueError, "kernel_size", "0"),
+    ("kernel 2.0", {"kernel_size": 2.0}, TypeError, "kernel_size", "float"),
+    ("kernel larger", {"kernel_size": 7}, ValueError, "kernel_size", "7", "6"),
+    ("stride 0", {"stride": 0}, ValueError, "stride", "0"),
+    ("dilation 0", {"dilation": (1, 0)}, ValueError, "dilation", "0"),
+    ("padding -1", {"padding": -1}, ValueError, "padding", "-1"),
+    ("padding 2**63", {"padding": 2**63}, ValueError, "padding"),
+    ("padding 2**61", {"padding": 2**61}, ValueError, "large|memory|too"),
+]
+UNFOLD = [
+    *WINDOW,
+    ("input of rank 2", {"input": ones(6, 6)}, ValueError, "input", "2 dim"),
+    ("no channels", {"input": ones(1, 0, 6, 6)}, ValueError, "channel"),
+]
+FOLD = [
+    *(case for case in WINDOW if "2**61" not in case[0]),
+    ("input of rank 4", {"input": X}, ValueError, "input", r"\(1, 4, 6, 6\)"),
+    ("rows", {"input": ones(1, 35, 16)}, ValueError, "input", "35", "9"),
+    ("blocks", {"input": ones(1, 36, 15)}, ValueError, "input", "15", "4 times 4"),
+    ("output_size 0", {"output_size": 0}, ValueError, "output_size", "0"),
+    ("output_size 6.0", {"output_size": 6.0}, TypeError, "output_size", "float"),
+]
+INTERPOLATE = [
+    ("input a list", {"input": [1.0]}, TypeError, "input", "list"),
+    ("input of rank 2", {"input": ones(6, 6)}, ValueError, "input", "2 dim"),
+    ("bilinear of rank 3", {"input": ones(1, 4, 6), "mode": "bilinear"}, ValueError, "input"),
+    ("linear of rank 4", {"mode": "linear"}, ValueError, "input", "linear"),
+    ("no channels", {"input": ones(1, 0, 6, 6)}, ValueError, "channel"),
+    ("neither", {"size": None}, ValueError, "size", "scale_factor"),
+    ("both", {"scale_factor": 2}, ValueError, "size", "scale_factor"),
+    ("size 0", {"size": (3, 0)}, ValueError, "size", "0"),
+    ("size 2.0", {"size": 2.0}, TypeError, "size", "float"),
+    ("size of three", {"size": (1, 2, 3)}, ValueError, "size", "3"),
+    ("size 2**62", {"size": BIG}, ValueError, "large"),
+    ("factor 0", {"size": None, "scale_factor": 0}, ValueError, "scale_factor", "0"),
+    ("factor nan", {"size": None, "scale_factor": float("nan")}, ValueError, "scale_factor"),
+    ("factor 0.1", {"size": None, "scale_factor": 0.1}, ValueError, "scale_factor", "at least 1"),
+    ("factor 1e30", {"size": None, "scale_factor": 1e30}, ValueError, "scale_factor"),
+    ("factor True", {"size": None, "scale_factor": True}, TypeError, "scale_factor", "bool"),
+    ("mode 'bicubic'", {"mode": "bicubic"}, ValueError, "mode", "bicubic", "bilinear"),
+    ("mode 1", {"mode": 1}, TypeError, "mode", "int"),
+    ("corners of nearest", {"align_corners": True}, ValueError, "align_corners", "nearest"),
+    ("corners 1", {"mode": "bilinear", "align_corners": 1}, TypeError, "align_corners", "int"),
+]
+
 GOOD = {
     "conv2d": {"input": X, "weight": W},
     "convolve2d": {"input": X, "weight": W},
@@ -445,6 +512,10 @@ GOOD = {
     "conv_transpose1d": {"input": LINE, "weight": ones(4, 8, 3)},
     "max_pool2d": {"input": X, "kernel_size": 3},
     "avg_pool2d": {"input": X, "kernel_size": 3},
+    "pad": {"input": X, "pad": (1, 2, 0, 1)},
+    "unfold": {"input": X, "kernel_size": 3},
+    "fold": {"input": ones(1, 36, 16), "output_size": 6, "kernel_size": 3},
+    "interpolate": {"input": X, "size": (9, 4)},
     "max_pool1d": {"input": LINE, "kernel_size": 3},
     "avg_pool1d": {"input": LINE, "kernel_size": 3},
     "lp_pool1d": {"input": LINE, "norm_type": 2, "kernel_size": 3},
@@ -512,6 +583,10 @@ BAD = {
     "adaptive_max_pool2d": ADAPTIVE2D + INDICES,
     "max_unpool2d": UNPOOL2D,
     "max_unpool1d": UNPOOL1D,
+    "pad": PAD,
+    "unfold": UNFOLD,
+    "fold": FOLD,
+    "interpolate": INTERPOLATE,
 }
 for _op, _good in GOOD.items():
     for _name, _dtype in BAD_DTYPES.items():

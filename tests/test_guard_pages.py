@@ -168,6 +168,36 @@ def test_pool_variants():
     assert last_line(children.run(code, timeout=120)) == "end"
 
 
+def test_resampling():
+    code = f"""{PRELUDE}
+    from test_resampling import PADS, RESIZED, SHAPES, WINDOWS
+    def one(op, memory, at_end, *arguments, **options):
+        expected = getattr(reference, op)(*arguments, **options)
+        out = memory.empty(expected.shape, arguments[0].dtype, at_end=at_end)
+        print(op, arguments[0].shape, arguments[1:], options, f"{{at_end=}}", flush=True)
+        assert getattr(F, op)(*arguments, **options, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+        return out
+    for dtype, at_end in runs():
+        memory = Guarded()
+        def operand(shape):
+            return memory.copy(sweeps.integers(shape, shape, dtype=dtype), at_end=at_end)
+        for shape, sides in PADS:
+            if shape != (0,):
+                one("pad", memory, at_end, operand(shape), sides)
+        for mode in sweeps.BORDERS:
+            one("pad", memory, at_end, operand((2, 3, 7, 9)), (1, 2, 3, 4), mode)
+        for window in WINDOWS[::3]:
+            columns = one("unfold", memory, at_end, operand(SHAPES[0]), **window)
+            one("fold", memory, at_end, operand(columns.shape), SHAPES[0][-2:], **window)
+        for how in RESIZED:
+            for mode in ("nearest", "nearest-exact", "bilinear"):
+                one("interpolate", memory, at_end, operand((2, 3, 7, 9)), **how, mode=mode)
+    print("end")
+    """
+    assert last_line(children.run(code, timeout=120)) == "end"
+
+
 def test_elementwise_and_normalization():
     code = f"""{PRELUDE}
     from test_activations import CALLS, called

@@ -381,7 +381,7 @@ def test_softmax():
 ANY_RANK = (
     *("relu", "relu6", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish", "gelu", "leaky_relu"),
     *("elu", "softplus", "prelu", "softmax", "log_softmax", "linear", "batch_norm"),
-    "local_response_norm",
+    *("local_response_norm", "pad", "interpolate", "fold"),
 )
 IMAGE = np.arange(2 * 2 * 4 * 4, dtype=np.float32).reshape(2, 2, 4, 4) / 8
 PLACES = np.arange(64).reshape(2, 2, 4, 4)
@@ -408,6 +408,10 @@ GOOD = {
     "conv_transpose1d": {"input": IMAGE[0], "weight": np.ones((4, 3, 2), np.float32)},
     "max_pool2d": {"input": IMAGE, "kernel_size": 2},
     "avg_pool2d": {"input": IMAGE, "kernel_size": 2},
+    "pad": {"input": IMAGE, "pad": (1, 2, 0, 1)},
+    "unfold": {"input": IMAGE, "kernel_size": 2},
+    "fold": {"input": np.ones((2, 8, 9), np.float32), "output_size": 4, "kernel_size": 2},
+    "interpolate": {"input": IMAGE, "size": (3, 8)},
     "max_pool1d": {"input": IMAGE[0], "kernel_size": 2},
     "avg_pool1d": {"input": IMAGE[0], "kernel_size": 2},
     "lp_pool1d": {"input": IMAGE[0], "norm_type": 2, "kernel_size": 2},

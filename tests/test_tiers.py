@@ -25,6 +25,7 @@ CORE = (
     "test_conv_transpose.py",
     "test_pool2d.py",
     "test_pool_variants.py",
+    "test_resampling.py",
     "test_linear_softmax_relu.py",
     "test_activations.py",
     "test_normalization.py",

@@ -47,6 +47,11 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_CHANNELWISE: return "channelwise";
     case FC_ALGO_LRN: return "lrn";
     case FC_ALGO_UNPOOL: return "unpool";
+    case FC_ALGO_PAD: return "pad";
+    case FC_ALGO_UNFOLD: return "unfold";
+    case FC_ALGO_FOLD: return "fold";
+    case FC_ALGO_NEAREST: return "nearest";
+    case FC_ALGO_BILINEAR: return "bilinear";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

@@ -82,6 +82,31 @@ typedef struct fc_unpool_problem {
 bool fc_unpool_valid(const fc_unpool_problem *problem, const fc_args *args);
 void fc_unpool_execute(const fc_unpool_problem *problem, const fc_args *args, int threads);
 
+typedef struct fc_pad_problem {
+    fc_pad_desc desc;
+    int64_t out[FC_PAD_RANK]; /* sizes of the result */
+} fc_pad_problem;
+
+void fc_pad_execute(const fc_pad_problem *problem, const fc_args *args, int threads);
+
+typedef struct fc_unfold_problem {
+    fc_unfold_desc desc;
+    int64_t oh, ow;
+    const fc_kernels *kernels;
+} fc_unfold_problem;
+
+void fc_unfold_execute(const fc_unfold_problem *problem, const fc_args *args, int threads);
+void fc_fold_execute(const fc_unfold_problem *problem, const fc_args *args, int threads);
+
+typedef struct fc_interpolate_problem {
+    fc_interpolate_desc desc;
+    const fc_kernels *kernels;
+} fc_interpolate_problem;
+
+size_t fc_interpolate_scratch_bytes(const fc_interpolate_problem *problem, int threads);
+void fc_interpolate_execute(const fc_interpolate_problem *problem, const fc_args *args,
+                            void *scratch, int threads);
+
 typedef struct fc_linear_problem {
     fc_linear_desc desc;
     const fc_kernels *kernels;

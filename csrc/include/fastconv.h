@@ -66,7 +66,11 @@ typedef enum fc_op {
     FC_OP_CONV_TRANSPOSE2D = 6,
     FC_OP_CHANNELWISE = 7,
     FC_OP_LRN = 8,
-    FC_OP_UNPOOL = 9
+    FC_OP_UNPOOL = 9,
+    FC_OP_PAD = 10,
+    FC_OP_UNFOLD = 11,
+    FC_OP_FOLD = 12,
+    FC_OP_INTERPOLATE = 13
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -85,7 +89,12 @@ typedef enum fc_algorithm {
     FC_ALGO_CHANNELWISE = 12,
     FC_ALGO_LRN = 13,
     FC_ALGO_UNPOOL = 14,
-    FC_ALGO_COUNT = 15
+    FC_ALGO_PAD = 15,
+    FC_ALGO_UNFOLD = 16,
+    FC_ALGO_FOLD = 17,
+    FC_ALGO_NEAREST = 18,
+    FC_ALGO_BILINEAR = 19,
+    FC_ALGO_COUNT = 20
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -287,6 +296,44 @@ typedef struct fc_lrn_desc {
     int64_t outer, channels, inner; /* dense */
 } fc_lrn_desc;
 
+#define FC_PAD_RANK 8
+
+/* A border around an array of up to 8 axes, the last `rank` of each field; dst is dense. FC_BORDER_ZEROS
+ * stands for `value`, and then a negative side crops. */
+typedef struct fc_pad_desc {
+    uint32_t struct_size;
+    int32_t dtype, border, rank;
+    double value;
+    int64_t size[FC_PAD_RANK], before[FC_PAD_RANK], after[FC_PAD_RANK];
+    int64_t src_stride[FC_PAD_RANK]; /* any sign */
+} fc_pad_desc;
+
+/* unfold: the columns of the im2col matrix, dst[n][(c*kh + a)*kw + b][y*ow + x] = the source under
+ * tap (a, b) of window (y, x), or 0. fold: the way back, each element added to where it came from. */
+typedef struct fc_unfold_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    int64_t n, c, ih, iw, kh, kw; /* of the image: unfold's src, fold's dst */
+    int64_t pad_h, pad_w, stride_h, stride_w, dilation_h, dilation_w;
+    int64_t src_stride[4]; /* of the image, for unfold; all else is dense */
+} fc_unfold_desc;
+
+typedef enum fc_interpolation {
+    FC_INTERPOLATE_NEAREST = 1, /* pixel floor(i * scale) */
+    FC_INTERPOLATE_NEAREST_EXACT = 2, /* pixel floor((i + 0.5) * scale) */
+    FC_INTERPOLATE_BILINEAR = 3,      /* between pixels: at (i + 0.5) * scale - 0.5, at least 0 */
+    FC_INTERPOLATE_BILINEAR_CORNERS = 4 /* at i * scale */
+} fc_interpolation;
+
+typedef struct fc_interpolate_desc {
+    uint32_t struct_size;
+    int32_t dtype, mode;
+    int32_t doubling; /* nearest: pixel i / 2 (or i) for twice (or once) the size, whatever scale is */
+    int64_t n, c, ih, iw, oh, ow;
+    double scale_h, scale_w; /* source pixels a result pixel */
+    int64_t src_stride[4];   /* w must be 1; dst is dense */
+} fc_interpolate_desc;
+
 /* ---- plans ---------------------------------------------------------------------------------- */
 
 typedef struct fc_plan fc_plan;
@@ -295,6 +342,10 @@ fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan);
 fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan);
 fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
 fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan);
+fc_status fc_pad_create(const fc_pad_desc *desc, fc_plan **plan);
+fc_status fc_unfold_create(const fc_unfold_desc *desc, fc_plan **plan);
+fc_status fc_fold_create(const fc_unfold_desc *desc, fc_plan **plan);
+fc_status fc_interpolate_create(const fc_interpolate_desc *desc, fc_plan **plan);
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
 fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan);

@@ -22,7 +22,8 @@ typedef struct fc_operation {
 
 extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc_operation_pool2d,
     fc_operation_linear, fc_operation_unary, fc_operation_channelwise, fc_operation_lrn,
-    fc_operation_softmax, fc_operation_unpool;
+    fc_operation_softmax, fc_operation_unpool, fc_operation_pad, fc_operation_unfold,
+    fc_operation_fold, fc_operation_interpolate;
 
 /* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
 typedef struct fc_phase {
@@ -55,6 +56,9 @@ struct fc_plan {
         fc_transpose_problem transpose;
         fc_pool_problem pool;
         fc_unpool_problem unpool;
+        fc_pad_problem pad;
+        fc_unfold_problem unfold;
+        fc_interpolate_problem interpolate;
         fc_linear_problem linear;
         fc_unary_problem unary;
         fc_channelwise_problem channelwise;

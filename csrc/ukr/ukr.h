@@ -218,6 +218,27 @@ typedef struct fc_softmax_args {
     int logarithm;
 } fc_softmax_args;
 
+/* add_strided: dst[i*step] += src[i], i < count; the rows of fold. */
+typedef struct fc_add_strided_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t count, step;
+} fc_add_strided_args;
+
+/* bilinear_row: one row of the result, between two rows of the source and then between columns.
+ *   line[x] = row_weight[0] * row[0][x] + row_weight[1] * row[1][x]             x < width
+ *   dst[i] = weight[0][i] * line[column[0][i]] + weight[1][i] * line[column[1][i]]   i < pixels
+ * The first products are rounded, the second ones fused with the sums where the tier can. `line` is
+ * scratch of `width` elements. */
+typedef struct fc_bilinear_row_args {
+    const void *row[2];
+    double row_weight[2];
+    const void *weight[2];
+    const ptrdiff_t *column[2];
+    void *line, *dst;
+    ptrdiff_t width, pixels;
+} fc_bilinear_row_args;
+
 /* fma_peak: `count` rounds of independent multiply-adds on registers; *dst receives a value that
  * keeps the compiler from dropping them. Flops a round: table->peak_flops. */
 typedef struct fc_fma_peak_args {

@@ -10,21 +10,28 @@ from .convolution import convolution, convolution_arrays, linear, transposed_con
 from .elementwise import prelu, unary
 from .normalization import batch_norm, local_response_norm, softmax
 from .pooling import adaptive_pool, global_pool2d, pool, unpool, unpooled_size
+from .resampling import fold, interpolate, pad, pad_sides, resized, unfold
 
 __all__ = [
     "adaptive_pool",
     "batch_norm",
     "convolution",
     "convolution_arrays",
+    "fold",
     "global_pool2d",
     "images",
+    "interpolate",
     "linear",
     "local_response_norm",
+    "pad",
+    "pad_sides",
     "pool",
     "prelu",
+    "resized",
     "softmax",
     "transposed_convolution",
     "unary",
+    "unfold",
     "unpool",
     "unpooled_size",
 ]

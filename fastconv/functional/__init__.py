@@ -55,6 +55,7 @@ from .pooling import (
     max_unpool1d,
     max_unpool2d,
 )
+from .resampling import fold, interpolate, pad, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -70,11 +71,13 @@ __all__ = [
     "conv_transpose2d",
     "convolve2d",
     "elu",
+    "fold",
     "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
     "hardsigmoid",
     "hardswish",
+    "interpolate",
     "leaky_relu",
     "linear",
     "local_response_norm",
@@ -85,6 +88,7 @@ __all__ = [
     "max_pool2d",
     "max_unpool1d",
     "max_unpool2d",
+    "pad",
     "prelu",
     "relu",
     "relu6",
@@ -93,4 +97,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]

@@ -46,6 +46,7 @@ from .pooling import (
     max_unpool1d,
     max_unpool2d,
 )
+from .resampling import fold, interpolate, pad, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -61,11 +62,13 @@ __all__ = [
     "conv_transpose2d",
     "convolve2d",
     "elu",
+    "fold",
     "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
     "hardsigmoid",
     "hardswish",
+    "interpolate",
     "leaky_relu",
     "linear",
     "local_response_norm",
@@ -76,6 +79,7 @@ __all__ = [
     "max_pool2d",
     "max_unpool1d",
     "max_unpool2d",
+    "pad",
     "prelu",
     "relu",
     "relu6",
@@ -84,4 +88,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]

@@ -48,6 +48,7 @@ from .pool_variants import (
     max_unpool1d,
     max_unpool2d,
 )
+from .resampling import fold, interpolate, pad, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -63,11 +64,13 @@ __all__ = [
     "conv_transpose2d",
     "convolve2d",
     "elu",
+    "fold",
     "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
     "hardsigmoid",
     "hardswish",
+    "interpolate",
     "leaky_relu",
     "linear",
     "local_response_norm",
@@ -78,6 +81,7 @@ __all__ = [
     "max_pool2d",
     "max_unpool1d",
     "max_unpool2d",
+    "pad",
     "prelu",
     "relu",
     "relu6",
@@ -86,4 +90,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]

@@ -32,7 +32,8 @@ help:
 	@echo "make slow      the long sweeps"
 	@echo "make bench     every layer of real networks against the NumPy reference"
 	@echo "make oracles   compare with PyTorch and classify labelled photographs (installs both)"
-	@echo "make ctest     the C core's own tests, on every instruction set of this machine"
+	@echo "make ctest     the C core's own tests, on every instruction set of this machine, and a look"
+	@echo "               at what the compiler made of the kernels"
 	@echo "make sanitize  the same under AddressSanitizer, LeakSanitizer and UBSan"
 	@echo "make aarch64   the same cross-compiled, under qemu"
 	@echo "make lint      ruff, the order of layers, C compiler warnings"
@@ -57,8 +58,11 @@ $(VENV)/installed-%: $(PY) $(sources)
 demo: $(VENV)/installed-demo
 	@$(RUN) fastconv demo
 
+# What may be skipped stands in tests/allowed_skips.txt; anything else skipped is a failure.
 test: $(VENV)/installed-test
-	$(RUN) pytest $(PYTEST_ARGS)
+	@mkdir -p build
+	@$(RUN) pytest --junitxml=build/tests.xml $(PYTEST_ARGS)
+	@$(PY) tools/check_skips.py --allowed tests/allowed_skips.txt build/tests.xml
 
 slow: $(VENV)/installed-test
 	$(RUN) pytest -m "slow and not oracle" $(PYTEST_ARGS)
@@ -83,6 +87,7 @@ oracles: $(VENV)/installed-test $(VENV)/oracles
 
 ctest:
 	+$(MAKE) --no-print-directory -C csrc test WERROR=$(WERROR)
+	$(PYTHON) tools/check_objects.py csrc/build
 
 sanitize:
 	+$(MAKE) --no-print-directory -C csrc sanitize

@@ -169,6 +169,89 @@ def test_missing_distributions_are_found(tmp_path):
     assert len(tool("check_dist").check(tmp_path)) == 2
 
 
+# ---- allowed skips ---------------------------------------------------------------------------
+
+
+def test_a_skip_must_be_listed_and_a_listed_one_must_be_skipped(tmp_path, capsys):
+    report, listing = tmp_path / "report.xml", tmp_path / "allowed.txt"
+    report.write_text(
+        '<testsuites><testsuite><testcase classname="a" name="runs"/>'
+        '<testcase classname="a" name="skips"><skipped message="no fork"/></testcase>'
+        "</testsuite></testsuites>"
+    )
+    main = tool("check_skips").main
+    for allowed, status, told in (
+        ("# nothing\n", 1, "skipped: a::skips: no fork"),
+        ("a::skips # where there is no fork\n", 0, ""),
+        ("a::skips # so\na::runs # once\n", 1, "not skipped, but listed: a::runs"),
+    ):
+        listing.write_text(allowed)
+        assert main(["--allowed", str(listing), str(report)]) == status
+        assert told in capsys.readouterr().err
+
+
+# ---- objects ---------------------------------------------------------------------------------
+
+LISTING = """
+0000000000000000 <kernel>:
+   0:	push   %rbp
+   1:	mov    {pointer},%rbp
+   4:	movups (%rax),%xmm0
+   8:	mulps  %xmm1,%xmm0
+   b:	mulps  %xmm1,%xmm2
+   e:	{instruction}
+  14:	cmp    %rcx,%rax
+  17:	jb     4 <kernel+0x4>
+  19:	ret
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "instruction", "foreign"),
+    [
+        ("common", "vaddps %ymm0,%ymm1,%ymm2", True),
+        ("common", "movaps %xmm0,%xmm1", False),
+        ("common", "xgetbv", False),
+        ("common", "verr %ax", False),
+        ("scalar", "roundss $0x1,%xmm0,%xmm1", True),
+        ("scalar", "popcnt %rax,%rcx", True),
+        ("sse2", "pshufb %xmm0,%xmm1", True),
+        ("sse2", "shufps $0x44,%xmm0,%xmm1", False),
+        ("sse2", "rep stos %al,%es:(%rdi)", False),
+        ("sse2", "vzeroupper", True),
+        ("avx2", "vfmadd231ps %ymm0,%ymm1,%ymm2", False),
+        ("avx2", "vaddps %zmm0,%zmm1,%zmm2", True),
+        ("avx2", "vaddps %ymm17,%ymm1,%ymm2", True),
+        ("avx2", "vmovups %ymm0,(%rax){%k1}", True),
+        ("avx512", "vaddps %zmm0,%zmm1,%zmm2", False),
+    ],
+)
+def test_foreign_instructions_are_found(folder, instruction, foreign):
+    check = tool("check_objects")
+    listing = LISTING.format(pointer="%rax", instruction=instruction)
+    [(name, body)] = check.functions(listing)
+    assert name == "kernel"
+    assert any(check.foreign_instruction(folder, line) for line in body) == foreign
+
+
+@pytest.mark.parametrize(
+    ("pointer", "instruction", "spilled"),
+    [
+        ("%rax", "movaps %xmm0,0x10(%rsp)", 1),
+        ("%rax", "mulps 0x20(%rsp),%xmm3", 1),
+        ("%rax", "movss (%rbp,%rax,1),%xmm2", 0),  # a pointer like any other
+        ("%rsp", "movaps %xmm0,-0x10(%rbp)", 1),
+        ("%rax", "mov 0x8(%rsp),%rcx", 0),
+        ("%rax", "addps %xmm0,%xmm1", 0),
+    ],
+)
+def test_spills_in_hot_loops_are_found(pointer, instruction, spilled):
+    check = tool("check_objects")
+    [(_, body)] = check.functions(LISTING.format(pointer=pointer, instruction=instruction))
+    [(count, found)] = check.tile_loops(body, least=2)
+    assert (count, found) == (2 + ("mulps" in instruction), spilled)
+
+
 # ---- README --------------------------------------------------------------------------------------
 
 

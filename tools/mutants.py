@@ -1,0 +1,347 @@
+"""Plant faults in the kernels and drivers, one at a time: the tests must notice every one of them, on
+every instruction set of the machine.
+
+    python tools/mutants.py                 # all: some ten minutes
+    python tools/mutants.py --sample 3      # some, others each day
+    python tools/mutants.py 'reflect'       # those whose name has the word
+
+A fault that survives is a hole in the tests. The tree is copied into build/mutants and compiled there,
+so this one stays as it is; the Python that runs this needs what the tests need.
+"""
+
+import argparse
+import datetime
+import os
+import random
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = (
+    *("test_conv2d.py", "test_conv_variants.py", "test_conv_transpose.py", "test_pool2d.py"),
+    *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
+    *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: one place of one file, and what takes its place."""
+
+    name: str
+    file: str
+    good: str
+    bad: str
+
+    def planted(self, root: Path) -> str:
+        """The text of the file with the fault.
+
+        Raises:
+            ValueError: the good text is not there exactly once; the list needs mending.
+        """
+        text = (root / self.file).read_text(encoding="utf-8")
+        if text.count(self.good) != 1:
+            raise ValueError(
+                f"{self.name}: {self.file} has {text.count(self.good)} times {self.good!r}, "
+                f"expected once; bring tools/mutants.py up to date"
+            )
+        return text.replace(self.good, self.bad)
+
+
+DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
+DEPTHWISE, WINDOWS = "csrc/driver/conv_depthwise.c", "csrc/driver/pool_windows.c"
+TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
+MUTANTS = [
+    Mutant(
+        "tile: bias of the last lane missing",
+        "csrc/ukr/conv_tile.c",
+        "if (bias) v = vec_add(v, vec_load_n(bias + n, lanes));",
+        "if (bias) v = vec_add(v, vec_load_n(bias + n, lanes - 1));",
+    ),
+    Mutant(
+        "tile: a sum that continues begins anew",
+        "csrc/driver/linear.c",
+        ".accumulate = k > 0,",
+        ".accumulate = 0,",
+    ),
+    Mutant(
+        "direct: dilation_h and dilation_w swapped",
+        DIRECT,
+        "d->dilation_h * cols * b->block,\n                 d->dilation_w * b->block},",
+        "d->dilation_w * cols * b->block,\n                 d->dilation_h * b->block},",
+    ),
+    Mutant("direct: the border on the wrong side", DIRECT, "r - d->pad_top", "r - d->pad_bottom"),
+    Mutant(
+        "direct: the last strip skipped",
+        DIRECT,
+        "fc_parallel_tasks(threads, p->desc.dtype, p->desc.n * job.strips * job.parts,",
+        "fc_parallel_tasks(threads, p->desc.dtype, fc_max64(1, p->desc.n * job.strips * job.parts "
+        "- 1),",
+    ),
+    Mutant(
+        "direct: rows of a strip's second chunk from the first",
+        DIRECT,
+        "tile.src = strip + (size_t)(y * tile.src_row) * bytes;",
+        "tile.src = strip;",
+    ),
+    Mutant(
+        "1x1: strides swapped",
+        "csrc/driver/conv_1x1.c",
+        "y * d->stride_h,\n                                      x * d->stride_w),",
+        "y * d->stride_w,\n                                      x * d->stride_h),",
+    ),
+    Mutant(
+        "im2col: rows dilated like columns",
+        "csrc/driver/conv_im2col.c",
+        "y0 + r * d->dilation_h",
+        "y0 + r * d->dilation_w",
+    ),
+    Mutant(
+        "store: the first image's residual for all",
+        BLOCKED,
+        "(size_t)((n * d->oc + panel->oc) * plane + at) * bytes",
+        "(size_t)(panel->oc * plane + at) * bytes",
+    ),
+    Mutant(
+        "store: the first panel's bias for all",
+        BLOCKED,
+        "(const char *)args->bias + (size_t)panel->oc * bytes",
+        "(const char *)args->bias",
+    ),
+    Mutant(
+        "widths: tiles that leave gaps",
+        "csrc/base/status.h",
+        "*begin = index * base + fc_min64(index, extra);",
+        "*begin = index * base;",
+    ),
+    Mutant(
+        "weights: packed once, stale for ever after",
+        "csrc/plan/conv2d.c",
+        "        pack(plan, args->weights, scratch, threads);",
+        "        static int packings;\n"
+        "        if (packings++ % 2 == 0) pack(plan, args->weights, scratch, threads);",
+    ),
+    Mutant(
+        "weights: kernel rows and columns swapped",
+        "csrc/ukr/pack_weights.c",
+        "tap / a->kw * a->tap_row +\n                              tap % a->kw * a->tap_col",
+        "tap / a->kw * a->tap_col +\n                              tap % a->kw * a->tap_row",
+    ),
+    Mutant(
+        "border: reflect repeats the edge", BORDER, "return i < 0 ? -i :", "return i < 0 ? ~i :"
+    ),
+    Mutant("border: circular off by one", BORDER, "i < 0 ? i + size :", "i < 0 ? i + size - 1 :"),
+    Mutant(
+        "depthwise: border above as at the left",
+        DEPTHWISE,
+        "begin = fc_min64(rows, fc_max64(0, d->pad_top - first));",
+        "begin = fc_min64(rows, fc_max64(0, d->pad_left - first));",
+    ),
+    Mutant(
+        "depthwise: all filters of a channel are its first",
+        DEPTHWISE,
+        "oc * d->kh * d->kw * bytes;\n        char *dst",
+        "group * job->multiplier * d->kh * d->kw * bytes;\n        char *dst",
+    ),
+    Mutant(
+        "depthwise: no bias",
+        "csrc/ukr/conv_plane.c",
+        "vec_activate(vec_add(acc[r * V + v], bias), activation)",
+        "vec_activate(acc[r * V + v], activation)",
+    ),
+    Mutant(
+        "phases: an odd row loses its last element",
+        "csrc/ukr/split_phases.c",
+        "vec_store_n(dst + x / 2, even, (left + 1) / 2);",
+        "vec_store_n(dst + x / 2, even, left / 2);",
+    ),
+    Mutant(
+        "transposed: a phase that forgets the padding",
+        TRANSPOSE,
+        "- (r + pad - tap * dilation) / stride;",
+        "- (r - tap * dilation) / stride;",
+    ),
+    Mutant(
+        "transposed: phases without a tap left as they were",
+        TRANSPOSE,
+        "if (!p->complete) fill_bias(p, args, scratch);",
+        "if (!p->complete && p->count == 0) fill_bias(p, args, scratch);",
+    ),
+    Mutant(
+        "average: padding never counted",
+        WINDOWS,
+        "if (d->count_include_pad) return fc_min64(start + taps, size + border) - start;",
+        "if (d->count_include_pad) return fc_min64(start + taps, size) - fc_max64(start, 0);",
+    ),
+    Mutant(
+        "pool: the last row of a tall window missing",
+        "csrc/ukr/pool_rows.c",
+        "for (ptrdiff_t r = 1; r < rows; r++)",
+        "for (ptrdiff_t r = 1; r < rows - (rows > 3); r++)",
+    ),
+    Mutant(
+        "pool: the last column of a window missing",
+        "csrc/ukr/pool_columns.c",
+        "for (ptrdiff_t t = 1; t < taps; t++) v = pool_step(v, vec_load(src + t * tap_step), kind);",
+        "for (ptrdiff_t t = 1; t + 1 < taps; t++) v = pool_step(v, vec_load(src + t * tap_step), "
+        "kind);",
+    ),
+    Mutant(
+        "indices: the last of equal maxima",
+        "csrc/driver/pool_indices.c",
+        "v > best || v != v",
+        "v >= best || v != v",
+    ),
+    Mutant(
+        "global average: one pixel too many",
+        "csrc/driver/pool_global.c",
+        "(double)d->divisor_override : (double)count;",
+        "(double)d->divisor_override : (double)count + 1;",
+    ),
+    Mutant(
+        "softmax: the maximum not taken away",
+        "csrc/ukr/softmax.c",
+        "vec v = vec_exp(vec_sub(vec_load(src + l), most));",
+        "vec v = vec_exp(vec_load(src + l));",
+    ),
+    Mutant(
+        "batch norm: a task begins with the first channel",
+        "csrc/driver/channelwise.c",
+        ".first = first,",
+        ".first = 0,",
+    ),
+    Mutant(
+        "lrn: windows cut at the front grow behind",
+        "csrc/ukr/lrn.c",
+        "ptrdiff_t first = c - a->before, end = first + a->size;",
+        "ptrdiff_t first = c - a->before, end = (first < 0 ? 0 : first) + a->size;",
+    ),
+    Mutant(
+        "unfold: the border on the wrong side",
+        "csrc/driver/unfold.c",
+        "b * d->dilation_w - d->pad_w;",
+        "b * d->dilation_w - d->pad_h;",
+    ),
+    Mutant(
+        "bilinear: the pixel before for the pixel behind",
+        "csrc/ukr/bilinear_row.c",
+        "right[k] = line[a->column[1][at]];",
+        "right[k] = line[a->column[0][at]];",
+    ),
+    Mutant(
+        "gelu: both tails are the left one",
+        "csrc/simd/vec_math.h",
+        "vec_where_gt(x, vec_zero(), vec_sub(vec_set1(1), tail), tail)",
+        "vec_where_gt(x, vec_zero(), tail, tail)",
+    ),
+]
+
+
+def _copy(folder: Path) -> None:
+    """The tree, as far as it is compiled and tested; files that are the same stay untouched."""
+    for part in ("csrc", "fastconv", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        source, target = ROOT / part, folder / part
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(
+                source, target, ignore=shutil.ignore_patterns("build", "*.so", "__pycache__")
+            )
+        else:
+            shutil.copy2(source, target)
+
+
+def _compile(folder: Path) -> None:
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"does not compile:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def _test(folder: Path, tier: str) -> subprocess.CompletedProcess[str]:
+    """The tests on one tier, up to the first failure. A hang counts as one."""
+    environment = os.environ | {"FASTCONV_MAX_ISA": tier, "PYTHONPATH": str(folder)}
+    tests = [str(folder / "tests" / name) for name in TESTS]
+    command = [
+        *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
+        *("--tb=line", "-k", "not test_layer", *tests),
+    ]
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", "no end after 300 s")
+
+
+def _tiers(folder: Path) -> list[str]:
+    code = (
+        "import fastconv; info = fastconv.runtime_info(); tiers = list(info['tiers_compiled']);"
+        "print(*tiers[: tiers.index(info['tier_in_use']) + 1])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "FASTCONV_MAX_ISA"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def run(mutants: list[Mutant]) -> list[str]:
+    """Plant each; the names of those that survived, with the tier."""
+    folder = ROOT / "build" / "mutants"
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy(folder)
+    _compile(folder)
+    tiers = _tiers(folder)
+    for tier in tiers:  # without a fault the tests must pass, or their failures prove nothing
+        done = _test(folder, tier)
+        if done.returncode:
+            return [f"without a fault, on {tier}: {done.stdout[-1500:]}{done.stderr[-500:]}"]
+    survivors = []
+    for number, mutant in enumerate(mutants, 1):
+        place = folder / mutant.file
+        good = place.read_text(encoding="utf-8")
+        place.write_text(mutant.planted(folder), encoding="utf-8")
+        try:
+            _compile(folder)
+            alive = [tier for tier in tiers if _test(folder, tier).returncode == 0]
+        finally:
+            place.write_text(good, encoding="utf-8")
+        survivors += [f"{mutant.name}, on {tier}" for tier in alive]
+        fate = f"SURVIVES on {', '.join(alive)}" if alive else "killed"
+        print(f"{number:3}/{len(mutants)} {mutant.name}: {fate}", flush=True)
+    return survivors
+
+
+def main(arguments: list[str]) -> int:
+    """Report each fault's fate; 1 when one survives."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("word", nargs="?", default="", help="only faults whose name has it")
+    parser.add_argument("--sample", type=int, help="so many faults, others each day")
+    options = parser.parse_args(arguments)
+    chosen = [mutant for mutant in MUTANTS if options.word in mutant.name]
+    if options.sample is not None:
+        draw = random.Random(datetime.date.today().toordinal())
+        chosen = draw.sample(chosen, min(options.sample, len(chosen)))
+    survivors = run(chosen)
+    for survivor in survivors:
+        print(f"not noticed by any test: {survivor}", file=sys.stderr)
+    print(f"{len(chosen)} faults planted, {len(survivors)} survivals")
+    return 1 if survivors or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow bench oracles ctest sanitize aarch64 lint format dist clean
+.PHONY: mutants help demo test slow bench oracles ctest sanitize aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
@@ -36,6 +36,7 @@ help:
 	@echo "               at what the compiler made of the kernels"
 	@echo "make sanitize  the same under AddressSanitizer, LeakSanitizer and UBSan"
 	@echo "make aarch64   the same cross-compiled, under qemu"
+	@echo "make mutants   plant faults: the tests must notice every one (ten minutes)"
 	@echo "make lint      ruff, the order of layers, C compiler warnings"
 	@echo "make dist      the source archive and the wheel in dist/, checked"
 	@echo "make clean     remove everything that was made"
@@ -95,6 +96,14 @@ sanitize:
 aarch64:
 	+$(MAKE) --no-print-directory -C csrc test BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
 	  RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+
+# Faults planted in a copy of this tree; make mutants MUTANTS='--sample 3' for some of them.
+$(VENV)/compilers: $(PY) Makefile
+	@$(PIP) install 'Cython>=3.1' 'setuptools>=77' numpy
+	@touch $@
+
+mutants: $(VENV)/installed-test $(VENV)/compilers
+	$(PY) tools/mutants.py $(MUTANTS)
 
 # Exactly this ruff: each version formats a little differently.
 $(VENV)/tools: $(PY) Makefile

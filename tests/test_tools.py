@@ -252,6 +252,16 @@ def test_spills_in_hot_loops_are_found(pointer, instruction, spilled):
     assert (count, found) == (2 + ("mulps" in instruction), spilled)
 
 
+# ---- mutants -------------------------------------------------------------------------------------
+
+
+def test_every_fault_has_its_place():
+    mutants = tool("mutants").MUTANTS
+    assert len({mutant.name for mutant in mutants}) == len(mutants) >= 25
+    for mutant in mutants:
+        assert mutant.planted(ROOT) != (ROOT / mutant.file).read_text(encoding="utf-8")
+
+
 # ---- README --------------------------------------------------------------------------------------
 
 

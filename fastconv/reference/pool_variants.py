@@ -161,7 +161,8 @@ def adaptive_max_pool2d(
     w = x.shape[-1]
     indices = np.zeros(result.shape, np.int64)
     for y, x0, rows, columns in _windows(x.shape[-2:], result.shape[-2:]):
-        window = x[..., rows, columns].reshape(*x.shape[:-2], -1)
+        part = x[..., rows, columns]
+        window = part.reshape(*x.shape[:-2], math.prod(part.shape[-2:]))
         nan = np.isnan(window)
         last_nan = nan.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
         place = np.where(nan.any(-1), last_nan, window.argmax(-1))

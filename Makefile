@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: mutants help demo test slow bench oracles ctest sanitize aarch64 lint format dist clean
+.PHONY: mutants help demo test slow bench oracles ctest sanitize fuzz tsan nehalem aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
@@ -35,7 +35,11 @@ help:
 	@echo "make ctest     the C core's own tests, on every instruction set of this machine, and a look"
 	@echo "               at what the compiler made of the kernels"
 	@echo "make sanitize  the same under AddressSanitizer, LeakSanitizer and UBSan"
-	@echo "make aarch64   the same cross-compiled, under qemu"
+	@echo "make fuzz      random descriptors of every operation, under the same sanitizers; with clang"
+	@echo "               also guided by coverage (FUZZ_RUNS, FUZZ_SECONDS)"
+	@echo "make tsan      many calling threads under ThreadSanitizer"
+	@echo "make nehalem   the C tests and a part of the others on an emulated CPU without AVX"
+	@echo "make aarch64   the C tests cross-compiled, under qemu"
 	@echo "make mutants   plant faults: the tests must notice every one (ten minutes)"
 	@echo "make lint      ruff, the order of layers, C compiler warnings"
 	@echo "make dist      the source archive and the wheel in dist/, checked"
@@ -92,6 +96,28 @@ ctest:
 
 sanitize:
 	+$(MAKE) --no-print-directory -C csrc sanitize
+
+# libFuzzer is part of clang; without one the seeded descriptors have to do.
+CLANG ?= clang
+FUZZ_RUNS ?= 5000
+FUZZ_SECONDS ?= 60
+fuzz:
+	+$(MAKE) --no-print-directory -C csrc fuzz FUZZ_RUNS=$(FUZZ_RUNS)
+	+@if command -v $(CLANG) >/dev/null; then \
+	  $(MAKE) --no-print-directory -C csrc libfuzzer CLANG=$(CLANG) FUZZ_SECONDS=$(FUZZ_SECONDS); \
+	else echo "no $(CLANG): not guided by coverage"; fi
+
+tsan:
+	+$(MAKE) --no-print-directory -C csrc tsan
+
+# The oldest CPU that the wheel promises to run on: whatever needs AVX must have asked for it.
+NEHALEM := qemu-x86_64 -cpu Nehalem
+NEHALEM_TESTS := tests/test_semantics.py tests/test_functional_api.py
+nehalem: $(VENV)/installed-test
+	+$(MAKE) --no-print-directory -C csrc test RUN='$(NEHALEM)'
+	PYTHONSAFEPATH=1 $(NEHALEM) $(PY) -c \
+	  "import fastconv; assert fastconv.runtime_info()['tier_in_use'] == 'sse2'"
+	PYTHONSAFEPATH=1 $(NEHALEM) $(PY) -m pytest -q $(NEHALEM_TESTS) $(PYTEST_ARGS)
 
 aarch64:
 	+$(MAKE) --no-print-directory -C csrc test BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \

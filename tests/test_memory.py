@@ -62,6 +62,38 @@ CALLS = {
         image(40, 30, 30, dtype=d), 1, threads=2, out=out
     ),
     "relu": lambda out=None, d=np.float32: F.relu(image(40, 900, dtype=d), threads=2, out=out),
+    "conv_transpose2d": lambda out=None, d=np.float32: F.conv_transpose2d(
+        image(1, 17, 15, 16, dtype=d), image(17, 9, 3, 3, dtype=d), stride=2, threads=2, out=out
+    ),
+    "conv2d with a reflected border": lambda out=None, d=np.float32: F.conv2d(
+        image(1, 17, 30, 31, dtype=d),
+        image(33, 17, 3, 3, dtype=d),
+        padding=1,
+        padding_mode="reflect",
+        threads=2,
+        out=out,
+    ),
+    "adaptive_avg_pool2d": lambda out=None, d=np.float32: F.adaptive_avg_pool2d(
+        image(1, 9, 60, 60, dtype=d), 7, threads=2, out=out
+    ),
+    "lp_pool2d": lambda out=None, d=np.float32: F.lp_pool2d(
+        image(1, 9, 60, 60, dtype=d), 2, 3, threads=2, out=out
+    ),
+    "batch_norm": lambda out=None, d=np.float32: F.batch_norm(
+        image(2, 9, 40, 40, dtype=d), *np.ones((2, 9), d), threads=2, out=out
+    ),
+    "local_response_norm": lambda out=None, d=np.float32: F.local_response_norm(
+        image(2, 9, 40, 40, dtype=d), 5, threads=2, out=out
+    ),
+    "unfold": lambda out=None, d=np.float32: F.unfold(
+        image(1, 9, 30, 30, dtype=d), 3, threads=2, out=out
+    ),
+    "fold": lambda out=None, d=np.float32: F.fold(
+        image(1, 81, 1600, dtype=d), 42, 3, threads=2, out=out
+    ),
+    "interpolate": lambda out=None, d=np.float32: F.interpolate(
+        image(1, 9, 30, 30, dtype=d), 45, mode="bilinear", threads=2, out=out
+    ),
 }
 
 
@@ -318,6 +350,45 @@ def test_many_shapes_do_not_pile_up():
     assert grown < 16 * 1024, f"{grown} KiB for 3000 shapes"
 
 
+EVERY_OPERATION = {
+    "conv2d": lambda x, w: F.conv2d(x, w, padding=1),
+    "conv_transpose2d": lambda x, w: F.conv_transpose2d(x, w, stride=2),
+    "max_pool2d": lambda x, w: F.max_pool2d(x, 2, return_indices=True)[0],
+    "adaptive_avg_pool2d": lambda x, w: F.adaptive_avg_pool2d(x, 3),
+    "local_response_norm": lambda x, w: F.local_response_norm(x, 3),
+    "batch_norm": lambda x, w: F.batch_norm(x, *np.ones((2, 4), np.float32)),
+    "log_softmax": lambda x, w: F.log_softmax(x, 1),
+    "gelu": lambda x, w: F.gelu(x),
+    "pad and unfold": lambda x, w: F.unfold(F.pad(x, (1, 1), "circular"), 3),
+    "interpolate": lambda x, w: F.interpolate(x, scale_factor=1.5, mode="bilinear"),
+}
+
+
+def test_three_thousand_calls_of_three_hundred_shapes_leave_memory_flat():
+    w = image(4, 4, 3, 3)
+    images = [image(1, 4, 8 + i % 20, 9 + i // 20) for i in range(300)]
+
+    def see_all():
+        for x in images:
+            for call in EVERY_OPERATION.values():
+                call(x, w)
+
+    see_all()
+    gc.collect()
+    before, held, plans = resident(), in_use(), _core._plan_count()
+    see_all()
+    gc.collect()
+    assert in_use() == held
+    assert _core._plan_count() == plans
+    assert resident() - before < 2**20, "more than 1 MiB for 3,000 calls already made once"
+
+
+def resident():
+    """Bytes of this process in physical memory."""
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * mmap.PAGESIZE
+
+
 MIB_CALLS = {
     "conv2d": lambda x, w: F.conv2d(x, w, padding=1),
     "conv2d 1x1": lambda x, w: F.conv2d(x, np.ascontiguousarray(w[:, :, :1, :1])),
@@ -326,6 +397,16 @@ MIB_CALLS = {
     "linear": lambda x, w: F.linear(x.reshape(-1, 16), w.reshape(-1, 16)[:33]),
     "relu": lambda x, w: F.relu(x),
     "softmax": lambda x, w: F.softmax(x, 1),
+    "conv_transpose2d": lambda x, w: F.conv_transpose2d(x, w, padding=1),
+    "lp_pool2d": lambda x, w: F.lp_pool2d(x, 2, 1),
+    "adaptive_max_pool2d": lambda x, w: F.adaptive_max_pool2d(x, 128),
+    "batch_norm": lambda x, w: F.batch_norm(x, w[0, :, 0, 0], abs(w[1, :, 0, 0])),
+    "local_response_norm": lambda x, w: F.local_response_norm(x, 5),
+    "gelu": lambda x, w: F.gelu(x),
+    "pad": lambda x, w: F.pad(x, (1, 1, 1, 1), "reflect"),
+    "unfold": lambda x, w: F.unfold(x, 2),
+    "fold": lambda x, w: F.fold(x.reshape(1, 16, -1), 128, 1),
+    "interpolate": lambda x, w: F.interpolate(x, 128, mode="bilinear"),
 }
 
 

@@ -238,6 +238,25 @@ def test_many_callers_of_a_shape_that_none_has_seen():
         assert all(pool.map(caller, range(8), timeout=120))
 
 
+def test_threads_rest_between_calls():
+    """GNU's OpenMP lets its threads spin for some milliseconds after a parallel region, in case
+    another follows, and then puts them to sleep."""
+    code = """
+    import time
+    import numpy as np
+    import fastconv.functional as F
+    x, w = np.ones((1, 64, 56, 56), np.float32), np.ones((64, 64, 3, 3), np.float32)
+    for _ in range(5):
+        F.conv2d(x, w, padding=1, threads=2)
+    time.sleep(0.2)
+    before = time.process_time()
+    time.sleep(1)
+    print(time.process_time() - before)
+    """
+    busy = float(children.run(code, OMP_WAIT_POLICY=None, GOMP_SPINCOUNT=None))
+    assert busy < 0.01, f"{busy} s of a second in which nothing is to do"
+
+
 def test_the_interpreter_goes_on_meanwhile():
     """Another Python thread runs while one is inside a long convolution: the GIL is released."""
     batch = 1

@@ -16,8 +16,8 @@ static inline size_t fc_dtype_bytes(fc_dtype dtype) { return dtype == FC_F64 ? 8
 
 static inline int64_t fc_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t fc_max64(int64_t a, int64_t b) { return a > b ? a : b; }
-/* ceil(a / b) for a >= 0, b > 0 */
-static inline int64_t fc_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/* ceil(a / b) for a >= 0, b > 0, however large */
+static inline int64_t fc_div_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 static inline int64_t fc_round_up(int64_t a, int64_t b) { return fc_div_up(a, b) * b; }
 
 /* false on overflow of int64, *out then undefined */

@@ -159,4 +159,8 @@ void fc_softmax_execute(const fc_softmax_problem *problem, const fc_args *args, 
 int fc_threads_for_flops(int requested, double flops);
 int fc_threads_for_bytes(int requested, double bytes);
 
+/* Set by the C tests and the fuzz target: every thread asked for, however small the work. Small
+ * cases show how work is cut up; without this they would all run on one thread. */
+extern bool fc_test_all_threads;
+
 #endif

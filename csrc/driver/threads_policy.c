@@ -5,7 +5,10 @@
  * machines this was written on, 256 KiB about the same of memory traffic. */
 #include "driver.h"
 
+bool fc_test_all_threads = false;
+
 static int threads_for(int requested, double work, double least) {
+    if (fc_test_all_threads) return requested;
     double worth = work / least;
     if (worth < 2) return 1;
     return worth < requested ? (int)worth : requested;

@@ -34,6 +34,12 @@ fc_status fc_window_count(int64_t in, int64_t k, int64_t before, int64_t after, 
     return *out > 0 ? FC_OK : FC_ERR_INVALID_SHAPE;
 }
 
+void fc_window_settle(int64_t in, int64_t k, int64_t before, int64_t after, int64_t *stride,
+                      int64_t *dilation) {
+    *stride = fc_min64(*stride, in + before + after);
+    if (k == 1) *dilation = 1;
+}
+
 void fc_weight_stride_dense(int64_t stride[5], int64_t outer, int64_t inner, int64_t kh,
                             int64_t kw) {
     stride[4] = 1;

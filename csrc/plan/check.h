@@ -20,6 +20,11 @@ bool fc_strides_fit(const int64_t *size, const int64_t *stride, int rank);
 fc_status fc_window_count(int64_t in, int64_t k, int64_t before, int64_t after, int64_t stride,
                           int64_t dilation, bool ceil_mode, int64_t *out);
 
+/* Makes small what shows nowhere, so that no product of a driver overflows: a stride from the only
+ * window to the next (past the end of the padded source is far enough), the dilation of one tap. */
+void fc_window_settle(int64_t in, int64_t k, int64_t before, int64_t after, int64_t *stride,
+                      int64_t *dilation);
+
 /* Strides (group, outer, inner, kh, kw) of dense weights. */
 void fc_weight_stride_dense(int64_t stride[5], int64_t outer, int64_t inner, int64_t kh,
                             int64_t kw);

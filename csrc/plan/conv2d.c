@@ -104,6 +104,10 @@ fc_status fc_conv2d_create(const fc_conv2d_desc *given, fc_plan **out) {
     if (status != FC_OK) return status;
     fc_conv2d_desc filled = *given;
     const fc_conv2d_desc *desc = &filled;
+    fc_window_settle(filled.ih, filled.kh, filled.pad_top, filled.pad_bottom, &filled.stride_h,
+                     &filled.dilation_h);
+    fc_window_settle(filled.iw, filled.kw, filled.pad_left, filled.pad_right, &filled.stride_w,
+                     &filled.dilation_w);
     if (!desc->weights_strided)
         fc_weight_stride_dense(filled.weight_stride, desc->oc / desc->groups,
                                desc->ic / desc->groups, desc->kh, desc->kw);

@@ -63,6 +63,12 @@ static fc_status check(const fc_conv_transpose2d_desc *d, int64_t *oh, int64_t *
     return FC_OK;
 }
 
+/* The stride from the only element of an axis shows nowhere: beyond the result is far enough. */
+static void settle(int64_t in, int64_t k, int64_t out, int64_t pad, int64_t dilation,
+                   int64_t *stride) {
+    if (in == 1) *stride = fc_min64(*stride, out + pad + (k - 1) * dilation + 1);
+}
+
 /* ---- phases ---------------------------------------------------------------------------------- */
 
 /* One phase in one direction, as a convolution of stride 1. */
@@ -105,6 +111,11 @@ static phase_axis phase_of(int64_t r, int64_t in, int64_t out, int64_t k, int64_
     return axis;
 }
 
+/* From one of `count` elements to the next; where there is but one, anything that does not overflow. */
+static int64_t step_of(int64_t count, int64_t stride, int64_t step) {
+    return count > 1 ? stride * step : 1;
+}
+
 static fc_status create_phase(const fc_conv_transpose2d_desc *d, const phase_axis *v,
                               const phase_axis *h, fc_phase *phase) {
     const int64_t *w = d->weight_stride;
@@ -134,9 +145,11 @@ static fc_status create_phase(const fc_conv_transpose2d_desc *d, const phase_axi
         .dilation_w = h->dilation,
         .groups = d->groups,
         .weights_strided = 1,
-        .dst_stride = {d->dst_stride[0], d->dst_stride[1], d->dst_stride[2] * d->stride_h,
-                       d->dst_stride[3] * d->stride_w},
-        .weight_stride = {w[0], w[2], w[1], v->step * w[3], h->step * w[4]},
+        .dst_stride = {d->dst_stride[0], d->dst_stride[1],
+                       step_of(v->count, d->dst_stride[2], d->stride_h),
+                       step_of(h->count, d->dst_stride[3], d->stride_w)},
+        .weight_stride = {w[0], w[2], w[1], step_of(v->taps, w[3], v->step),
+                          step_of(h->taps, w[4], h->step)},
     };
     memcpy(conv.src_stride, d->src_stride, sizeof conv.src_stride);
     phase->src = v->begin * d->src_stride[2] + h->begin * d->src_stride[3];
@@ -292,6 +305,8 @@ fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_pl
     p->desc = *desc;
     p->oh = oh;
     p->ow = ow;
+    settle(desc->ih, desc->kh, oh, desc->pad_top, desc->dilation_h, &p->desc.stride_h);
+    settle(desc->iw, desc->kw, ow, desc->pad_left, desc->dilation_w, &p->desc.stride_w);
     p->kernels = fc_registry_kernels(plan->dtype);
     if (!desc->weights_strided)
         fc_weight_stride_dense(p->desc.weight_stride, desc->ic / desc->groups,

@@ -22,7 +22,7 @@ void fc_plan_describe(fc_plan *plan, const int64_t dst_shape[4], double flops, i
         plan->dst_shape[i] = dst_shape[i];
         dst_elements *= (uint64_t)dst_shape[i];
     }
-    plan->flops = (uint64_t)flops;
+    plan->flops = flops < 0x1p63 ? (uint64_t)flops : UINT64_C(1) << 63; /* of no real machine */
     plan->src_bytes = (uint64_t)src_elements * bytes;
     plan->dst_bytes = dst_elements * bytes;
     plan->weight_bytes = (uint64_t)weight_elements * bytes;
@@ -66,9 +66,10 @@ int fc_plan_threads(const fc_plan *plan, int offered) {
     return by_flops > by_bytes ? by_flops : by_bytes;
 }
 
+/* None where there is nothing to write: the drivers may count on work to cut up. */
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {
-    return plan->operation->scratch_bytes ? plan->operation->scratch_bytes(plan, threads, packed)
-                                          : 0;
+    if (plan->dst_bytes == 0 || !plan->operation->scratch_bytes) return 0;
+    return plan->operation->scratch_bytes(plan, threads, packed);
 }
 
 size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed) {
@@ -94,9 +95,10 @@ fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads) {
 
     threads = fc_plan_threads(plan, threads);
     const size_t bytes = scratch_bytes(plan, threads, args->packed != NULL);
-    void *scratch = NULL;
-    if (bytes && !(scratch = fc_pool_acquire(bytes))) return FC_ERR_OUT_OF_MEMORY;
+    char none; /* drivers add 0 to the address of scratch that they do not need */
+    void *scratch = bytes ? fc_pool_acquire(bytes) : &none;
+    if (!scratch) return FC_ERR_OUT_OF_MEMORY;
     plan->operation->execute(plan, args, scratch, threads);
-    if (scratch) fc_pool_release(scratch);
+    if (bytes) fc_pool_release(scratch);
     return FC_OK;
 }

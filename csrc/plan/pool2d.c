@@ -97,9 +97,14 @@ fc_status fc_pool2d_create(const fc_pool2d_desc *given, fc_plan **out) {
     int64_t oh, ow;
     fc_status status = given->adaptive ? check_adaptive(given) : FC_OK;
     if (status != FC_OK) return status;
-    const fc_pool2d_desc windows = regular(given), *desc = &windows;
+    fc_pool2d_desc windows = regular(given);
+    const fc_pool2d_desc *desc = &windows;
     status = check(desc, &oh, &ow);
     if (status != FC_OK) return status;
+    fc_window_settle(windows.ih, windows.kh, windows.pad_top, windows.pad_bottom,
+                     &windows.stride_h, &windows.dilation_h);
+    fc_window_settle(windows.iw, windows.kw, windows.pad_left, windows.pad_right,
+                     &windows.stride_w, &windows.dilation_w);
     fc_plan *plan = fc_plan_new(&fc_operation_pool2d, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     status = fc_select_pool2d(desc, oh, ow, plan);

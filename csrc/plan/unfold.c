@@ -50,6 +50,10 @@ static fc_status create(const fc_unfold_desc *desc, const fc_operation *operatio
     fc_plan *plan = fc_plan_new(operation, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     plan->unfold.desc = *desc;
+    fc_window_settle(desc->ih, desc->kh, desc->pad_h, desc->pad_h, &plan->unfold.desc.stride_h,
+                     &plan->unfold.desc.dilation_h);
+    fc_window_settle(desc->iw, desc->kw, desc->pad_w, desc->pad_w, &plan->unfold.desc.stride_w,
+                     &plan->unfold.desc.dilation_w);
     plan->unfold.oh = oh;
     plan->unfold.ow = ow;
     plan->unfold.kernels = fc_registry_kernels(plan->dtype);

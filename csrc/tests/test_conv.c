@@ -3,6 +3,7 @@
  * every algorithm, thread count and form of the weights. Buffers end or begin at pages that may not
  * be touched, and results begin as NaN. */
 #include "../base/status.h"
+#include "../driver/driver.h"
 #include "check.h"
 #include "integers.h"
 
@@ -243,6 +244,7 @@ static void run_linear(fc_dtype dtype, int64_t rows, int64_t in, int64_t out, bo
 
 int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("conv");
+    fc_test_all_threads = true;
     static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL};
     for (int i = 0; i < 1800; i++) {
         conv_case t;

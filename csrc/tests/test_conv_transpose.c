@@ -1,5 +1,6 @@
 /* test_conv_transpose.c: transposed convolution through the public interface against the scatter that
  * defines it, on small integers and random layouts, for every thread count and form of the weights. */
+#include "../driver/driver.h"
 #include "check.h"
 #include "integers.h"
 
@@ -209,6 +210,7 @@ static void test_out_of_memory(void) {
 
 int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("conv_transpose");
+    fc_test_all_threads = true;
     for (int i = 0; i < 600; i++) {
         transpose_case t;
         if (random_case(&t)) run(&t);

@@ -77,6 +77,24 @@ static fc_plan_info info_of(const fc_conv2d_desc *d) {
     return info;
 }
 
+/* No image: nothing to do, and nothing to hold while doing it, whatever the algorithm. */
+static void test_no_image(void) {
+    for (int a = FC_ALGO_AUTO; a <= FC_ALGO_DEPTHWISE; a++) {
+        fc_conv2d_desc d = good();
+        d.n = 0;
+        d.algorithm = a;
+        if (a == FC_ALGO_1X1)
+            d.kh = d.kw = 1, d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
+        if (a == FC_ALGO_DEPTHWISE) d.groups = d.ic;
+        fc_plan *plan = NULL;
+        CHECK_AT(fc_conv2d_create(&d, &plan) == FC_OK, "algorithm %d", a);
+        if (!plan) continue;
+        CHECK(fc_plan_scratch_bytes(plan, 4, 0) == 0);
+        CHECK(fc_execute(plan, &(fc_args){.struct_size = sizeof(fc_args)}, 4) == FC_OK);
+        fc_plan_destroy(plan);
+    }
+}
+
 /* Every algorithm is chosen for the shape it exists for, and every other one says why not. */
 static void test_selection(void) {
     fc_conv2d_desc d = good();
@@ -174,6 +192,7 @@ int main(void) {
     test_selection();
     test_struct_size();
     test_execute();
+    test_no_image();
     fc_runtime_info runtime = {.struct_size = sizeof runtime};
     fc_runtime_query(&runtime);
     CHECK(runtime.isa_compiled >> runtime.isa_used & 1);

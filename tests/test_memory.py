@@ -359,7 +359,7 @@ EVERY_OPERATION = {
     "batch_norm": lambda x, w: F.batch_norm(x, *np.ones((2, 4), np.float32)),
     "log_softmax": lambda x, w: F.log_softmax(x, 1),
     "gelu": lambda x, w: F.gelu(x),
-    "pad and unfold": lambda x, w: F.unfold(F.pad(x, (1, 1), "circular"), 3),
+    "pad and unfold": lambda x, w: F.unfold(F.pad(x, (1, 1, 1, 1), "circular"), 3),
     "interpolate": lambda x, w: F.interpolate(x, scale_factor=1.5, mode="bilinear"),
 }
 

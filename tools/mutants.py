@@ -227,8 +227,8 @@ MUTANTS = [
     Mutant(
         "bilinear: the pixel before for the pixel behind",
         "csrc/ukr/bilinear_row.c",
-        "right[k] = line[a->column[1][at]];",
-        "right[k] = line[a->column[0][at]];",
+        "weight1[i], line[column1[i]]",
+        "weight1[i], line[column0[i]]",
     ),
     Mutant(
         "gelu: both tails are the left one",

@@ -8,46 +8,14 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../plan/registry.h"
 #include "check.h"
-
-static uint64_t random_state = 1;
-
-static int64_t random_below(int64_t n) {
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (int64_t)((random_state >> 33) % (uint64_t)n);
-}
+#include "integers.h"
 
 static int64_t random_between(int64_t low, int64_t high) {
     return low + random_below(high - low + 1);
 }
-
-/* ---- memory between guard pages ------------------------------------------------------------- */
-
-typedef struct guarded {
-    unsigned char *map, *data;
-    size_t map_bytes, bytes;
-} guarded;
-
-static guarded guarded_new(size_t bytes, bool at_end) {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (bytes + page - 1) / page * page;
-    guarded g = {.map_bytes = inner + 2 * page, .bytes = bytes};
-    g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (g.map == MAP_FAILED || mprotect(g.map, page, PROT_NONE) ||
-        mprotect(g.map + page + inner, page, PROT_NONE)) {
-        perror("guarded_new");
-        exit(2);
-    }
-    g.data = g.map + page + (at_end ? inner - bytes : 0);
-    return g;
-}
-
-static void guarded_free(guarded *g) { munmap(g->map, g->map_bytes); }
 
 /* ---- cases ---------------------------------------------------------------------------------- */
 
@@ -122,24 +90,13 @@ static int64_t extent(const int64_t shape[4], const int64_t stride[4], int64_t *
     return low;
 }
 
-static double get(const void *p, int64_t i, fc_dtype dtype) {
-    return dtype == FC_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
-}
-
-static void set(void *p, int64_t i, fc_dtype dtype, double v) {
-    if (dtype == FC_F64)
-        ((double *)p)[i] = v;
-    else
-        ((float *)p)[i] = (float)v;
-}
-
 static double draw(bool reals) {
     if (!reals) return (double)random_between(-4, 4);
     return (double)random_between(-1000000, 1000000) / 977.0;
 }
 
 static void fill(void *p, int64_t count, fc_dtype dtype, bool reals) {
-    for (int64_t i = 0; i < count; i++) set(p, i, dtype, draw(reals));
+    for (int64_t i = 0; i < count; i++) put(p, i, dtype, draw(reals));
 }
 
 static bool tier_has_fma(void) {
@@ -235,7 +192,7 @@ static void run_case(test_case *t) {
         for (int64_t c = 0; c < d->ic; c++)
             for (int64_t y = 0; y < d->ih; y++)
                 for (int64_t x = 0; x < d->iw; x++)
-                    set(src.data, n * s[0] + c * s[1] + y * s[2] + x * s[3] - src_low, dtype,
+                    put(src.data, n * s[0] + c * s[1] + y * s[2] + x * s[3] - src_low, dtype,
                         draw(t->reals));
     fill(weights.data, d->oc * taps, dtype, t->reals);
     fill(bias.data, d->oc, dtype, t->reals);
@@ -424,9 +381,9 @@ static void test_special_values(fc_dtype dtype) {
             t.oh = H, t.ow = W;
             set_strides(&t);
             double src[H * W] = {0}, weights[25], dst[H * W];
-            for (int64_t j = 0; j < H * W; j++) set(src, j, dtype, 1);
-            for (int64_t j = 0; j < 25; j++) set(weights, j, dtype, 1);
-            set(src, 4 * W + 16, dtype, special[i]);
+            for (int64_t j = 0; j < H * W; j++) put(src, j, dtype, 1);
+            for (int64_t j = 0; j < 25; j++) put(weights, j, dtype, 1);
+            put(src, 4 * W + 16, dtype, special[i]);
             fc_plan *plan = NULL;
             if (!CHECK(fc_conv2d_create(d, &plan) == FC_OK)) return;
             const fc_args args = {
@@ -452,7 +409,7 @@ static void test_split_phases(fc_dtype dtype) {
     enum { ROWS = 3, MOST = 80, APART = 2 * MOST + 40, MIDDLE = MOST * 2, SIZE = 1200 };
     const size_t size = fc_dtype_bytes(dtype);
     static double src[MIDDLE + ROWS * APART], dst[SIZE], want[SIZE];
-    for (int64_t i = 0; i < MIDDLE + ROWS * APART; i++) set(src, i, dtype, (double)i);
+    for (int64_t i = 0; i < MIDDLE + ROWS * APART; i++) put(src, i, dtype, (double)i);
     for (int64_t step = 1; step <= 4; step++)
         for (int64_t stride = -2; stride <= 2; stride++)
             for (int64_t pixels = 0; pixels <= MOST; pixels++) {
@@ -462,7 +419,7 @@ static void test_split_phases(fc_dtype dtype) {
                 memset(want, POISON, sizeof want);
                 for (int64_t r = 0; r < ROWS; r++)
                     for (int64_t x = 0; x < pixels; x++)
-                        set(want, r * pitch + x % step * phase + x / step, dtype,
+                        put(want, r * pitch + x % step * phase + x / step, dtype,
                             get(src, MIDDLE + r * APART + x * stride, dtype));
                 const fc_split_phases_args args = {
                     .src = (const char *)src + MIDDLE * size,

@@ -240,11 +240,10 @@ MUTANTS = [
 
 
 def _copy(folder: Path) -> None:
-    """The tree, as far as it is compiled and tested; files that are the same stay untouched."""
+    """The tree, as far as it is compiled and tested."""
     for part in ("csrc", "fastconv", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         source, target = ROOT / part, folder / part
         if source.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(
                 source, target, ignore=shutil.ignore_patterns("build", "*.so", "__pycache__")
             )
@@ -301,7 +300,8 @@ def _tiers(folder: Path) -> list[str]:
 def run(mutants: list[Mutant]) -> list[str]:
     """Plant each; the names of those that survived, with the tier."""
     folder = ROOT / "build" / "mutants"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what a run compiled last may hold its fault
+    folder.mkdir(parents=True)
     _copy(folder)
     _compile(folder)
     tiers = _tiers(folder)

@@ -21,12 +21,15 @@ NETWORKS = (
     "alexnet",
     "googlenet",
     "lenet5",
+    "mobilenet_v1",
     "mobilenet_v2",
     "odd",
     "resnet18",
     "resnet50",
+    "signals",
     "squeezenet1_1",
     "vgg16",
+    "windows",
 )
 
 # Weights with biases, or with the two numbers a channel of batch normalisation (bn), as the
@@ -39,6 +42,7 @@ COUNTED = {
     "resnet50": (25_557_032, True, 4_089_184_256),
     "googlenet": (6_998_552, False, 1_582_671_872),
     "squeezenet1_1": (1_235_496, False, None),
+    "mobilenet_v1": (4_231_976, True, 568_740_352),
     "mobilenet_v2": (3_504_872, True, 300_774_272),
 }
 

@@ -18,8 +18,9 @@ typedef void (*fc_worker_fn)(void *context, int worker, int workers);
  * included) on the way out. */
 void fc_parallel(int threads, fc_dtype dtype, fc_worker_fn fn, void *context);
 
-/* One task's body: tasks are handed out in order, each exactly once, to whichever worker is free;
- * `worker` indexes thread-private scratch. */
+/* One task's body: each task runs exactly once. The tasks are dealt in equal runs, in order, one to
+ * each worker, and whoever is free takes from the runs of others; `worker` indexes thread-private
+ * scratch. */
 typedef void (*fc_task_fn)(void *context, int64_t task, int worker);
 
 void fc_parallel_tasks(int threads, fc_dtype dtype, int64_t tasks, fc_task_fn fn, void *context);

@@ -55,7 +55,7 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
     }
     direct_job job = {.problem = p, .parts = 1};
     job.strips = fc_div_up(p->oh, low);
-    if (d->n * job.strips < 4 * threads && threads > 1) {
+    if (d->n * job.strips < 2 * threads && threads > 1) {
         /* Too few strips to balance. Where weights outweigh the image, deal out weight panels:
          * each thread then reads only its own; the strip is packed once a part. Otherwise cut the
          * image finer, but keep the rows that neighbouring strips share within a quarter. */
@@ -66,7 +66,7 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
         } else {
             int64_t shared = fc_max64(0, strip_src_rows(p, 1) - d->stride_h);
             int64_t finest = fc_max64(1, p->oh / fc_max64(1, 4 * shared / d->stride_h));
-            int64_t wanted = fc_max64(fc_min64(finest, fc_div_up(4 * threads, d->n)),
+            int64_t wanted = fc_max64(fc_min64(finest, fc_div_up(2 * threads, d->n)),
                                       fc_min64(p->oh, fc_div_up(threads, d->n)));
             job.strips = fc_max64(job.strips, wanted);
         }

@@ -20,6 +20,7 @@
  *   vec_transpose(r)     VLEN vectors in place: r[i][j] <-> r[j][i]
  *   vec_load_transposed(r, p, stride)   r[i][j] = p[j * stride + i], VLEN rows of VLEN elements
  *   vec_deinterleave(a, b, &even, &odd)
+ *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
  */
 #ifndef FC_SIMD_VEC_H
 #define FC_SIMD_VEC_H
@@ -66,6 +67,8 @@ typedef float real;
 #else
 #include "vec_scalar.h"
 #endif
+
+FC_INLINE void vec_prefetch(const real *p) { __builtin_prefetch(p); }
 
 #ifndef VEC_LOAD_TRANSPOSED
 FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {

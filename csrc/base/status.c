@@ -52,6 +52,7 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_FOLD: return "fold";
     case FC_ALGO_NEAREST: return "nearest";
     case FC_ALGO_BILINEAR: return "bilinear";
+    case FC_ALGO_PLANAR: return "planar";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

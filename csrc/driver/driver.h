@@ -56,7 +56,8 @@ typedef struct fc_conv_driver {
                     int threads);
 } fc_conv_driver;
 
-extern const fc_conv_driver fc_conv_direct, fc_conv_1x1, fc_conv_im2col, fc_conv_depthwise;
+extern const fc_conv_driver fc_conv_direct, fc_conv_1x1, fc_conv_im2col, fc_conv_depthwise,
+    fc_conv_planar;
 
 typedef struct fc_pool_problem {
     fc_pool2d_desc desc;

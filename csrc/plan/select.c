@@ -7,6 +7,7 @@ static const fc_conv_driver *const conv_drivers[] = {
     &fc_conv_1x1,
     &fc_conv_direct,
     &fc_conv_im2col,
+    &fc_conv_planar,
 };
 
 static const fc_pool_driver *const pool_drivers[] = {

@@ -79,7 +79,7 @@ static void run_conv(const conv_case *t) {
                     .residual = residual.data,
                     .dst = dst.data};
     void *packed = NULL;
-    if (t->packed) {
+    if (t->packed && fc_plan_packed_bytes(plan)) {
         packed = fc_pool_acquire(fc_plan_packed_bytes(plan));
         CHECK(fc_plan_pack(plan, args.weights, packed, t->threads) == FC_OK);
         args.packed = packed;
@@ -168,7 +168,7 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         d->pad_top = random_below(4), d->pad_bottom = random_below(4);
         d->pad_left = random_below(4), d->pad_right = random_below(4);
     }
-    if (random_below(3) == 0) {
+    if (random_below(3) == 0 && algorithm != FC_ALGO_PLANAR) {
         d->border = (int32_t)random_below(FC_BORDER_COUNT);
         const int64_t less = d->border == FC_BORDER_REFLECT, any = d->border < FC_BORDER_REFLECT ||
                                                                   d->border == FC_BORDER_REPLICATE;
@@ -186,6 +186,14 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     set_layout(src, 4, (unsigned)random_below(16), d->src_stride, &t->src_origin, &t->src_span);
     int64_t none;
     set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
+    if (algorithm == FC_ALGO_PLANAR) { /* pixels follow each other, rows and channels may not */
+        int64_t *stride = d->dst_stride;
+        stride[3] = 1;
+        stride[2] = t->ow + random_below(3);
+        stride[1] = t->oh * stride[2] + random_below(3);
+        stride[0] = d->oc * stride[1] + random_below(3);
+        t->dst_span = (d->n - 1) * stride[0] + (d->oc - 1) * stride[1] + (t->oh - 1) * stride[2] + t->ow;
+    }
     set_layout(weights, 5, (unsigned)random_below(32), d->weight_stride, &t->weight_origin,
                &t->weight_span);
     t->at_end = random_below(2);
@@ -245,10 +253,11 @@ static void run_linear(fc_dtype dtype, int64_t rows, int64_t in, int64_t out, bo
 int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("conv");
     fc_test_all_threads = true;
-    static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL};
-    for (int i = 0; i < 1800; i++) {
+    static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL,
+                                               FC_ALGO_PLANAR};
+    for (int i = 0; i < 2400; i++) {
         conv_case t;
-        if (random_conv(&t, algorithms[i % 3])) run_conv(&t);
+        if (random_conv(&t, algorithms[i % 4])) run_conv(&t);
     }
     static const int64_t sizes[] = {1, 2, 5, 14, 15, 31, 32, 33};
     for (int i = 0; i < 60; i++)

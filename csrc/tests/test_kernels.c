@@ -161,6 +161,72 @@ static void call_conv_tile(trial *t) {
             }
 }
 
+/* ---- plane_tile ------------------------------------------------------------------------------------ */
+
+static void prepare_plane_tile(trial *t) {
+    fc_plane_tile_args *a = &t->args.plane_tile;
+    const int64_t vlen = t->shape->vlen, tile = t->shape->tile_pixels;
+    a->vectors = t->timed ? 2 : (int)(INT64_C(1) << draw(t, 0, 2));
+    a->rows = (int)draw(t, 1, a->vectors == 4 ? FC_WIDE_ROWS(tile) : tile);
+    a->channels = draw(t, 1, 9), a->taps = draw(t, 1, 9);
+    ptrdiff_t *tap = (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->taps * sizeof *tap, true))->data;
+    int64_t reach = 0;
+    for (int64_t i = 0; i < a->taps; i++) {
+        tap[i] = random_below(40);
+        reach = fc_max64(reach, tap[i]);
+    }
+    a->tap = tap;
+    a->src_channel = random_below(60);
+    reach += (a->channels - 1) * a->src_channel;
+    int64_t last = 0, dst_at = random_below(3);
+    for (int v = 0; v < a->vectors; v++) {
+        a->src_at[v] = t->timed ? v * vlen : random_below(3 * vlen);
+        last = fc_max64(last, a->src_at[v]);
+        /* the whole vector, its beginning, or two parts with a gap */
+        const int64_t kind = t->timed ? 0 : random_below(4), cut = random_below(vlen) + 1;
+        const int64_t begin[2] = {0, cut + random_below(3)};
+        const int64_t end[2] = {kind == 0 ? vlen : cut, kind >= 2 ? vlen : 0};
+        for (int i = 0; i < 2; i++) {
+            if (begin[i] >= end[i]) continue;
+            a->piece[a->pieces++] = (fc_plane_piece){v * vlen + begin[i], end[i] - begin[i], dst_at, dst_at};
+            dst_at += end[i] - begin[i] + (t->timed ? 0 : random_below(4));
+        }
+    }
+    a->src = operand(t, reach + last + vlen);
+    a->weights_row = a->channels * a->taps + random_below(3);
+    a->weights = operand(t, a->rows * a->weights_row);
+    a->dst_channel = dst_at + random_below(3), a->residual_channel = dst_at + random_below(3);
+    a->bias = perhaps(t, a->rows);
+    a->residual = perhaps(t, a->rows * a->residual_channel);
+    a->activation = fused_activation(t);
+    a->dst = result(t, a->rows * a->dst_channel);
+}
+
+/* Pixel by pixel and in fewer rows on a tier whose vectors are shorter. */
+static void call_plane_tile(trial *t) {
+    const fc_plane_tile_args whole = t->args.plane_tile;
+    if (t->table->vlen == t->shape->vlen) {
+        t->table->plane_tile(&whole);
+        return;
+    }
+    for (int r = 0; r < whole.rows; r += t->table->tile_pixels)
+        for (int i = 0; i < whole.pieces; i++)
+            for (int64_t x = 0; x < whole.piece[i].lanes; x++) {
+                const int64_t lane = whole.piece[i].lane + x;
+                fc_plane_tile_args a = whole;
+                a.rows = (int)fc_min64(t->table->tile_pixels, whole.rows - r);
+                a.weights = at(t, a.weights, r * a.weights_row);
+                a.dst = at(t, a.dst, r * a.dst_channel);
+                if (a.bias) a.bias = at(t, a.bias, r);
+                if (a.residual) a.residual = at(t, a.residual, r * a.residual_channel);
+                a.vectors = a.pieces = 1;
+                a.src_at[0] = whole.src_at[lane / t->shape->vlen] + lane % t->shape->vlen;
+                a.piece[0] = (fc_plane_piece){0, 1, whole.piece[i].dst_at + x,
+                                              whole.piece[i].residual_at + x};
+                t->table->plane_tile(&a);
+            }
+}
+
 /* ---- packing -------------------------------------------------------------------------------------- */
 
 static void prepare_pack_pixels(trial *t) {

@@ -41,6 +41,7 @@ FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
         if (step == 1 && have == VLEN)
             for (; p + VLEN <= a->pixels; p += VLEN) {
                 vec square[VLEN];
+                for (int i = 0; i < VLEN; i++) vec_prefetch(src + p + (VLEN + i) * a->channel_stride);
                 vec_load_transposed(square, src + p, a->channel_stride);
 #pragma GCC unroll 16
                 for (int i = 0; i < VLEN; i++) vec_store(dst + (p + i) * block, square[i]);

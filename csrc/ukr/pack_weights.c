@@ -19,13 +19,13 @@ FC_INLINE real *column_at(const fc_pack_weights_args *a, ptrdiff_t channel, ptrd
 
 /* The columns of k = channel * taps + tap, in order of k. Divisions at each would cost more than the
  * transposing. */
-typedef struct columns {
+typedef struct column_walk {
     real *at;
     ptrdiff_t taps, block, width; /* width: elements of a column */
     ptrdiff_t tap, place;         /* place: of the channel in its block */
-} columns;
+} column_walk;
 
-FC_INLINE real *next_column(columns *c) {
+FC_INLINE real *next_column(column_walk *c) {
     real *column = c->at;
     if (++c->tap < c->taps) {
         c->at += c->block * c->width;
@@ -44,7 +44,7 @@ FC_INLINE real *next_column(columns *c) {
 static void pack_dense(const fc_pack_weights_args *a) {
     const real *src = a->src;
     const ptrdiff_t width = a->panels * VLEN, taps = a->kh * a->kw, depth = a->ic * taps;
-    columns next = {.at = a->dst, .taps = taps, .block = a->block, .width = width};
+    column_walk next = {.at = a->dst, .taps = taps, .block = a->block, .width = width};
     for (ptrdiff_t k = 0; k < depth; k += VLEN) {
         ptrdiff_t ks = at_most(depth - k, VLEN);
         real *column[VLEN];

@@ -46,6 +46,44 @@ typedef struct fc_conv_tile_args {
     const void *residual; /* laid out as dst, or NULL */
 } fc_conv_tile_args;
 
+/* plane_tile: the register tile of convolution over planes: its vectors are pixels.
+ *
+ *   sum[r][v*vlen + x] = sum over c < channels, t < taps of weights[r*weights_row + c*taps + t] *
+ *                        src[c*src_channel + tap[t] + src_at[v] + x]     v < vectors, x < vlen
+ *   dst[r*dst_channel + dst_at + i] =
+ *       act( sum[r][lane + i] + bias[r] + residual[r*residual_channel + residual_at + i] )
+ *   for each piece, i < lanes; r < rows (output channels, at most the tier's tile)
+ *
+ *      src      contiguous pixels; any distance between channels, taps and vectors
+ *      weights  rows of dense weights as they lie, any distance apart
+ *      dst      the pieces of a row of sums, each contiguous; sums outside all pieces are dropped
+ *
+ * A piece lies within a vector; they come in order of their lanes. vectors is 1, 2 or, for at most
+ * FC_WIDE_ROWS of the tier's tile, 4. The sum begins at zero and takes
+ * one vec_fma for each (c, t), in that order. dst is only written, and only where a piece says; of src,
+ * whole vectors are read. */
+#define FC_WIDE_ROWS(tile_pixels) ((tile_pixels) >= 12 ? 6 : 2)
+#define FC_PLANE_PIECES 64 /* 4 vectors of 16 single pixels */
+
+typedef struct fc_plane_piece {
+    ptrdiff_t lane, lanes;
+    ptrdiff_t dst_at, residual_at;
+} fc_plane_piece;
+
+typedef struct fc_plane_tile_args {
+    const void *src, *weights;
+    void *dst;
+    const void *bias;     /* `rows` elements or NULL */
+    const void *residual; /* or NULL */
+    const ptrdiff_t *tap;
+    ptrdiff_t channels, taps;
+    ptrdiff_t src_channel, weights_row, dst_channel, residual_channel;
+    ptrdiff_t src_at[4];
+    int rows, vectors, pieces;
+    int activation; /* fc_activation */
+    fc_plane_piece piece[FC_PLANE_PIECES];
+} fc_plane_tile_args;
+
 /* pack_pixels: channel planes into pixel-major order, a transpose.
  *   dst[p*block + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
  *   dst[p*block + c] = 0                                        channels <= c < block */
@@ -250,7 +288,7 @@ typedef struct fc_kernels {
     fc_isa isa;
     size_t element_bytes;
     int vlen;        /* elements in a vector */
-    int tile_pixels; /* most pixels of a conv_tile */
+    int tile_pixels; /* most pixels of a conv_tile, most rows of a plane_tile */
     int peak_flops;
 #define FC_UKR(name, args) void (*name)(const args *);
 #include "ukr_list.inc"

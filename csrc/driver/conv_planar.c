@@ -1,0 +1,266 @@
+/* conv_planar.c: convolution of planes whose pixels follow each other, by the tile whose vectors are
+ * pixels: for few input channels (stems), few output channels a group, and odd counts of either.
+ *
+ *   src planes --copied with their border--> strip [channel][phase][row][column]   thread-private
+ *   strip x weights as they lie --plane_tile, bias, residual, activation--> dst planes
+ *
+ * Rows and columns of the strip are dealt into the phases of the strides, so that under every tap
+ * neighbouring outputs read neighbouring elements:
+ *
+ *   tap (a, b) of output (y, x) is padded row y*sh + a*dh, source column x*sw + e, e = b*dw - pad_left:
+ *   phase (a*dh mod sh, e mod sw), row y + a*dh / sh, column x + floor(e / sw)
+ *
+ * The columns of a phase begin with `lead` zeros and are `pitch` elements. Vectors are laid over them
+ *
+ *   by rows   each row of output in vectors of its own, of whose last some lanes may be dropped; or
+ *   flat      all rows of the strip as one list of pixels, of which the last of each pitch are dropped,
+ *             where that drops fewer: 56 of 58 pixels are results rather than 56 of 64.
+ *
+ * A task is a strip of one group of one image, or a part of the group's output channels where the
+ * strips are too few. Each sum runs over (channel, kh, kw) in this order, whatever the cuts. */
+#include "../base/cpu.h"
+#include "conv_blocked.h"
+#include "cut.h"
+#include "dense_weights.h"
+
+#include <string.h>
+
+typedef struct planar_job {
+    const fc_conv_problem *problem;
+    const fc_args *args;
+    char *scratch;
+    const ptrdiff_t *tap;
+    int64_t icg, ocg;
+    int64_t lead, pitch;        /* elements: before column 0, of a row of a phase */
+    int64_t phase_rows, phase;  /* rows, elements of a phase of a whole strip */
+    int64_t channel;            /* elements of a channel */
+    bool flat;
+    int64_t strips;             /* of an image */
+    int64_t tiles, parts;       /* of a group's output channels, and pieces they are dealt into */
+    int64_t filled;             /* columns of a source row that any window reads */
+    size_t tap_bytes, worker_bytes;
+} planar_job;
+
+static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+static int64_t window_rows(const fc_conv2d_desc *d) { return (d->kh - 1) * d->dilation_h + 1; }
+static int64_t window_cols(const fc_conv2d_desc *d) { return (d->kw - 1) * d->dilation_w + 1; }
+
+static int64_t strip_src_rows(const fc_conv2d_desc *d, int64_t rows) {
+    return (rows - 1) * d->stride_h + window_rows(d);
+}
+
+/* How one call is cut. A function of the shape, the tier, the caches and the thread count. */
+static planar_job cut(const fc_conv_problem *p, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), line = FC_CACHE_LINE / bytes;
+    const int64_t sw = d->stride_w, vlen = p->kernels->vlen;
+    planar_job job = {.problem = p, .icg = d->ic / d->groups, .ocg = d->oc / d->groups, .parts = 1};
+    job.filled =
+        fc_max64(0, fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d) - d->pad_left));
+    job.lead = fc_div_up(d->pad_left, sw);
+    const int64_t reach = p->ow + floor_div(window_cols(d) - 1 - d->pad_left, sw);
+    job.pitch = job.lead + fc_max64(0, fc_max64(reach, fc_div_up(job.filled, sw)));
+    /* Spreading a list of pixels over its rows, by way of memory, costs what some twenty products of a
+     * vector do. */
+    const int64_t whole = fc_round_up(p->ow, vlen);
+    job.flat = (whole - job.pitch) * job.icg * d->kh * d->kw > 20 * whole;
+    job.tiles = fc_div_up(job.ocg, p->kernels->tile_pixels);
+
+    /* a strip within a quarter of the second-level cache, which the weights share */
+    const int64_t row_bytes = job.icg * sw * job.pitch * bytes;
+    const int64_t rows = (int64_t)fc_cpu_caches()->l2 / 4 / row_bytes - window_rows(d);
+    const int64_t most = fc_max64(1, rows / d->stride_h + 1);
+    const int64_t maps = d->n * d->groups, taps = d->kh * d->kw;
+    /* vector operations: of a row of output, and of the source rows that the next strip copies again */
+    const fc_strip_cost cost = {
+        .row = (double)(job.ocg * job.icg * taps * fc_div_up(p->ow, vlen)) / 2,
+        .fixed = 2.0 * (double)(job.icg * sw * job.pitch / vlen) *
+                 (double)fc_max64(0, window_rows(d) - d->stride_h),
+    };
+    job.strips = fc_cut_strips(maps, p->oh, most, threads, cost);
+    if (maps * job.strips < threads)
+        job.parts = fc_min64(job.tiles, fc_div_up(threads, maps * job.strips));
+    job.phase_rows = fc_div_up(strip_src_rows(d, fc_div_up(p->oh, job.strips)), d->stride_h);
+    job.phase = job.phase_rows * job.pitch;
+    /* The last vector reads on behind the last row. An odd number of lines, so that channels do not
+     * meet in the same sets of a cache. */
+    job.channel = fc_round_up(d->stride_h * sw * job.phase + vlen, 2 * line) + line;
+    job.tap_bytes = (size_t)fc_round_up(taps * (int64_t)sizeof(ptrdiff_t), FC_CACHE_LINE);
+    job.worker_bytes = FC_CACHE_LINE + (size_t)fc_round_up(job.icg * job.channel * bytes, FC_CACHE_LINE);
+    return job;
+}
+
+/* Padded source rows [first, first + rows) of one group, channel by channel. What lies left and right
+ * of the source's columns is zero since the worker's first task. */
+static void fill_strip(const planar_job *job, int64_t n, int64_t group, int64_t first, int64_t rows,
+                       char *strip) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), sh = d->stride_h, sw = d->stride_w;
+    fc_split_phases_args split = {
+        .src_stride = d->src_stride[3],
+        .pixels = job->filled,
+        .step = sw,
+        .phase = job->phase,
+        .src_row = sh * d->src_stride[2],
+        .dst_row = job->pitch,
+    };
+    for (int64_t c = 0; c < job->icg; c++)
+        for (int64_t f = 0; f < fc_min64(sh, rows); f++) {
+            /* rows f, f + sh, ... of the strip: `above` lie over the source, those from `end` below */
+            const int64_t count = (rows - f - 1) / sh + 1, y = first + f - d->pad_top;
+            const int64_t above = fc_min64(count, fc_max64(0, fc_div_up(fc_max64(0, -y), sh)));
+            const int64_t end =
+                fc_max64(above, fc_min64(count, fc_div_up(fc_max64(0, d->ih - y), sh)));
+            char *at = strip + (c * job->channel + f * sw * job->phase) * bytes;
+            for (int64_t g = 0; g < sw; g++) {
+                char *phase = at + g * job->phase * bytes;
+                memset(phase, 0, (size_t)(above * job->pitch * bytes));
+                memset(phase + end * job->pitch * bytes, 0,
+                       (size_t)((count - end) * job->pitch * bytes));
+            }
+            if (end == above || job->filled == 0) continue;
+            split.rows = end - above;
+            split.src = fc_conv_src_at(p, job->args->src, n, group * job->icg + c, y + above * sh, 0);
+            split.dst = at + (above * job->pitch + job->lead) * bytes;
+            p->kernels->split_phases(&split);
+        }
+}
+
+typedef struct place {
+    int64_t y, x;
+} place;
+
+/* `lanes` pixels of output from `at` on, in the tile from `lane` on; none when not positive. */
+static void add_piece(fc_plane_tile_args *tile, const fc_conv2d_desc *d, int64_t ow, place at,
+                      int64_t lane, int64_t lanes) {
+    if (lanes <= 0) return;
+    tile->piece[tile->pieces++] = (fc_plane_piece){
+        .lane = lane,
+        .lanes = lanes,
+        .dst_at = at.y * d->dst_stride[2] + at.x,
+        .residual_at = at.y * ow + at.x,
+    };
+}
+
+/* Output rows [y0, y0 + rows) of the channels of one tile. */
+static void convolve_rows(const planar_job *job, fc_plane_tile_args tile, int64_t n, int64_t oc,
+                          int64_t y0, int64_t rows) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_args *args = job->args;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), vlen = p->kernels->vlen;
+    const int64_t plane = p->oh * p->ow, across = fc_div_up(p->ow, vlen);
+    const int most = tile.rows <= FC_WIDE_ROWS(p->kernels->tile_pixels) ? 4 : 2;
+    tile.weights = (const char *)(args->packed ? args->packed : args->weights) +
+                   oc * tile.weights_row * bytes;
+    tile.dst = (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
+                                    y0 * d->dst_stride[2]) * bytes;
+    if (d->has_bias) tile.bias = (const char *)args->bias + oc * bytes;
+    if (d->has_residual)
+        tile.residual =
+            (const char *)args->residual + ((n * d->oc + oc) * plane + y0 * p->ow) * bytes;
+    const int64_t count = job->flat ? fc_div_up((rows - 1) * job->pitch + p->ow, vlen) : rows * across;
+    place at = {0, 0};
+    for (int64_t i = 0; i < count; i += tile.vectors) {
+        tile.vectors = count - i >= most ? most : count - i >= 2 ? 2 : 1;
+        tile.pieces = 0;
+        for (int v = 0; v < tile.vectors; v++) {
+            tile.src_at[v] = at.y * job->pitch + at.x;
+            if (!job->flat) {
+                add_piece(&tile, d, p->ow, at, v * vlen, fc_min64(vlen, p->ow - at.x));
+                at.x += vlen;
+                if (at.x >= p->ow) at = (place){at.y + 1, 0};
+                continue;
+            }
+            for (int64_t lane = 0; lane < vlen && at.y < rows;) {
+                const int64_t lanes = fc_min64(vlen - lane, job->pitch - at.x);
+                add_piece(&tile, d, p->ow, at, v * vlen + lane, fc_min64(lanes, p->ow - at.x));
+                lane += lanes;
+                at.x += lanes;
+                if (at.x == job->pitch) at = (place){at.y + 1, 0};
+            }
+        }
+        if (tile.pieces) p->kernels->plane_tile(&tile);
+    }
+}
+
+static void run_task(void *context, int64_t task, int worker) {
+    const planar_job *job = context;
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t strip = task / job->parts % job->strips, map = task / job->parts / job->strips;
+    const int64_t n = map / d->groups, group = map % d->groups;
+    int64_t y0, end, from, to;
+    fc_split(p->oh, job->strips, strip, &y0, &end);
+    fc_split(job->tiles, job->parts, task % job->parts, &from, &to);
+    int64_t *ready = (int64_t *)(void *)(job->scratch + (size_t)worker * job->worker_bytes);
+    char *rows = (char *)ready + FC_CACHE_LINE;
+    if (!*ready) memset(rows, 0, job->worker_bytes - FC_CACHE_LINE);
+    *ready = 1;
+    fill_strip(job, n, group, y0 * d->stride_h, strip_src_rows(d, end - y0), rows);
+    fc_plane_tile_args tile = {
+        .src = rows,
+        .tap = job->tap,
+        .channels = job->icg,
+        .taps = d->kh * d->kw,
+        .src_channel = job->channel,
+        .weights_row = job->icg * d->kh * d->kw,
+        .dst_channel = d->dst_stride[1],
+        .residual_channel = p->oh * p->ow,
+        .activation = d->activation,
+    };
+    for (int64_t i = from; i < to; i++) {
+        int64_t low, high;
+        fc_split(job->ocg, job->tiles, i, &low, &high);
+        tile.rows = (int)(high - low);
+        convolve_rows(job, tile, n, group * job->ocg + low, y0, end - y0);
+    }
+}
+
+static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
+    (void)oh, (void)ow, (void)forced;
+    if (d->dst_stride[3] != 1) return "the pixels of a row of the result lie apart";
+    if (d->border != FC_BORDER_ZEROS) return "its strips know no border but zeros";
+    return NULL;
+}
+
+static void prepare(fc_conv_problem *p) { (void)p; }
+
+static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
+    planar_job job = cut(p, threads);
+    return job.tap_bytes + job.worker_bytes * (size_t)threads;
+}
+
+static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    planar_job job = cut(p, threads);
+    ptrdiff_t *tap = scratch;
+    for (int64_t a = 0; a < d->kh; a++)
+        for (int64_t b = 0; b < d->kw; b++) {
+            const int64_t e = b * d->dilation_w - d->pad_left;
+            const int64_t column = floor_div(e, d->stride_w);
+            const int64_t row = a * d->dilation_h / d->stride_h, phase = a * d->dilation_h % d->stride_h;
+            tap[a * d->kw + b] =
+                (phase * d->stride_w + e - column * d->stride_w) * job.phase + row * job.pitch +
+                job.lead + column;
+        }
+    job.tap = tap;
+    job.args = args;
+    job.scratch = (char *)scratch + job.tap_bytes;
+    for (int i = 0; i < threads; i++)
+        *(int64_t *)(void *)(job.scratch + (size_t)i * job.worker_bytes) = 0; /* not ready */
+    fc_parallel_tasks(threads, d->dtype, d->n * d->groups * job.strips * job.parts, run_task, &job);
+}
+
+const fc_conv_driver fc_conv_planar = {
+    .algorithm = FC_ALGO_PLANAR,
+    .why = "planes as they lie: vectors of pixels against weights as they lie",
+    .refuse = refuse,
+    .prepare = prepare,
+    .packed_bytes = fc_dense_weights_bytes,
+    .pack = fc_dense_weights_pack,
+    .scratch_bytes = scratch_bytes,
+    .execute = execute,
+};

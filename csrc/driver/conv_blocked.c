@@ -75,7 +75,7 @@ static void pack_panel(void *context, int64_t task, int worker) {
 
 void fc_conv_pack(const fc_conv_problem *problem, const void *weights, void *packed, int threads) {
     pack_job job = {problem, weights, packed};
-    fc_parallel_tasks(fc_threads_for_bytes(threads, (double)fc_conv_packed_bytes(problem)),
+    fc_parallel_tasks(fc_threads_for_bytes(threads, 4.0 * (double)fc_conv_packed_bytes(problem)),
                       problem->desc.dtype, problem->desc.groups * problem->blocking.panels,
                       pack_panel, &job);
 }

@@ -1,29 +1,39 @@
 /* conv_direct.c: direct convolution of any stride, dilation, padding and group count.
  *
- *   plain NCHW src --pack--> strip [block][row][col][channels of block]   thread-private, bordered
+ *   plain NCHW src --pack--> strip [block][row][col][channels of block]   bordered
  *   strip x weight panel --conv_tile--> tiles [pixel][output channels]    first-level cache
  *   tiles --unpack, bias, residual, activation--> plain NCHW dst
  *
- * A task is a strip of output rows of one image, or some of its weight panels when there are fewer
- * strips than threads. The strip carries the border (zeros, or what padding mode says), so the tile
- * kernel knows no edges. A
- * strip is about half of the second-level cache; the tiles of one panel stay within a few rows so
- * that they are still in the first level when they are unpacked. The order of each sum is that of
- * the tile kernel, (block, kh, kw, channel), whatever the cuts: results do not depend on them. */
+ * A unit is a strip of output rows of one group of one image. The strip carries the border (zeros, or
+ * what padding mode says), so the tile kernel knows no edges; it is about half of the second-level
+ * cache. The tiles of one panel stay within a few rows so that they are still in the first level when
+ * they are unpacked. The order of each sum is that of the tile kernel, (block, kh, kw, channel),
+ * whatever the cuts: results do not depend on them.
+ *
+ * Threads take units. Where there are fewer than threads, or the weights outweigh the images, a unit's
+ * weight panels are dealt out too, so that each thread reads its own alone; the strips, which all of
+ * them read, are then converted first, by all threads together. */
 #include "../base/cpu.h"
 #include "conv_blocked.h"
+#include "cut.h"
 
 #include <string.h>
 
 typedef struct direct_job {
     const fc_conv_problem *problem;
     const fc_args *args;
-    char *scratch;
-    size_t worker_bytes, strip_bytes;
-    int64_t strip_rows, strips; /* output rows of a strip; strips of an image */
-    int64_t parts;              /* pieces that a group's weight panels are dealt into */
-    int64_t chunk_rows;         /* output rows whose tiles are unpacked together */
+    char *strips_at;          /* a strip for each unit when they are shared, else for each worker */
+    char *tiles_at;           /* of each worker */
+    size_t strip_bytes, tile_bytes;
+    int64_t strips;           /* of an image */
+    int64_t units, parts;     /* parts: pieces that a unit's weight panels are dealt into */
+    int64_t chunk_rows;       /* output rows whose tiles are unpacked together */
 } direct_job;
+
+/* One unit: output rows [y0, y0 + rows). */
+typedef struct direct_unit {
+    int64_t n, group, y0, rows, src_rows;
+} direct_unit;
 
 static int64_t strip_cols(const fc_conv_problem *p) {
     return (p->ow - 1) * p->desc.stride_w + (p->desc.kw - 1) * p->desc.dilation_w + 1;
@@ -53,32 +63,39 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
         else
             high = middle - 1;
     }
-    direct_job job = {.problem = p, .parts = 1};
-    job.strips = fc_div_up(p->oh, low);
-    if (d->n * job.strips < 2 * threads && threads > 1) {
-        /* Too few strips to balance. Where weights outweigh the image, deal out weight panels:
-         * each thread then reads only its own; the strip is packed once a part. Otherwise cut the
-         * image finer, but keep the rows that neighbouring strips share within a quarter. */
-        int64_t weight_bytes = b->panels * b->panel_bytes;
-        int64_t image_bytes = (int64_t)strip_size(p, p->oh);
-        if (weight_bytes > image_bytes && b->panels >= threads) {
-            while (job.parts < b->panels && d->n * job.strips * job.parts % threads) job.parts++;
-        } else {
-            int64_t shared = fc_max64(0, strip_src_rows(p, 1) - d->stride_h);
-            int64_t finest = fc_max64(1, p->oh / fc_max64(1, 4 * shared / d->stride_h));
-            int64_t wanted = fc_max64(fc_min64(finest, fc_div_up(2 * threads, d->n)),
-                                      fc_min64(p->oh, fc_div_up(threads, d->n)));
-            job.strips = fc_max64(job.strips, wanted);
-        }
-    }
-    job.strip_rows = fc_div_up(p->oh, job.strips);
-    job.strips = fc_div_up(p->oh, job.strip_rows);
-    job.strip_bytes = strip_size(p, job.strip_rows);
-    int64_t row_bytes = p->ow * b->panel * (int64_t)fc_dtype_bytes(d->dtype);
-    job.chunk_rows = fc_max64(1, fc_min64(job.strip_rows, 16384 / row_bytes));
-    job.worker_bytes =
-        job.strip_bytes + (size_t)fc_round_up(job.chunk_rows * row_bytes, FC_CACHE_LINE);
+    /* Of a row of output: products; of what the next strip converts again: some 20 vector operations
+     * for each vector of the strip. */
+    const int64_t taps = d->kh * d->kw, vlen = p->kernels->vlen;
+    const fc_strip_cost cost = {
+        .row = (double)(p->ow * b->blocks * b->block * taps) * (double)(2 * b->panels),
+        .fixed = 20.0 * (double)(strip_cols(p) * b->blocks * b->block / vlen) *
+                 (double)fc_max64(0, strip_src_rows(p, 1) - d->stride_h),
+    };
+    direct_job job = {.problem = p, .parts = 1, .strips = fc_div_up(p->oh, low)};
+    const int64_t maps = d->n * d->groups;
+    if (b->panels * b->panel_bytes > (int64_t)strip_size(p, p->oh))
+        job.parts = fc_cut_parts(maps * job.strips, b->panels, threads);
+    job.strips = fc_cut_strips(maps * job.parts, p->oh, low, threads, cost);
+    if (job.parts == 1 && maps * job.strips < threads)
+        job.parts = fc_cut_parts(maps * job.strips, b->panels, threads);
+    job.units = maps * job.strips;
+    const int64_t rows = fc_div_up(p->oh, job.strips);
+    const int64_t row_bytes = p->ow * b->panel * (int64_t)fc_dtype_bytes(d->dtype);
+    job.strip_bytes = strip_size(p, rows);
+    job.chunk_rows = fc_max64(1, fc_min64(rows, 16384 / row_bytes));
+    job.tile_bytes = (size_t)fc_round_up(job.chunk_rows * row_bytes, FC_CACHE_LINE);
     return job;
+}
+
+static direct_unit unit_at(const direct_job *job, int64_t index) {
+    const fc_conv_problem *p = job->problem;
+    const int64_t map = index / job->strips;
+    direct_unit unit = {.n = map / p->desc.groups, .group = map % p->desc.groups};
+    int64_t end;
+    fc_split(p->oh, job->strips, index % job->strips, &unit.y0, &end);
+    unit.rows = end - unit.y0;
+    unit.src_rows = strip_src_rows(p, unit.rows);
+    return unit;
 }
 
 /* Columns [from, to) of a padded row, all beyond the source's edge. `pack` has the rest. */
@@ -99,39 +116,44 @@ static void pack_border(const fc_conv_problem *p, fc_pack_pixels_args pack, cons
     }
 }
 
-/* Rows [first, first + rows) of the padded source, all blocks of one group. */
-static void pack_strip(const direct_job *job, int64_t n, int64_t group, int64_t first, int64_t rows,
-                       char *strip) {
+/* One block of channels of a unit's rows of the padded source. */
+static void pack_block(const direct_job *job, const direct_unit *unit, int64_t block, char *strip) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const fc_conv_blocking *b = &p->blocking;
-    const size_t bytes = fc_dtype_bytes(d->dtype), pixel = (size_t)b->block * bytes;
-    const int64_t cols = strip_cols(p);
+    const size_t pixel = (size_t)b->block * fc_dtype_bytes(d->dtype);
+    const int64_t cols = strip_cols(p), first = unit->y0 * d->stride_h, c = block * b->block;
     const int64_t left = fc_min64(d->pad_left, cols);
     const int64_t filled = fc_max64(0, fc_min64(d->iw, cols - left));
-    for (int64_t i = 0; i < b->blocks; i++) {
-        int64_t c = i * b->block;
-        for (int64_t r = 0; r < rows; r++, strip += (size_t)cols * pixel) {
-            const int64_t y = fc_border_source(d->border, first + r - d->pad_top, d->ih);
-            if (y < 0) {
-                memset(strip, 0, (size_t)cols * pixel);
-                continue;
-            }
-            const void *row = fc_conv_src_at(p, job->args->src, n, group * b->icg + c, y, 0);
-            fc_pack_pixels_args pack = {
-                .src = row,
-                .dst = strip + (size_t)left * pixel,
-                .channel_stride = d->src_stride[1],
-                .pixel_stride = d->src_stride[3],
-                .channels = fc_min64(b->block, b->icg - c),
-                .pixels = filled,
-                .block = b->block,
-            };
-            pack_border(p, pack, row, 0, left, strip);
-            if (filled) p->kernels->pack_pixels(&pack);
-            pack_border(p, pack, row, left + filled, cols, strip);
+    strip += (size_t)(block * unit->src_rows * cols) * pixel;
+    for (int64_t r = 0; r < unit->src_rows; r++, strip += (size_t)cols * pixel) {
+        const int64_t y = fc_border_source(d->border, first + r - d->pad_top, d->ih);
+        if (y < 0) {
+            memset(strip, 0, (size_t)cols * pixel);
+            continue;
         }
+        const void *row = fc_conv_src_at(p, job->args->src, unit->n, unit->group * b->icg + c, y, 0);
+        fc_pack_pixels_args pack = {
+            .src = row,
+            .dst = strip + (size_t)left * pixel,
+            .channel_stride = d->src_stride[1],
+            .pixel_stride = d->src_stride[3],
+            .channels = fc_min64(b->block, b->icg - c),
+            .pixels = filled,
+            .block = b->block,
+        };
+        pack_border(p, pack, row, 0, left, strip);
+        if (filled) p->kernels->pack_pixels(&pack);
+        pack_border(p, pack, row, left + filled, cols, strip);
     }
+}
+
+static void pack_shared(void *context, int64_t task, int worker) {
+    (void)worker;
+    const direct_job *job = context;
+    const int64_t blocks = job->problem->blocking.blocks;
+    const direct_unit unit = unit_at(job, task / blocks);
+    pack_block(job, &unit, task % blocks, job->strips_at + (size_t)(task / blocks) * job->strip_bytes);
 }
 
 static void run_task(void *context, int64_t task, int worker) {
@@ -140,20 +162,17 @@ static void run_task(void *context, int64_t task, int worker) {
     const fc_conv2d_desc *d = &p->desc;
     const fc_conv_blocking *b = &p->blocking;
     const size_t bytes = fc_dtype_bytes(d->dtype);
-    const int64_t part = task % job->parts;
-    const int64_t strip_index = task / job->parts % job->strips;
-    const int64_t n = task / job->parts / job->strips;
-    const int64_t y0 = strip_index * job->strip_rows;
-    const int64_t rows = fc_min64(job->strip_rows, p->oh - y0);
-    const int64_t src_rows = strip_src_rows(p, rows), cols = strip_cols(p);
-    char *strip = job->scratch + (size_t)worker * job->worker_bytes;
-    char *tiles = strip + job->strip_bytes;
+    const int64_t index = task / job->parts, cols = strip_cols(p);
+    const direct_unit unit = unit_at(job, index);
+    char *strip = job->strips_at + (size_t)(job->parts > 1 ? index : worker) * job->strip_bytes;
+    char *tiles = job->tiles_at + (size_t)worker * job->tile_bytes;
+    for (int64_t i = 0; i < b->blocks && job->parts == 1; i++) pack_block(job, &unit, i, strip);
 
     fc_conv_tile_args tile = {
         .src_pixel = d->stride_w * b->block,
         .src_row = d->stride_h * cols * b->block,
         .count = {b->blocks, d->kh, d->kw},
-        .step = {src_rows * cols * b->block, d->dilation_h * cols * b->block,
+        .step = {unit.src_rows * cols * b->block, d->dilation_h * cols * b->block,
                  d->dilation_w * b->block},
         .run = b->block,
     };
@@ -161,26 +180,23 @@ static void run_task(void *context, int64_t task, int worker) {
         tile.count[2] = 1;
         tile.run = d->kw * b->block;
     }
-    for (int64_t group = 0; group < d->groups; group++) {
-        pack_strip(job, n, group, y0 * d->stride_h, src_rows, strip);
-        int64_t begin, end;
-        fc_split(b->panels, job->parts, part, &begin, &end);
-        for (int64_t i = begin; i < end; i++) {
-            fc_panel panel = fc_panel_at(p, job->args->packed, group, i);
-            const int64_t columns = panel.vectors * p->kernels->vlen;
-            tile.weights = panel.weights;
-            tile.panels = panel.vectors;
-            tile.lanes = (int)columns;
-            tile.dst_pixel = columns;
-            tile.dst_row = p->ow * columns;
-            for (int64_t y = 0; y < rows; y += job->chunk_rows) {
-                int64_t chunk = fc_min64(job->chunk_rows, rows - y);
-                tile.src = strip + (size_t)(y * tile.src_row) * bytes;
-                tile.dst = tiles;
-                fc_tile_map(p->kernels, tile, chunk, p->ow);
-                fc_store_pixels(p, job->args, &panel, tiles, (n * p->oh + y0 + y) * p->ow,
-                                chunk * p->ow);
-            }
+    int64_t begin, end;
+    fc_split(b->panels, job->parts, task % job->parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        fc_panel panel = fc_panel_at(p, job->args->packed, unit.group, i);
+        const int64_t columns = panel.vectors * p->kernels->vlen;
+        tile.weights = panel.weights;
+        tile.panels = panel.vectors;
+        tile.lanes = (int)columns;
+        tile.dst_pixel = columns;
+        tile.dst_row = p->ow * columns;
+        for (int64_t y = 0; y < unit.rows; y += job->chunk_rows) {
+            int64_t chunk = fc_min64(job->chunk_rows, unit.rows - y);
+            tile.src = strip + (size_t)(y * tile.src_row) * bytes;
+            tile.dst = tiles;
+            fc_tile_map(p->kernels, tile, chunk, p->ow);
+            fc_store_pixels(p, job->args, &panel, tiles, (unit.n * p->oh + unit.y0 + y) * p->ow,
+                            chunk * p->ow);
         }
     }
 }
@@ -200,15 +216,23 @@ static void prepare(fc_conv_problem *p) {
                     p->desc.kh * p->desc.kw);
 }
 
+static size_t strips_bytes(const direct_job *job, int threads) {
+    return job->strip_bytes * (size_t)(job->parts > 1 ? job->units : threads);
+}
+
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
-    return cut(p, threads).worker_bytes * (size_t)threads;
+    const direct_job job = cut(p, threads);
+    return strips_bytes(&job, threads) + job.tile_bytes * (size_t)threads;
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
     direct_job job = cut(p, threads);
     job.args = args;
-    job.scratch = scratch;
-    fc_parallel_tasks(threads, p->desc.dtype, p->desc.n * job.strips * job.parts, run_task, &job);
+    job.strips_at = scratch;
+    job.tiles_at = job.strips_at + strips_bytes(&job, threads);
+    if (job.parts > 1)
+        fc_parallel_tasks(threads, p->desc.dtype, job.units * p->blocking.blocks, pack_shared, &job);
+    fc_parallel_tasks(threads, p->desc.dtype, job.units * job.parts, run_task, &job);
 }
 
 const fc_conv_driver fc_conv_direct = {

@@ -15,4 +15,8 @@ typedef struct fc_strip_cost {
  * do. A strip has at least one row, and neighbours differ by at most one (fc_split). */
 int64_t fc_cut_strips(int64_t images, int64_t rows, int64_t most, int threads, fc_strip_cost cost);
 
+/* Into how many parts to deal the `panels` of each of `units` units: the fewest that leave the busiest
+ * thread with as little as can be; 1 when there are units enough. */
+int64_t fc_cut_parts(int64_t units, int64_t panels, int threads);
+
 #endif

@@ -377,10 +377,12 @@ cdef extern from "fastconv.h" nogil:
         uint64_t dst_bytes
         uint64_t weight_bytes
         uint64_t packed_weight_bytes
+        uint64_t packing
 
     void fc_plan_query(const fc_plan *plan, fc_plan_info *info)
     int fc_plan_threads(const fc_plan *plan, int offered)
     size_t fc_plan_scratch_bytes(const fc_plan *plan, int threads, int packed)
+    fc_status fc_plan_pack(const fc_plan *plan, const void *weights, void *packed, int threads)
 
     ctypedef struct fc_args:
         uint32_t struct_size

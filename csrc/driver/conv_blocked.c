@@ -80,6 +80,10 @@ void fc_conv_pack(const fc_conv_problem *problem, const void *weights, void *pac
                       pack_panel, &job);
 }
 
+uint64_t fc_conv_packing(const fc_conv_problem *problem) {
+    return fc_packing_id(FC_PACKED_PANELS, problem->blocking.block, problem->blocking.panel);
+}
+
 void fc_tile_map(const fc_kernels *kernels, fc_conv_tile_args tile, int64_t rows, int64_t cols) {
     const size_t bytes = kernels->element_bytes;
     const char *src = tile.src;

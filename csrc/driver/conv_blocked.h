@@ -24,6 +24,8 @@ fc_panel fc_panel_at(const fc_conv_problem *problem, const void *packed, int64_t
 
 size_t fc_conv_packed_bytes(const fc_conv_problem *problem);
 void fc_conv_pack(const fc_conv_problem *problem, const void *weights, void *packed, int threads);
+/* The packing of drivers whose packed bytes and pack are these two. */
+uint64_t fc_conv_packing(const fc_conv_problem *problem);
 
 /* Covers a map of rows x cols pixels with register tiles, widths balanced; two rows share a tile
  * where they fit. `tile` describes the map's first pixel; rows and cols in it are overwritten. */

@@ -242,6 +242,7 @@ const fc_conv_driver fc_conv_direct = {
     .prepare = prepare,
     .packed_bytes = fc_conv_packed_bytes,
     .pack = fc_conv_pack,
+    .packing = fc_conv_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

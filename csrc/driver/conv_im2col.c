@@ -63,6 +63,7 @@ const fc_conv_driver fc_conv_im2col = {
     .prepare = prepare,
     .packed_bytes = fc_conv_packed_bytes,
     .pack = fc_conv_pack,
+    .packing = fc_conv_packing,
     .scratch_bytes = fc_conv_pixels_scratch_bytes,
     .execute = execute,
 };

@@ -41,6 +41,17 @@ typedef struct fc_conv_problem {
     fc_conv_blocking blocking;
 } fc_conv_problem;
 
+/* The layouts of packed weights. Drivers that name the same one share packed buffers. */
+typedef enum fc_packed_layout {
+    FC_PACKED_PANELS = 1, /* conv_blocked.h: panels of output channels against blocks of input's */
+    FC_PACKED_TAPS = 2    /* dense taps, channel by channel */
+} fc_packed_layout;
+
+/* One number from a layout and the two that settle it, each below 2^28. */
+static inline uint64_t fc_packing_id(fc_packed_layout layout, int64_t a, int64_t b) {
+    return (uint64_t)layout << 56 | (uint64_t)a << 28 | (uint64_t)b;
+}
+
 typedef struct fc_conv_driver {
     fc_algorithm algorithm;
     const char *why; /* printed when chosen */
@@ -50,6 +61,10 @@ typedef struct fc_conv_driver {
     void (*prepare)(fc_conv_problem *problem);
     size_t (*packed_bytes)(const fc_conv_problem *problem);
     void (*pack)(const fc_conv_problem *problem, const void *weights, void *packed, int threads);
+    /* Names the form that `pack` gives weights, by fc_packing_id: equal for two problems of one
+     * weight shape, group count and dtype only if one packed buffer serves both, so it is made of
+     * all else that the packed bytes depend on. Without it no two plans share a buffer. */
+    uint64_t (*packing)(const fc_conv_problem *problem);
     size_t (*scratch_bytes)(const fc_conv_problem *problem, int threads); /* without packing */
     /* args->packed is always set, unless packed_bytes is 0; then args->weights is. */
     void (*execute)(const fc_conv_problem *problem, const fc_args *args, void *scratch,

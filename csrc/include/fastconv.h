@@ -361,6 +361,10 @@ typedef struct fc_plan_info {
     const char *refusal[FC_ALGO_COUNT];   /* by fc_algorithm; NULL: not refused */
     int64_t dst_shape[4];                 /* n, c, h, w; linear: rows, features, 1, 1 */
     uint64_t flops, src_bytes, dst_bytes, weight_bytes, packed_weight_bytes;
+    /* Which packed form the plan's weights take: plans of one operation, dtype, weight shape and
+     * group count for which this is the same and not 0 make the same bytes of the same weights, and
+     * may share one packed buffer. 0: this plan's packed form, if it has one, is its own. */
+    uint64_t packing;
 } fc_plan_info;
 
 void fc_plan_query(const fc_plan *plan, fc_plan_info *info);

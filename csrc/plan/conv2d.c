@@ -65,6 +65,10 @@ static void pack(const fc_plan *plan, const void *weights, void *packed, int thr
     plan->conv_driver->pack(&plan->conv, weights, packed, threads);
 }
 
+static uint64_t packing(const fc_plan *plan) {
+    return plan->conv_driver->packing ? plan->conv_driver->packing(&plan->conv) : 0;
+}
+
 /* Weights that come unpacked are packed into scratch, before the driver's own. */
 static size_t packing_bytes(const fc_plan *plan, bool packed) {
     return packed ? 0 : (size_t)fc_round_up((int64_t)packed_bytes(plan), FC_CACHE_LINE);
@@ -96,6 +100,7 @@ const fc_operation fc_operation_conv2d = {
     .counts_flops = true,
     .packed_bytes = packed_bytes,
     .pack = pack,
+    .packing = packing,
     .scratch_bytes = scratch_bytes,
     .args_complete = args_complete,
     .execute = execute,

@@ -13,6 +13,7 @@ typedef struct fc_operation {
     bool counts_flops; /* its work may repay threads that its bytes alone do not */
     size_t (*packed_bytes)(const fc_plan *plan);
     void (*pack)(const fc_plan *plan, const void *weights, void *packed, int threads);
+    uint64_t (*packing)(const fc_plan *plan);
     size_t (*scratch_bytes)(const fc_plan *plan, int threads, bool packed);
     bool (*args_complete)(const fc_plan *plan, const fc_args *args);
     bool (*args_valid)(const fc_plan *plan, const fc_args *args); /* looks at what they point to */

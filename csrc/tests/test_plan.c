@@ -126,6 +126,59 @@ static void test_selection(void) {
     CHECK(info_of(&whole).algorithm == FC_ALGO_IM2COL);
 }
 
+/* Equal packings mean equal packed bytes, and every packed form of these drivers has a name. */
+static void test_packing(void) {
+    enum { MOST = 16 };
+    static struct {
+        uint64_t packing;
+        guarded packed;
+    } seen[MOST];
+    size_t count = 0, shared = 0;
+    guarded weights = guarded_new(24 * 35 * 9 * 4, true);
+    for (size_t i = 0; i < weights.bytes / 4; i++) ((float *)(void *)weights.data)[i] = (float)i;
+    for (int a = FC_ALGO_AUTO; a <= FC_ALGO_IM2COL; a++)
+        for (int64_t size = 1; size <= 40; size += 13) {
+            fc_conv2d_desc d = good();
+            d.algorithm = a;
+            d.ic = 70, d.oc = 24, d.groups = 2;
+            d.ih = d.iw = size;
+            d.dst_stride[0] = 24 * size * size, d.dst_stride[1] = size * size;
+            d.dst_stride[2] = size;
+            if (a == FC_ALGO_1X1) continue;
+            fc_plan *plan = NULL;
+            fc_plan_info info = {.struct_size = sizeof info};
+            CHECK(fc_conv2d_create(&d, &plan) == FC_OK);
+            fc_plan_query(plan, &info);
+            guarded packed = guarded_new(info.packed_weight_bytes, false);
+            CHECK(info.packing != 0);
+            CHECK(fc_plan_pack(plan, weights.data, packed.data, 1) == FC_OK);
+            fc_plan_destroy(plan);
+            size_t j = 0;
+            while (j < count && seen[j].packing != info.packing) j++;
+            if (j < count) {
+                CHECK(packed.bytes == seen[j].packed.bytes &&
+                      !memcmp(packed.data, seen[j].packed.data, packed.bytes));
+                guarded_free(&packed);
+                shared++;
+            } else {
+                seen[count].packing = info.packing;
+                seen[count++].packed = packed;
+            }
+        }
+    CHECK(count == 2 && shared == 10); /* direct's blocks of channels, im2col's single ones */
+    while (count) guarded_free(&seen[--count].packed);
+    guarded_free(&weights);
+
+    fc_conv2d_desc flipped = good();
+    flipped.groups = 32;
+    flipped.weights_strided = 1;
+    flipped.weight_stride[0] = 9, flipped.weight_stride[1] = 9, flipped.weight_stride[2] = 9;
+    flipped.weight_stride[3] = -3, flipped.weight_stride[4] = -1;
+    CHECK(info_of(&flipped).packing != 0);
+    flipped.weights_strided = 0;
+    CHECK(info_of(&flipped).packing == 0); /* read as they lie */
+}
+
 /* An info struct of an older, shorter header is filled as far as it goes. */
 static void test_struct_size(void) {
     union {
@@ -190,6 +243,7 @@ int main(void) {
     CHECK(fc_init() == FC_OK && fc_init() == FC_OK);
     test_refusals();
     test_selection();
+    test_packing();
     test_struct_size();
     test_execute();
     test_no_image();

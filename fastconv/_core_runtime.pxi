@@ -1,6 +1,52 @@
 # The engine's start, what it knows of the machine, memory statistics, test hooks. Included by
 # _core.pyx.
 
+from contextvars import ContextVar
+
+from cpython.contextvars cimport get_value
+
+# More threads than this are not started for anyone: what OpenMP does when the system refuses it a
+# thread is to end the process.
+cdef enum:
+    MOST_THREADS = 1024
+
+# (threads, the enclosing entry or None): leaving a scope needs no token, so that one num_threads
+# object may be entered again, nested, and by several threads and tasks at once.
+thread_scope = ContextVar("fastconv_num_threads", default=None)
+cdef object _thread_scope = thread_scope
+cdef int _process_threads = 1
+
+
+def set_process_threads(object threads):
+    """Threads of calls that do not say, outside any scope; at least 1."""
+    global _process_threads
+    _process_threads = min(threads, MOST_THREADS)
+
+
+cpdef int threads_in_force() except 0:
+    """Threads of a call that does not say: context, set_num_threads, environment or cores."""
+    scope = get_value(_thread_scope)
+    return _process_threads if scope is None else <int>(<tuple>scope)[0]
+
+
+cpdef int thread_count(str op, str name, object value) except 0:
+    """Check a number of threads, an int of 64 bits; more than 1024 count as 1024."""
+    if type(value) is not int:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(
+                f"{op}: {name} must be an int, not {type(value).__name__} {value!r}; "
+                f"give the number of threads"
+            )
+        value = value.__index__()
+    if value < 1:
+        raise ValueError(f"{op}: {name} is {value}, expected at least 1; give 1 to run on one")
+    if value > INT64_MAX:
+        raise ValueError(
+            f"{op}: {name} is {value}, which is too large; give as many threads as cores, or None"
+        )
+    return min(value, MOST_THREADS)
+
+
 cdef inline int thread_limit() noexcept:
     return fc_thread_limit()
 

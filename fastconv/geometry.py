@@ -132,6 +132,9 @@ def choice(
     op: str, name: str, value: object, codes: dict[str, int], *, optional: bool = True
 ) -> int:
     """The code of the name given; of an `optional` argument None, which is another way, is told."""
+    code = codes.get(value) if isinstance(value, str) else None
+    if code is not None:
+        return code
     listed = ", ".join(map(repr, codes))
     if not isinstance(value, str):
         raise TypeError(
@@ -139,12 +142,10 @@ def choice(
             f"not {type(value).__name__} {value!r}; "
             f"give one of {listed}"
         )
-    if value not in codes:
-        raise ValueError(
-            f"{op}: {name} is {value!r}, "
-            f"expected {'None or ' if optional else ''}one of {listed}; give one of them"
-        )
-    return codes[value]
+    raise ValueError(
+        f"{op}: {name} is {value!r}, "
+        f"expected {'None or ' if optional else ''}one of {listed}; give one of them"
+    )
 
 
 def flag(op: str, name: str, value: object) -> bool:

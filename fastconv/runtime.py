@@ -15,15 +15,11 @@ Fewer threads run where the work is too small to share, and one in a child of fo
 
 import os
 import sys
-from contextvars import ContextVar
 
 import numpy as np
 
 from fastconv import _core
-
-# More threads than this are not started for anyone: what OpenMP does when the system refuses it a
-# thread is to end the process.
-MOST_THREADS = 1024
+from fastconv._core import thread_count, threads_in_force
 
 
 def _environment_threads() -> int | None:
@@ -35,12 +31,12 @@ def _environment_threads() -> int | None:
                 f"fastconv: the environment variable FASTCONV_NUM_THREADS is {own!r}, expected a "
                 f"whole number of at least 1; unset it to use the usable cores"
             )
-        return min(int(own), MOST_THREADS)
+        return int(own)
     # A list gives the threads of each nesting level. OpenMP itself warns of bad values and ignores
     # them; it is not our variable to refuse.
     openmp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if openmp.isascii() and openmp.isdigit() and int(openmp) >= 1:
-        return min(int(openmp), MOST_THREADS)
+        return int(openmp)
     return None
 
 
@@ -53,36 +49,8 @@ def _environment_verbose() -> bool:
     return value == "1"
 
 
-_process_threads: int = _environment_threads() or _core.cores()
+_core.set_process_threads(_environment_threads() or _core.cores())
 _core.set_verbose(_environment_verbose())
-
-# (threads, the enclosing entry or None): leaving a scope needs no token, so that one num_threads
-# object may be entered again, nested, and by several threads and tasks at once.
-_scoped: ContextVar[tuple | None] = ContextVar("fastconv_num_threads", default=None)
-
-
-def threads_in_force() -> int:
-    """Threads of a call that does not say: context, set_num_threads, environment or cores."""
-    scope = _scoped.get()
-    return _process_threads if scope is None else scope[0]
-
-
-def thread_count(op: str, name: str, value: object) -> int:
-    """Check a number of threads, an int of 64 bits; more than 1024 count as 1024."""
-    if type(value) is not int:
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(
-                f"{op}: {name} must be an int, not {type(value).__name__} {value!r}; "
-                f"give the number of threads"
-            )
-        value = value.__index__()
-    if value < 1:
-        raise ValueError(f"{op}: {name} is {value}, expected at least 1; give 1 to run on one")
-    if value >= 2**63:
-        raise ValueError(
-            f"{op}: {name} is {value}, which is too large; give as many threads as cores, or None"
-        )
-    return min(value, MOST_THREADS)
 
 
 def set_num_threads(n: int) -> None:
@@ -101,8 +69,7 @@ def set_num_threads(n: int) -> None:
     1
     >>> set_num_threads(before)
     """
-    global _process_threads
-    _process_threads = thread_count("set_num_threads", "n", n)
+    _core.set_process_threads(thread_count("set_num_threads", "n", n))
 
 
 def get_num_threads() -> int:
@@ -137,11 +104,11 @@ class num_threads:
         self._threads = thread_count("num_threads", "n", n)
 
     def __enter__(self) -> None:
-        _scoped.set((self._threads, _scoped.get()))
+        _core.thread_scope.set((self._threads, _core.thread_scope.get()))
 
     def __exit__(self, *exception: object) -> None:
-        scope = _scoped.get()
-        _scoped.set(None if scope is None else scope[1])
+        scope = _core.thread_scope.get()
+        _core.thread_scope.set(None if scope is None else scope[1])
 
 
 def memory_stats() -> dict[str, int]:

@@ -24,6 +24,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from fastconv import functional, runtime
+from fastconv.prepared import Conv2d
 from fastconv.runtime import (
     empty_cache,
     get_num_threads,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Conv2d",
     "Explanation",
     "__version__",
     "empty_cache",
@@ -57,13 +59,13 @@ __all__ = [
 
 
 def explain(
-    op: "str | Callable[..., Any]", /, *args: Any, measure: bool = False, **kwargs: Any
+    op: "str | Callable[..., Any] | Conv2d", /, *args: Any, measure: bool = False, **kwargs: Any
 ) -> "Explanation":
     """Say how a call would be computed: algorithm, reasons, scratch, and on request its speed.
 
     Args:
-        op: a function of ``fastconv.functional``, or its name.
-        *args, **kwargs: what the function would be called with.
+        op: a function of ``fastconv.functional``, or its name; or a ``fastconv.Conv2d``.
+        *args, **kwargs: what it would be called with.
         measure: also run it, for about 0.2 s, and measure the roof it is compared with. What is
             timed is the engine: neither the Python above it nor conversions of the input. An
             ``out`` array is then written.

@@ -3,6 +3,10 @@
 An operation returns None when it refuses its arguments; diagnosis then says why.
 """
 
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import NoReturn, Self
+
 import numpy as np
 
 ALGORITHM_CODES: dict[str, int]
@@ -59,6 +63,52 @@ def conv2d(
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...
+
+class PreparedConv2d:
+    stride: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]] | str
+    dilation: tuple[int, int]
+    groups: int
+    padding_mode: str
+    activation: str | None
+    algorithm: str | None
+    def __new__(
+        cls,
+        op: str,
+        weight: Array,
+        bias: Array | None,
+        stride_h: int,
+        stride_w: int,
+        top: int,
+        bottom: int,
+        left: int,
+        right: int,
+        border: int,
+        dilation_h: int,
+        dilation_w: int,
+        groups: int,
+        activation: int,
+        algorithm: int,
+        sides: Callable[[PreparedConv2d, object], tuple[int, int, int, int]] | None,
+        refuse: Callable[[PreparedConv2d, object, object, object], NoReturn],
+        shown: tuple,
+    ) -> Self: ...
+    @property
+    def weight(self) -> Array: ...
+    @property
+    def bias(self) -> Array | None: ...
+    def __call__(
+        self,
+        input: Array,
+        *,
+        residual: Array | None = None,
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> Array: ...
+    def probe(
+        self, probe: Probe, input: object, residual: object, out: object, threads: object
+    ) -> Probe: ...
+
 def conv_transpose2d(
     op: str,
     input: object,
@@ -216,6 +266,12 @@ def initialize() -> None: ...
 def runtime_query() -> dict[str, object]: ...
 def cores() -> int: ...
 def limited(threads: int) -> int: ...
+
+thread_scope: ContextVar[tuple | None]
+
+def set_process_threads(threads: int) -> None: ...
+def threads_in_force() -> int: ...
+def thread_count(op: str, name: str, value: object) -> int: ...
 def memory_query() -> dict[str, int]: ...
 def pool_trim() -> None: ...
 def set_verbose(on: bool) -> None: ...
@@ -223,6 +279,7 @@ def set_verbose(on: bool) -> None: ...
 # ---- test hooks
 def _trace(record: list[tuple[str, str, str, int]] | None) -> None: ...
 def _plan_count() -> int: ...
+def _limit_packings(most: int) -> int: ...
 def _fail_allocation(nth: int) -> None: ...
 def _fp_control() -> int: ...
 def _fp_control_inside(dtype: str, threads: int) -> list[int]: ...

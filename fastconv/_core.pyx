@@ -99,6 +99,7 @@ cdef inline int64_t effective_dilation(int64_t dilation, int64_t kernel) noexcep
 
 
 include "_core_convolution.pxi"
+include "_core_prepared.pxi"
 include "_core_pooling.pxi"
 include "_core_linear.pxi"
 include "_core_elementwise.pxi"

@@ -21,15 +21,19 @@ cdef void release_block(object capsule) noexcept:
 cdef cnp.ndarray new_array(str op, int ndim, cnp.npy_intp *dims, int type_num, int64_t size):
     """A new C-contiguous array of `size` bytes (any number where an axis is empty), contents
     undefined."""
-    cdef void *block
-    cdef cnp.ndarray array
     cdef int axis
     cdef bint small = size < POOLED_BYTES
     for axis in range(ndim):
         small |= dims[axis] == 0
     if small:
         return cnp.PyArray_EMPTY(ndim, dims, type_num, 0)
-    block = fc_pool_acquire(<size_t>size)
+    return pooled_array(op, ndim, dims, type_num, size)
+
+
+cdef cnp.ndarray pooled_array(str op, int ndim, cnp.npy_intp *dims, int type_num, int64_t size):
+    """The same in a block of the engine's pool, 64-byte aligned; no axis is empty."""
+    cdef void *block = fc_pool_acquire(<size_t>size)
+    cdef cnp.ndarray array
     if block == NULL:
         raise MemoryError(
             f"{op}: out of memory: {size} bytes were asked for the result or a converted copy; "
@@ -73,6 +77,26 @@ cdef inline bint has_zero(cnp.ndarray a, int first) noexcept:
         if cnp.PyArray_DIMS(a)[i] == 0:
             return True
     return False
+
+
+cdef cnp.ndarray frozen_copy(str op, cnp.ndarray a, int type_num):
+    """A native C-contiguous copy that nobody can write: its memory belongs to no array, and so NumPy
+    lets no flag be set on it. No axis is empty."""
+    cdef int64_t item = 8 if type_num == cnp.NPY_DOUBLE else 4 if type_num == cnp.NPY_FLOAT else 2
+    cdef cnp.ndarray copy = pooled_array(
+        op, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), type_num, item * cnp.PyArray_SIZE(a))
+    copy_values(copy, a, cnp.PyArray_TYPE(a))
+    cnp.PyArray_CLEARFLAGS(copy, cnp.NPY_ARRAY_WRITEABLE)
+    return copy
+
+
+cdef cnp.ndarray frozen_view(cnp.ndarray frozen):
+    """Another array of the same memory: whatever is done to it, the first keeps its shape."""
+    cdef cnp.ndarray array = cnp.PyArray_New(
+        cnp.ndarray, cnp.PyArray_NDIM(frozen), cnp.PyArray_DIMS(frozen), cnp.PyArray_TYPE(frozen),
+        NULL, cnp.PyArray_DATA(frozen), 0, cnp.NPY_ARRAY_CARRAY_RO, None)
+    cnp.set_array_base(array, cnp.get_array_base(frozen))
+    return array
 
 
 cdef inline bint same_dims(cnp.ndarray a, int ndim, const cnp.npy_intp *dims) noexcept:

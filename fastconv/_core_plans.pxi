@@ -209,7 +209,8 @@ cdef int execute(
         with nogil:
             status = fc_execute(plan.handle, args, used)
     if status != FC_OK:
-        raise_status(op, status, fc_plan_scratch_bytes(plan.handle, used, 0))
+        raise_status(
+            op, status, fc_plan_scratch_bytes(plan.handle, used, args.packed != NULL))
     return 0
 
 
@@ -269,8 +270,11 @@ cdef class Probe:
     def __cinit__(self, bint measure=False):
         self.measure = measure
 
-    cdef bint describe(self, str op, Plan plan, int threads, int64_t copied, bint empty) except -1:
-        """Note what the plan says; True when that is all that was asked."""
+    cdef bint describe(
+        self, str op, Plan plan, int threads, int64_t copied, bint empty, bint packed=False
+    ) except -1:
+        """Note what the plan says; True when that is all that was asked. `packed`: the call brings
+        packed weights."""
         cdef fc_plan_info *info = &plan.info
         cdef int i
         self.threads = fc_plan_threads(plan.handle, allowed_threads(threads))
@@ -283,7 +287,7 @@ cdef class Probe:
         }
         # The plan of an empty batch is that of one image.
         self.flops = 0 if empty else info.flops
-        self.scratch_bytes = fc_plan_scratch_bytes(plan.handle, self.threads, 0)
+        self.scratch_bytes = fc_plan_scratch_bytes(plan.handle, self.threads, packed)
         self.packed_weight_bytes = info.packed_weight_bytes
         self.copied_bytes = copied
         if self.measure and empty:
@@ -315,7 +319,8 @@ cdef class Probe:
                         break
             elapsed = perf_counter_ns() - start
             if status != FC_OK:
-                raise_status(op, status, fc_plan_scratch_bytes(plan.handle, threads, 0))
+                raise_status(
+                    op, status, fc_plan_scratch_bytes(plan.handle, threads, args.packed != NULL))
             spent += elapsed
             if elapsed < TURN_NS // 2 and count < MOST_CALLS:
                 count *= 2  # not yet a turn as long as the peak's

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastconv import _core, functional, ops
+from fastconv.prepared import Conv2d
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Explanation:
         dtype: the input's; float16 is computed in float32.
         reason: why this algorithm.
         refusals: algorithm -> why not that one.
-        scratch_bytes: temporary memory of one call with these threads.
+        scratch_bytes: temporary memory of one call with these threads; packed weights are part of
+            it, unless they are a Conv2d's.
         packed_weight_bytes: the size of the weights in the engine's own layout; 0 if it reads them
             as they are.
         copied_bytes: input copied or converted by each call, because the engine cannot read it as
@@ -78,19 +80,24 @@ def explain(
 ) -> Explanation:
     """See fastconv.explain. The call takes its ordinary way down, with a probe in its last place,
     and so cannot be explained otherwise than it is computed."""
-    name = _name(op)
+    if isinstance(op, Conv2d):
+        name, place, signature, run = "Conv2d", "fastconv.Conv2d", op.explained, op.explained
+    else:
+        name = _name(op)
+        place = f"fastconv.functional.{name}"
+        signature, run = getattr(functional, name), getattr(ops, name)
     if not isinstance(measure, bool):
         raise TypeError(
             f"explain: measure must be a bool, not {type(measure).__name__} {measure!r}; "
             f"give True or False"
         )
     try:
-        call = inspect.signature(getattr(functional, name)).bind(*args, **kwargs)
+        call = inspect.signature(signature).bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeError(f"{name}: {error}; see help(fastconv.functional.{name})") from None
+        raise TypeError(f"{name}: {error}; see help({place})") from None
     call.apply_defaults()
     probe = _core.Probe(measure)
-    getattr(ops, name)(**call.arguments, probe=probe)
+    run(**{**call.arguments, "probe": probe})
 
     measured: dict[str, float] = {}
     if measure:
@@ -121,13 +128,13 @@ def _name(op: object) -> str:
     """The name of an operation given as such or as the function."""
     if not isinstance(op, str) and not callable(op):
         raise TypeError(
-            f"explain: op must be a function of fastconv.functional or its name, "
+            f"explain: op must be a function of fastconv.functional or its name, or a Conv2d, "
             f"not {type(op).__name__}; give fastconv.functional.conv2d, or 'conv2d'"
         )
     for name in functional.__all__:
         if op == name or op is getattr(functional, name):
             return name
     raise ValueError(
-        f"explain: op is {op!r}, expected one of {', '.join(functional.__all__)}; "
+        f"explain: op is {op!r}, expected one of {', '.join(functional.__all__)}, or a Conv2d; "
         f"give that function of fastconv.functional, or its name"
     )

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import fastconv
 import fastconv.functional as F
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs" / "semantics.md"
@@ -83,6 +84,14 @@ def test_transposed_weights():
 def test_infinite_weight_on_padding():
     result = F.conv2d(row(1, 2), row(np.inf, 1), padding=((0, 0), (1, 0)))
     np.testing.assert_array_equal(result.ravel(), [np.nan, np.inf])
+
+
+def test_prepared_weights_are_a_copy():
+    kernel = row(1, 2)
+    conv = fastconv.Conv2d(kernel)
+    kernel[:] = 0
+    is_row(conv(row(1, 1)), 3)
+    is_row(F.conv2d(row(1, 1), kernel), 0)
 
 
 def test_reflect():

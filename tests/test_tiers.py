@@ -23,6 +23,7 @@ CORE = (
     "test_conv2d.py",
     "test_conv_variants.py",
     "test_conv_transpose.py",
+    "test_prepared.py",
     "test_pool2d.py",
     "test_pool_variants.py",
     "test_resampling.py",

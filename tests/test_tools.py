@@ -268,13 +268,13 @@ def test_every_fault_has_its_place():
 def test_the_examples_of_the_readme_run(capsys):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     names = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
     shown = capsys.readouterr().out
     assert shown.startswith("(1, 64, 56, 56)\n")
-    assert shown.count("algorithm") == 2
+    assert shown.count("algorithm") == 3
     assert "of peak" in shown
 
 

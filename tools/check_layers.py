@@ -25,6 +25,7 @@ LAYERS = [
     ["diagnosis"],
     ["ops"],
     ["functional"],
+    ["prepared"],
     ["explanation"],
     ["models"],
     ["fastconv"],

@@ -6,7 +6,13 @@ the argument, says what was given and what was expected, and how to mend it.
 """
 
 from .arrays import images
-from .convolution import convolution, convolution_arrays, linear, transposed_convolution
+from .convolution import (
+    convolution,
+    convolution_arrays,
+    convolution_weights,
+    linear,
+    transposed_convolution,
+)
 from .elementwise import prelu, unary
 from .normalization import batch_norm, local_response_norm, softmax
 from .pooling import adaptive_pool, global_pool2d, pool, unpool, unpooled_size
@@ -17,6 +23,7 @@ __all__ = [
     "batch_norm",
     "convolution",
     "convolution_arrays",
+    "convolution_weights",
     "fold",
     "global_pool2d",
     "images",

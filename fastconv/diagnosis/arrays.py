@@ -28,12 +28,14 @@ def float_array(op: str, name: str, value: object) -> None:
         )
 
 
-def companion(op: str, name: str, value: object, input: np.ndarray) -> None:
-    """Require an array of the dtype of `input`, in either byte order."""
+def companion(
+    op: str, name: str, value: object, other: np.ndarray, other_name: str = "input"
+) -> None:
+    """Require an array of the dtype of another one, in either byte order."""
     float_array(op, name, value)
-    if value.dtype.type is not input.dtype.type:
+    if value.dtype.type is not other.dtype.type:
         raise TypeError(
-            f"{op}: {name} has dtype {value.dtype} but input has dtype {input.dtype}; "
+            f"{op}: {name} has dtype {value.dtype} but {other_name} has dtype {other.dtype}; "
             f"convert one of them with astype"
         )
 
@@ -55,10 +57,12 @@ def images(op: str, input: object, rank: int = 2) -> None:
         )
 
 
-def bias_vector(op: str, bias: object, input: np.ndarray, rows: int) -> None:
+def bias_vector(
+    op: str, bias: object, other: np.ndarray, rows: int, other_name: str = "input"
+) -> None:
     if bias is None:
         return
-    companion(op, "bias", bias, input)
+    companion(op, "bias", bias, other, other_name)
     if bias.shape != (rows,):
         raise ValueError(
             f"{op}: bias has shape {bias.shape}, expected ({rows},), one value for each of "

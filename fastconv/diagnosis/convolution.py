@@ -31,6 +31,10 @@ def convolution_arrays(op: str, input: object, weight: object, rank: int) -> Non
 def _arrays(op: str, input: object, weight: object, rank: int, layout: str) -> None:
     images(op, input, rank)
     companion(op, "weight", weight, input)
+    _weight_axes(op, weight, rank, layout)
+
+
+def _weight_axes(op: str, weight: np.ndarray, rank: int, layout: str) -> None:
     if weight.ndim != rank + 2:
         raise ValueError(
             f"{op}: weight has {weight.ndim} dimensions {weight.shape}, expected {rank + 2} "
@@ -41,6 +45,19 @@ def _arrays(op: str, input: object, weight: object, rank: int, layout: str) -> N
             f"{op}: weight has shape {weight.shape}, expected ({layout}) with every "
             f"size at least 1; check how weight was made"
         )
+
+
+def convolution_weights(op: str, weight: object, bias: object, groups: int) -> None:
+    """Require what some input could be convolved with, in two dimensions."""
+    float_array(op, "weight", weight)
+    _weight_axes(op, weight, 2, f"OC, C/groups, {_KERNEL[2]}")
+    oc = weight.shape[0]
+    if oc % groups:
+        raise ValueError(
+            f"{op}: groups={groups} does not divide weight's {oc} output channels; "
+            f"give a divisor of {oc}"
+        )
+    bias_vector(op, bias, weight, oc, "weight")
 
 
 def _groups(op: str, input: np.ndarray, weight: np.ndarray, groups: int, rank: int) -> None:

@@ -54,12 +54,12 @@ def conv2d(
     if type(padding) is int:
         top = bottom = left = right = padding
     elif isinstance(padding, str):
-        top, bottom, left, right = _named_padding(op, input, weight, padding, (sh, sw), (dh, dw))
+        top, bottom, left, right = named_padding(op, input, weight, padding, (sh, sw), (dh, dw))
     else:
         top, bottom, left, right = sides(op, padding)
     if type(groups) is not int:
         groups = integer(op, "groups", groups, 1)
-    border = 0 if padding_mode == "zeros" else _border(op, padding_mode)
+    border = 0 if padding_mode == "zeros" else border_code(op, padding_mode)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
     forced = 0 if algorithm is None else choice(op, "algorithm", algorithm, _ALGORITHMS)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
@@ -131,12 +131,12 @@ def conv1d(
     if type(padding) is int:
         left = right = padding
     elif isinstance(padding, str):
-        left, right = _named_padding(op, input, weight, padding, (sw,), (dw,))
+        left, right = named_padding(op, input, weight, padding, (sw,), (dw,))
     else:
         left, right = ends(op, padding)
     if type(groups) is not int:
         groups = integer(op, "groups", groups, 1)
-    border = 0 if padding_mode == "zeros" else _border(op, padding_mode)
+    border = 0 if padding_mode == "zeros" else border_code(op, padding_mode)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
     forced = 0 if algorithm is None else choice(op, "algorithm", algorithm, _ALGORITHMS)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
@@ -156,17 +156,23 @@ def conv1d(
     return without_row(result, out, probe)
 
 
-def _border(op, padding_mode):
+def border_code(op, padding_mode):
+    """The engine's number of a padding mode."""
     return choice(op, "padding_mode", padding_mode, _BORDERS, optional=False)
 
 
-def _named_padding(op, input, weight, padding, stride, dilation):
-    """Both ends of each axis that 'valid', 'same' or 'same_lower' mean for these arrays."""
+def known_padding(op, padding):
+    """Require a name that padding can be given by."""
     if padding not in PADDINGS:
         raise ValueError(
             f"{op}: padding is {padding!r}, expected one of {', '.join(map(repr, PADDINGS))}; "
             f"give one of them, or numbers"
         )
+
+
+def named_padding(op, input, weight, padding, stride, dilation):
+    """Both ends of each axis that 'valid', 'same' or 'same_lower' mean for these arrays."""
+    known_padding(op, padding)
     rank = len(stride)
     if padding == "valid":
         return (0, 0) * rank

@@ -2,6 +2,8 @@
 
 import pytest
 
+FIXED_COSTS = pytest.StashKey[list]()
+FIXED_COSTS_HEAD = ("fixed cost", "call ns", "engine ns", "fixed ns")
 ROWS = pytest.StashKey[list]()
 HEAD = (
     "layer",
@@ -24,6 +26,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[ROWS] = []
+    config.stash[FIXED_COSTS] = []
 
 
 def pytest_collection_modifyitems(config, items):
@@ -31,7 +34,9 @@ def pytest_collection_modifyitems(config, items):
     if not wanted:
         return
     left_out = [
-        item for item in items if item.callspec.params["layer"].partition(":")[0] not in wanted
+        item
+        for item in items
+        if item.callspec.params.get("layer", "").partition(":")[0] not in wanted
     ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
@@ -43,12 +48,28 @@ def report(request):
     return request.config.stash[ROWS].append
 
 
+@pytest.fixture
+def fixed_cost(request):
+    """Add a row to the table of fixed costs: values in the order of FIXED_COSTS_HEAD."""
+    return request.config.stash[FIXED_COSTS].append
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    rows = [HEAD, *config.stash[ROWS]]
-    if len(rows) == 1:
+    write_table(terminalreporter, "engine against the NumPy reference", HEAD, config.stash[ROWS])
+    write_table(
+        terminalreporter,
+        "a call without its arithmetic",
+        FIXED_COSTS_HEAD,
+        config.stash[FIXED_COSTS],
+    )
+
+
+def write_table(terminalreporter, title, head, rows):
+    if not rows:
         return
-    terminalreporter.section("engine against the NumPy reference")
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    terminalreporter.section(title)
+    rows = [head, *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
         cells = [row[0].ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]

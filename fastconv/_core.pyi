@@ -13,6 +13,7 @@ ALGORITHM_CODES: dict[str, int]
 ACTIVATION_CODES: dict[str, int]
 PARAMETERISED_CODES: dict[str, int]
 BORDER_CODES: dict[str, int]
+PADDING_CODES: dict[str, int]
 NORM: int
 PRELU: int
 INTERPOLATION_CODES: dict[str, int]
@@ -50,6 +51,7 @@ def conv2d(
     out: object,
     stride_h: int,
     stride_w: int,
+    padding: int,
     top: int,
     bottom: int,
     left: int,
@@ -79,6 +81,7 @@ class PreparedConv2d:
         bias: Array | None,
         stride_h: int,
         stride_w: int,
+        padding: int,
         top: int,
         bottom: int,
         left: int,
@@ -89,7 +92,6 @@ class PreparedConv2d:
         groups: int,
         activation: int,
         algorithm: int,
-        sides: Callable[[PreparedConv2d, object], tuple[int, int, int, int]] | None,
         refuse: Callable[[PreparedConv2d, object, object, object], NoReturn],
         shown: tuple,
     ) -> Self: ...

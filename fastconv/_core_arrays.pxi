@@ -259,10 +259,11 @@ cdef bint usable_out(
     if not (same_dims(array, ndim, dims) and cnp.PyArray_ISWRITEABLE(array)
             and cnp.PyArray_ISNOTSWAPPED(array)) or repeats_itself(array):
         return False
-    for other in (a, b, c, d):
-        if other is not None and overlapping(array, <cnp.ndarray>other):
-            return False
-    return True
+    return not (
+        a is not None and overlapping(array, <cnp.ndarray>a)
+        or b is not None and overlapping(array, <cnp.ndarray>b)
+        or c is not None and overlapping(array, <cnp.ndarray>c)
+        or d is not None and overlapping(array, <cnp.ndarray>d))
 
 
 cdef bint writable_images(cnp.ndarray a, int kind, Images *view) noexcept:

@@ -9,8 +9,19 @@ cdef inline bint border_fits(int border, int64_t size, int64_t before, int64_t a
     return border != FC_BORDER_CIRCULAR or most <= size
 
 
-# A convolution's numbers. From Python they come as they were given, whatever they are.
+# How the padding was given.
+cdef enum:
+    PADDING_NUMBERS = 0
+    PADDING_SAME = 1
+    PADDING_SAME_LOWER = 2
+
+PADDING_CODES = {"valid": PADDING_NUMBERS, "same": PADDING_SAME, "same_lower": PADDING_SAME_LOWER}
+
+
+# A convolution's numbers. From Python they come as they were given, whatever they are; what a named
+# padding comes to shows with an input.
 cdef struct Convolution:
+    int padding
     int64_t stride_h, stride_w
     int64_t top, bottom, left, right
     int64_t dilation_h, dilation_w
@@ -19,11 +30,11 @@ cdef struct Convolution:
 
 
 cdef bint convolution_fits(
-    cnp.ndarray x, const cnp.npy_intp *kernel, const Convolution *how, int work,
+    cnp.ndarray x, const cnp.npy_intp *kernel, Convolution *how, int work,
     cnp.npy_intp *dims, int64_t *size
 ) noexcept:
     """Whether the numbers, the input and weights of shape `kernel`, none of it 0, go together; then
-    the shape and bytes of the result."""
+    the sides of a padding that was named, and the shape and bytes of the result."""
     cdef int ndim = cnp.PyArray_NDIM(x), batched = ndim - 3
     cdef cnp.npy_intp *shape = cnp.PyArray_DIMS(x)
     cdef cnp.npy_intp channels
@@ -31,6 +42,12 @@ cdef bint convolution_fits(
         return False
     if (how.stride_h < 1 or how.stride_w < 1 or how.dilation_h < 1 or how.dilation_w < 1
             or how.groups < 1 or how.top < 0 or how.bottom < 0 or how.left < 0 or how.right < 0):
+        return False
+    if how.padding != PADDING_NUMBERS and not (
+            same_sides(shape[batched + 1], kernel[2], how.stride_h, how.dilation_h,
+                       how.padding == PADDING_SAME_LOWER, &how.top, &how.bottom)
+            and same_sides(shape[batched + 2], kernel[3], how.stride_w, how.dilation_w,
+                           how.padding == PADDING_SAME_LOWER, &how.left, &how.right)):
         return False
     channels = shape[batched]
     if (channels % how.groups != 0 or channels // how.groups != kernel[1]
@@ -110,7 +127,7 @@ cdef Plan convolution_plan(
 def conv2d(
     str op, object input, object weight, object bias, object residual, object out,
     int64_t stride_h, int64_t stride_w,
-    int64_t top, int64_t bottom, int64_t left, int64_t right,
+    int padding, int64_t top, int64_t bottom, int64_t left, int64_t right,
     int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
     int activation, int algorithm, int threads, Probe probe,
 ):
@@ -137,7 +154,7 @@ def conv2d(
     ndim = cnp.PyArray_NDIM(x)
     kernel = cnp.PyArray_DIMS(w)
     how = Convolution(
-        stride_h, stride_w, top, bottom, left, right, dilation_h, dilation_w, groups,
+        padding, stride_h, stride_w, top, bottom, left, right, dilation_h, dilation_w, groups,
         border, activation, algorithm)
     if not convolution_fits(x, kernel, &how, work, dims, &size):
         return None

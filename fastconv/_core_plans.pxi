@@ -1,7 +1,15 @@
 # Plans, their cache, and the one place where the engine is executed. Included by _core.pyx.
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItemWithError
+from cpython.list cimport PyList_GET_ITEM
+
+
+cdef enum:
+    RECENT_PLANS = 64
+    # Below both of these a call takes some microseconds at most, on any tier.
+    BRIEF_FLOPS = 10_000
+    BRIEF_BYTES = 16_384
 
 
 @cython.final
@@ -12,6 +20,8 @@ cdef class Plan:
 
     cdef fc_plan *handle
     cdef fc_plan_info info
+    cdef bytes key  # its descriptor
+    cdef bint brief  # over before another thread could make use of the GIL
 
     def __dealloc__(self):
         fc_plan_destroy(self.handle)
@@ -22,27 +32,47 @@ cdef class PlanCache:
     """Plans of one operation by the bytes of their descriptor; the oldest leaves when it is full.
 
     The key is bytes, so hashing and comparing run no Python code: under the GIL each step is
-    atomic, and there is no lock that a fork could leave taken.
+    atomic, and there is no lock that a fork could leave taken. To make the key and hash it as
+    Python does takes as long as computing a small image, so the plans used last are also found by
+    a quicker hash, which keeps one plan for each of its values.
     """
 
     cdef dict plans
+    cdef list recent  # by the quick hash; None or a plan of the dict
     cdef int code
     cdef Py_ssize_t limit
 
     def __cinit__(self, int code, Py_ssize_t limit):
         self.plans = {}
+        self.recent = [None] * RECENT_PLANS
         self.code = code
         self.limit = limit
 
-    cdef Plan get(self, str op, const void *desc, Py_ssize_t size):
+    cdef inline Plan get(self, str op, const void *desc, Py_ssize_t size):
+        cdef Py_ssize_t slot = quick_hash(desc, size) % RECENT_PLANS
+        found = <object>PyList_GET_ITEM(self.recent, slot)
+        if found is not None and memcmp(
+                PyBytes_AS_STRING((<Plan>found).key), desc, <size_t>size) == 0:
+            return <Plan>found
+        return self.find(op, desc, size, slot)
+
+    cdef Plan find(self, str op, const void *desc, Py_ssize_t size, Py_ssize_t slot):
         cdef bytes key = PyBytes_FromStringAndSize(<const char *>desc, size)
         cdef PyObject *found = PyDict_GetItemWithError(self.plans, key)
+        cdef Plan plan, oldest
+        cdef Py_ssize_t its_slot
         if found != NULL:
-            return <Plan>found
-        plan = self.create(op, desc)
-        if len(self.plans) >= self.limit:
-            del self.plans[next(iter(self.plans))]
-        self.plans[key] = plan
+            plan = <Plan>found
+        else:
+            plan = self.create(op, desc)
+            plan.key = key
+            if len(self.plans) >= self.limit:
+                oldest = self.plans.pop(next(iter(self.plans)))
+                its_slot = quick_hash(PyBytes_AS_STRING(oldest.key), size) % RECENT_PLANS
+                if self.recent[its_slot] is oldest:
+                    self.recent[its_slot] = None
+            self.plans[key] = plan
+        self.recent[slot] = plan
         return plan
 
     cdef Plan create(self, str op, const void *desc):
@@ -83,6 +113,8 @@ cdef class PlanCache:
             raise_status(op, status, 0)
         plan.info.struct_size = sizeof(fc_plan_info)
         fc_plan_query(plan.handle, &plan.info)
+        plan.brief = plan.info.flops <= BRIEF_FLOPS and (
+            plan.info.src_bytes + plan.info.weight_bytes + plan.info.dst_bytes <= BRIEF_BYTES)
         return plan
 
     cdef int explain_refusal(self, str op, const fc_conv2d_desc *forced) except -1:
@@ -205,6 +237,9 @@ cdef int execute(
     args.struct_size = sizeof(fc_args)
     if _watched:
         status = execute_watched(op, plan, args, used, src, dst, copied)
+    elif plan.brief:
+        # To let the GIL go and take it again would cost a quarter as much as the call.
+        status = fc_execute(plan.handle, args, used)
     else:
         with nogil:
             status = fc_execute(plan.handle, args, used)

@@ -45,10 +45,9 @@ cdef class Remembered:
 cdef class PreparedConv2d:
     """Convolution by weights of its own, in packed form. fastconv.Conv2d is what users see.
 
-    `sides(self, input)` gives the padding where that depends on the input (else None), as (top,
-    bottom, left, right); `refuse(self, input, residual, out)` raises for a call that the checks
-    refused. All else is as in conv2d, and in order: a weight of four axes, none of them empty, a
-    bias of its dtype and channels. `shown` are the attributes that tell of them.
+    `refuse(self, input, residual, out)` raises for a call that the checks refused, `shown` are the
+    attributes. All else is as in conv2d, and in order: a weight of four axes, none of them empty,
+    a bias of its dtype and channels.
 
     Nothing changes after construction but what is remembered, and that under the GIL, without a
     lock that a fork could leave taken.
@@ -59,7 +58,7 @@ cdef class PreparedConv2d:
     cdef str op
     cdef int kind
     cdef Convolution how
-    cdef object sides, refuse
+    cdef object refuse
     cdef cnp.ndarray given_weight, given_bias  # frozen copies, dense, of the dtype given
     cdef cnp.ndarray used_weight, used_bias  # the same in the type of computation
     cdef dict packings  # packing -> Packed, oldest first
@@ -69,19 +68,18 @@ cdef class PreparedConv2d:
     def __cinit__(
         self, str op, cnp.ndarray weight not None, cnp.ndarray bias,
         int64_t stride_h, int64_t stride_w,
-        int64_t top, int64_t bottom, int64_t left, int64_t right,
+        int padding, int64_t top, int64_t bottom, int64_t left, int64_t right,
         int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-        int activation, int algorithm, object sides, object refuse, tuple shown not None,
+        int activation, int algorithm, object refuse, tuple shown not None,
     ):
         cdef int kind = float_kind(weight)
         self.op = op
         self.kind = kind
         self.how = Convolution(
-            stride_h, stride_w, top, bottom, left, right, dilation_h, dilation_w, groups,
+            padding, stride_h, stride_w, top, bottom, left, right, dilation_h, dilation_w, groups,
             border, activation, algorithm)
         (self.stride, self.padding, self.dilation, self.groups, self.padding_mode,
          self.activation, self.algorithm) = shown
-        self.sides = sides
         self.refuse = refuse
         self.given_weight = frozen_copy(op, weight, kind)
         self.used_weight = computable(op, self.given_weight, kind)
@@ -153,8 +151,6 @@ cdef class PreparedConv2d:
             size = known.size
         else:
             how = self.how
-            if self.sides is not None and not settle_sides(self.sides(self, input), &how):
-                return None
             if not convolution_fits(x, kernel, &how, work, dims, &size):
                 return None
         if residual is not None:
@@ -174,8 +170,7 @@ cdef class PreparedConv2d:
         else:
             if known is not None:  # but not for an `out` that lies like this one
                 how = self.how
-                if self.sides is not None and not settle_sides(self.sides(self, input), &how):
-                    return None
+                convolution_fits(x, kernel, &how, work, dims, &size)
             x = images(self.op, x, kind, False, &src, &copied)
             empty = src.size[0] == 0
             if out is not None:
@@ -287,15 +282,6 @@ cdef class PreparedConv2d:
 cdef cnp.ndarray computable(str op, cnp.ndarray a, int kind):
     """The frozen array itself, or where it is float16 a frozen copy in float32."""
     return frozen_copy(op, a, cnp.NPY_FLOAT) if kind == cnp.NPY_FLOAT16 else a
-
-
-cdef bint settle_sides(object sides, Convolution *how) except -1:
-    """Set the padding; False if it is beyond int64."""
-    try:
-        how.top, how.bottom, how.left, how.right = sides
-    except OverflowError:
-        return False
-    return True
 
 
 cdef inline bint matches(Remembered call, cnp.ndarray x, bint residual) noexcept:

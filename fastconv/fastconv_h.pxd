@@ -403,6 +403,7 @@ cdef extern from "fastconv.h" nogil:
 cdef extern from *:
     """
     #include <stdint.h>
+    #include <string.h>
 
     /* (size + before + after - (dilation * (kernel - 1) + 1) + slack) / stride + 1, or -1 when
      * that is below 1 or a step of it does not fit int64_t. `slack` is stride - 1 for ceil mode.
@@ -419,6 +420,20 @@ cdef extern from *:
             __builtin_add_overflow(room, slack, &room))
             return -1;
         return room < 0 ? -1 : room / stride + 1;
+    }
+
+    /* Both sides of the border with which an axis gives ceil(size / stride) windows; the odd element
+     * comes first or last. 0 when a step of it does not fit int64_t. All of it is at least 1. */
+    static inline int fcpy_same_sides(int64_t size, int64_t kernel, int64_t stride,
+                                      int64_t dilation, int odd_first, int64_t *before,
+                                      int64_t *after) {
+        int64_t total;
+        if (__builtin_mul_overflow(dilation, kernel - 1, &total)) return 0;
+        total += (size - 1) / stride * stride - (size - 1);
+        if (total < 0) total = 0;
+        *before = odd_first ? total - total / 2 : total / 2;
+        *after = total - *before;
+        return 1;
     }
 
     /* (size - 1) * stride - before - after + dilation * (kernel - 1) + 1 + extra, or -1 when that is
@@ -447,6 +462,32 @@ cdef extern from *:
         return bytes;
     }
 
+    /* The factor is an odd number without a pattern (2^64 / the golden ratio); a product's upper half
+     * depends on all of it, and is brought down. */
+    static inline uint64_t fcpy_mixed(uint64_t x) {
+        x *= UINT64_C(0x9e3779b97f4a7c15);
+        return x ^ (x >> 32);
+    }
+
+    /* Of a descriptor, whose size is a multiple of 8. Four chains, for one would wait at each step
+     * for its own multiplication. Good enough to spread plans over a table: who uses it compares. */
+    static inline uint64_t fcpy_quick_hash(const void *desc, Py_ssize_t size) {
+        const char *at = (const char *)desc;
+        uint64_t a = 1, b = 2, c = 3, d = 4, word[4];
+        for (; size >= 32; size -= 32, at += 32) {
+            memcpy(word, at, 32);
+            a = fcpy_mixed(a ^ word[0]);
+            b = fcpy_mixed(b ^ word[1]);
+            c = fcpy_mixed(c ^ word[2]);
+            d = fcpy_mixed(d ^ word[3]);
+        }
+        for (; size >= 8; size -= 8, at += 8) {
+            memcpy(word, at, 8);
+            a = fcpy_mixed(a ^ word[0]);
+        }
+        return fcpy_mixed(fcpy_mixed(fcpy_mixed(a ^ b) ^ c) ^ d);
+    }
+
     /* Names of the tiers that FASTCONV_MAX_ISA may give on this architecture. */
     #if defined(__x86_64__) || defined(_M_X64)
     #define FCPY_TIERS "scalar, sse2, avx2, avx512"
@@ -459,9 +500,13 @@ cdef extern from *:
     int64_t window_count "fcpy_window_count"(
         int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride,
         int64_t dilation, int64_t slack) noexcept nogil
+    bint same_sides "fcpy_same_sides"(
+        int64_t size, int64_t kernel, int64_t stride, int64_t dilation, bint odd_first,
+        int64_t *before, int64_t *after) noexcept nogil
     int64_t transposed_size "fcpy_transposed_size"(
         int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride,
         int64_t dilation, int64_t extra) noexcept nogil
+    uint64_t quick_hash "fcpy_quick_hash"(const void *desc, Py_ssize_t size) noexcept nogil
     int64_t array_bytes "fcpy_array_bytes"(int ndim, const Py_ssize_t *dims,
                                            int64_t itemsize) noexcept nogil
     const char *TIER_NAMES "FCPY_TIERS"

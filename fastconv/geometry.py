@@ -97,6 +97,12 @@ def ends(op: str, value: object, *, named: bool = True) -> tuple[int, int]:
 def sides(op: str, value: object, *, named: bool = True) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) from an int, (h, w) or ((top, bottom), (left, right)); `named`:
     names would do as well."""
+    if type(value) is tuple and len(value) == 2:
+        h, w = value
+        if type(h) is int and type(w) is int and h >= 0 and w >= 0:
+            return h, h, w, w
+        if type(h) is tuple and type(w) is tuple:
+            return pair(op, "padding[0]", h, 0) + pair(op, "padding[1]", w, 0)
     expected = _either("an int", "(h, w)", "((top, bottom), (left, right))", named)
     if isinstance(value, (tuple, list)):
         nested = [isinstance(v, (tuple, list)) for v in value]

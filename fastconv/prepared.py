@@ -6,7 +6,7 @@ import numpy as np
 from fastconv import _core, diagnosis
 from fastconv.functional.types import Activation, Algorithm, IntOrPair, Padding, PaddingMode
 from fastconv.geometry import choice, integer, pair, sides
-from fastconv.ops.convolution import border_code, known_padding, named_padding
+from fastconv.ops.convolution import border_code, named_padding, padding_code
 
 _OP = "Conv2d"
 _ACTIVATIONS = _core.ACTIVATION_CODES
@@ -81,19 +81,17 @@ class Conv2d(_core.PreparedConv2d):
         border = border_code(_OP, padding_mode)
         act = 0 if activation is None else choice(_OP, "activation", activation, _ACTIVATIONS)
         forced = 0 if algorithm is None else choice(_OP, "algorithm", algorithm, _ALGORITHMS)
+        named, ends = 0, (0, 0, 0, 0)
         if isinstance(padding, str):
-            known_padding(_OP, padding)
-            ends = (0, 0, 0, 0)  # what 'same' means shows with an input
+            named = padding_code(_OP, padding)
         else:
             ends = sides(_OP, padding)
-        named = isinstance(padding, str) and padding != "valid"
         if not named:
             padding = (ends[:2], ends[2:])
         diagnosis.convolution_weights(_OP, weight, bias, groups)
         return super().__new__(
-            cls, _OP, weight, bias, *stride, *ends, border, *dilation, groups, act, forced,
-            _ends if named else None, _refuse,
-            (stride, padding, dilation, groups, padding_mode, activation, algorithm),
+            cls, _OP, weight, bias, *stride, named, *ends, border, *dilation, groups, act, forced,
+            _refuse, (stride, padding, dilation, groups, padding_mode, activation, algorithm),
         )  # fmt: skip
 
     def explained(self, input, *, residual=None, out=None, threads=None, probe=None):
@@ -134,16 +132,11 @@ def _restored(cls, weight, bias, arguments):
     return cls(weight, bias, **arguments)
 
 
-def _ends(conv, input):
-    """(top, bottom, left, right) of a padding that is named, for this input."""
-    return named_padding(_OP, input, conv.weight, conv.padding, conv.stride, conv.dilation)
-
-
 def _refuse(conv, input, residual, out):
     """Raise for what is wrong with a call."""
     padding = conv.padding
     if isinstance(padding, str):
-        ends = _ends(conv, input)
+        ends = named_padding(_OP, input, conv.weight, padding, conv.stride, conv.dilation)
         padding = (ends[:2], ends[2:])
     diagnosis.convolution(
         _OP, input, conv.weight, conv.bias, residual, out, conv.stride, padding,

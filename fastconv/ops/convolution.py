@@ -7,7 +7,6 @@ import numpy as np
 
 from fastconv import _core, diagnosis
 from fastconv.geometry import (
-    PADDINGS,
     choice,
     ends,
     integer,
@@ -23,6 +22,7 @@ from .rows import one_row, without_row
 _ACTIVATIONS = _core.ACTIVATION_CODES
 _ALGORITHMS = _core.ALGORITHM_CODES
 _BORDERS = _core.BORDER_CODES
+_PADDINGS = _core.PADDING_CODES
 
 
 def conv2d(
@@ -51,10 +51,11 @@ def conv2d(
         dh = dw = dilation
     else:
         dh, dw = pair(op, "dilation", dilation, 1)
+    named = top = bottom = left = right = 0
     if type(padding) is int:
         top = bottom = left = right = padding
     elif isinstance(padding, str):
-        top, bottom, left, right = named_padding(op, input, weight, padding, (sh, sw), (dh, dw))
+        named = padding_code(op, padding)
     else:
         top, bottom, left, right = sides(op, padding)
     if type(groups) is not int:
@@ -65,12 +66,14 @@ def conv2d(
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
         result = _core.conv2d(
-            op, input, weight, bias, residual, out, sh, sw, top, bottom, left, right, border,
-            dh, dw, groups, act, forced, threads, probe,
+            op, input, weight, bias, residual, out, sh, sw, named, top, bottom, left, right,
+            border, dh, dw, groups, act, forced, threads, probe,
         )  # fmt: skip
     except OverflowError:  # a number beyond int64
         result = None
     if result is None:
+        if named:
+            top, bottom, left, right = named_padding(op, input, weight, padding, (sh, sw), (dh, dw))
         diagnosis.convolution(
             op, input, weight, bias, residual, out, (sh, sw), ((top, bottom), (left, right)),
             padding_mode, (dh, dw), groups,
@@ -128,10 +131,11 @@ def conv1d(
     op = "conv1d"
     sw = stride if type(stride) is int else single(op, "stride", stride, 1)
     dw = dilation if type(dilation) is int else single(op, "dilation", dilation, 1)
+    named = left = right = 0
     if type(padding) is int:
         left = right = padding
     elif isinstance(padding, str):
-        left, right = named_padding(op, input, weight, padding, (sw,), (dw,))
+        named = padding_code(op, padding)
     else:
         left, right = ends(op, padding)
     if type(groups) is not int:
@@ -142,13 +146,14 @@ def conv1d(
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
         result = _core.conv2d(
-            op, one_row(input), one_row(weight), bias, one_row(residual),
-            one_row(out), 1, sw, 0, 0, left, right, border, 1, dw, groups, act, forced, threads,
-            probe,
+            op, one_row(input), one_row(weight), bias, one_row(residual), one_row(out), 1, sw,
+            named, 0, 0, left, right, border, 1, dw, groups, act, forced, threads, probe,
         )  # fmt: skip
     except OverflowError:  # a number beyond int64
         result = None
     if result is None:
+        if named:
+            left, right = named_padding(op, input, weight, padding, (sw,), (dw,))
         diagnosis.convolution(
             op, input, weight, bias, residual, out, (sw,), ((left, right),), padding_mode, (dw,),
             groups,
@@ -161,21 +166,23 @@ def border_code(op, padding_mode):
     return choice(op, "padding_mode", padding_mode, _BORDERS, optional=False)
 
 
-def known_padding(op, padding):
-    """Require a name that padding can be given by."""
-    if padding not in PADDINGS:
+def padding_code(op, padding):
+    """The engine's number of a padding's name, of which 'valid' is as good as 0."""
+    code = _PADDINGS.get(padding)
+    if code is None:
         raise ValueError(
-            f"{op}: padding is {padding!r}, expected one of {', '.join(map(repr, PADDINGS))}; "
+            f"{op}: padding is {padding!r}, expected one of {', '.join(map(repr, _PADDINGS))}; "
             f"give one of them, or numbers"
         )
+    return code
 
 
 def named_padding(op, input, weight, padding, stride, dilation):
-    """Both ends of each axis that 'valid', 'same' or 'same_lower' mean for these arrays."""
-    known_padding(op, padding)
+    """Both ends of each axis that 'same' or 'same_lower' mean for these arrays.
+
+    As the engine finds them, but for numbers of any size; raises where there is nothing to find.
+    """
     rank = len(stride)
-    if padding == "valid":
-        return (0, 0) * rank
     diagnosis.convolution_arrays(op, input, weight, rank)
     found = ()
     for axis in range(-rank, 0):

@@ -23,7 +23,7 @@
  * Rows are dealt to the kernel so that neighbouring output rows share input rows: with dilation,
  * every (dilation_h / stride_h)-th row together. */
 #include "../base/cpu.h"
-#include "driver.h"
+#include "dense_weights.h"
 
 #include <string.h>
 
@@ -360,11 +360,6 @@ static void pack(const fc_conv_problem *p, const void *weights, void *packed, in
                        bytes);
 }
 
-static uint64_t packing(const fc_conv_problem *p) {
-    (void)p;
-    return fc_packing_id(FC_PACKED_TAPS, 0, 0);
-}
-
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
     depthwise_job job = cut(p, threads);
     return job.column_bytes + job.worker_bytes * (size_t)job.threads;
@@ -406,7 +401,7 @@ const fc_conv_driver fc_conv_depthwise = {
     .prepare = prepare,
     .packed_bytes = packed_bytes,
     .pack = pack,
-    .packing = packing,
+    .packing = fc_dense_weights_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

@@ -261,6 +261,7 @@ const fc_conv_driver fc_conv_planar = {
     .prepare = prepare,
     .packed_bytes = fc_dense_weights_bytes,
     .pack = fc_dense_weights_pack,
+    .packing = fc_dense_weights_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

@@ -52,3 +52,8 @@ void fc_dense_weights_pack(const fc_conv_problem *problem, const void *weights, 
     fc_parallel_tasks(fc_threads_for_bytes(threads, (double)fc_dense_weights_bytes(problem)),
                       problem->desc.dtype, problem->desc.oc, copy_output_channel, &job);
 }
+
+uint64_t fc_dense_weights_packing(const fc_conv_problem *problem) {
+    (void)problem;
+    return fc_packing_id(FC_PACKED_DENSE, 0, 0);
+}

@@ -8,5 +8,6 @@
 size_t fc_dense_weights_bytes(const fc_conv_problem *problem);
 void fc_dense_weights_pack(const fc_conv_problem *problem, const void *weights, void *packed,
                            int threads);
+uint64_t fc_dense_weights_packing(const fc_conv_problem *problem);
 
 #endif

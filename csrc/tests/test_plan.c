@@ -126,49 +126,60 @@ static void test_selection(void) {
     CHECK(info_of(&whole).algorithm == FC_ALGO_IM2COL);
 }
 
-/* Equal packings mean equal packed bytes, and every packed form of these drivers has a name. */
-static void test_packing(void) {
-    enum { MOST = 16 };
-    static struct {
+/* Among plans of one weight shape equal packings mean equal packed bytes, and every packed form has a
+ * name. How many forms there are. */
+static size_t count_packings(int64_t kernel) {
+    enum { MOST = 16, IC = 70, OC = 24, GROUPS = 2 };
+    struct {
         uint64_t packing;
         guarded packed;
     } seen[MOST];
     size_t count = 0, shared = 0;
-    guarded weights = guarded_new(24 * 35 * 9 * 4, true);
+    guarded weights = guarded_new((size_t)(OC * IC / GROUPS * kernel * kernel) * 4, true);
     for (size_t i = 0; i < weights.bytes / 4; i++) ((float *)(void *)weights.data)[i] = (float)i;
-    for (int a = FC_ALGO_AUTO; a <= FC_ALGO_IM2COL; a++)
+    for (int a = FC_ALGO_AUTO; a < FC_ALGO_COUNT; a++)
         for (int64_t size = 1; size <= 40; size += 13) {
             fc_conv2d_desc d = good();
             d.algorithm = a;
-            d.ic = 70, d.oc = 24, d.groups = 2;
+            d.ic = IC, d.oc = OC, d.groups = GROUPS;
             d.ih = d.iw = size;
-            d.dst_stride[0] = 24 * size * size, d.dst_stride[1] = size * size;
-            d.dst_stride[2] = size;
-            if (a == FC_ALGO_1X1) continue;
+            d.kh = d.kw = kernel;
+            d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = kernel / 2;
+            d.src_stride[0] = IC * size * size, d.src_stride[1] = size * size;
+            d.dst_stride[0] = OC * size * size, d.dst_stride[1] = size * size;
+            d.src_stride[2] = d.dst_stride[2] = size;
             fc_plan *plan = NULL;
             fc_plan_info info = {.struct_size = sizeof info};
-            CHECK(fc_conv2d_create(&d, &plan) == FC_OK);
+            if (fc_conv2d_create(&d, &plan) != FC_OK) continue; /* of another operation or shape */
             fc_plan_query(plan, &info);
-            guarded packed = guarded_new(info.packed_weight_bytes, false);
-            CHECK(info.packing != 0);
-            CHECK(fc_plan_pack(plan, weights.data, packed.data, 1) == FC_OK);
-            fc_plan_destroy(plan);
-            size_t j = 0;
-            while (j < count && seen[j].packing != info.packing) j++;
-            if (j < count) {
-                CHECK(packed.bytes == seen[j].packed.bytes &&
-                      !memcmp(packed.data, seen[j].packed.data, packed.bytes));
-                guarded_free(&packed);
-                shared++;
-            } else {
-                seen[count].packing = info.packing;
-                seen[count++].packed = packed;
+            CHECK_AT((info.packing != 0) == (info.packed_weight_bytes != 0), "%s",
+                     fc_algorithm_name((fc_algorithm)info.algorithm));
+            if (info.packed_weight_bytes) {
+                guarded packed = guarded_new(info.packed_weight_bytes, false);
+                CHECK(fc_plan_pack(plan, weights.data, packed.data, 1) == FC_OK);
+                size_t j = 0;
+                while (j < count && seen[j].packing != info.packing) j++;
+                if (j < count) {
+                    CHECK(packed.bytes == seen[j].packed.bytes &&
+                          !memcmp(packed.data, seen[j].packed.data, packed.bytes));
+                    guarded_free(&packed);
+                    shared++;
+                } else if (CHECK(count < MOST)) {
+                    seen[count].packing = info.packing;
+                    seen[count++].packed = packed;
+                }
             }
+            fc_plan_destroy(plan);
         }
-    CHECK(count == 2 && shared == 10); /* direct's blocks of channels, im2col's single ones */
-    while (count) guarded_free(&seen[--count].packed);
+    CHECK(shared > 0);
+    for (size_t i = 0; i < count; i++) guarded_free(&seen[i].packed);
     guarded_free(&weights);
+    return count;
+}
 
+static void test_packing(void) {
+    CHECK(count_packings(1) >= 2); /* blocks of channels, and im2col's single ones */
+    CHECK(count_packings(3) >= 2);
     fc_conv2d_desc flipped = good();
     flipped.groups = 32;
     flipped.weights_strided = 1;

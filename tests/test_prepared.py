@@ -543,7 +543,7 @@ def test_verbose_writes_a_line_for_each_call():
         """
     done = children.run_unchecked(code, FASTCONV_VERBOSE="1")
     assert done.returncode == 0, children.describe(done)
-    line = r"fastconv: Conv2d 1x3x9x9 -> 1x4x7x7 float32 direct \w+ 1 thread [\d.]+ ms 0 bytes.*"
+    line = r"fastconv: Conv2d 1x3x9x9 -> 1x4x7x7 float32 \w+ \w+ 1 thread [\d.]+ ms 0 bytes.*"
     assert [bool(re.fullmatch(line, text)) for text in done.stderr.splitlines()] == [True, True]
 
 

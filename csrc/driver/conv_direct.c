@@ -127,6 +127,7 @@ static void pack_block(const direct_job *job, const direct_unit *unit, int64_t b
     const int64_t filled = fc_max64(0, fc_min64(d->iw, cols - left));
     strip += (size_t)(block * unit->src_rows * cols) * pixel;
     for (int64_t r = 0; r < unit->src_rows; r++, strip += (size_t)cols * pixel) {
+        if (!fc_phase_is_read(r % d->stride_h, 0, d->kh, d->dilation_h, d->stride_h)) continue;
         const int64_t y = fc_border_source(d->border, first + r - d->pad_top, d->ih);
         if (y < 0) {
             memset(strip, 0, (size_t)cols * pixel);

@@ -41,8 +41,6 @@ typedef struct planar_job {
     size_t tap_bytes, worker_bytes;
 } planar_job;
 
-static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
-
 static int64_t window_rows(const fc_conv2d_desc *d) { return (d->kh - 1) * d->dilation_h + 1; }
 static int64_t window_cols(const fc_conv2d_desc *d) { return (d->kw - 1) * d->dilation_w + 1; }
 
@@ -59,7 +57,7 @@ static planar_job cut(const fc_conv_problem *p, int threads) {
     job.filled =
         fc_max64(0, fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d) - d->pad_left));
     job.lead = fc_div_up(d->pad_left, sw);
-    const int64_t reach = p->ow + floor_div(window_cols(d) - 1 - d->pad_left, sw);
+    const int64_t reach = p->ow + fc_floor_div(window_cols(d) - 1 - d->pad_left, sw);
     job.pitch = job.lead + fc_max64(0, fc_max64(reach, fc_div_up(job.filled, sw)));
     /* Spreading a list of pixels over its rows, by way of memory, costs what some twenty products of a
      * vector do. */
@@ -91,41 +89,63 @@ static planar_job cut(const fc_conv_problem *p, int threads) {
     return job;
 }
 
-/* Padded source rows [first, first + rows) of one group, channel by channel. What lies left and right
- * of the source's columns is zero since the worker's first task. */
+/* Source rows, at least one, into the phases of columns that taps read. `split` has all but the columns. */
+static void fill_columns(const planar_job *job, fc_split_phases_args split) {
+    const fc_kernels *kernels = job->problem->kernels;
+    const fc_conv2d_desc *d = &job->problem->desc;
+    const ptrdiff_t bytes = (ptrdiff_t)kernels->element_bytes, stride = d->src_stride[3];
+    split.src_stride = stride;
+    split.step = d->stride_w;
+    split.phase = job->phase;
+    split.pixels = job->filled;
+    if (split.step <= 2) { /* whole vectors, all phases at once */
+        if (split.pixels) kernels->split_phases(&split);
+        return;
+    }
+    const char *src = split.src;
+    char *dst = split.dst;
+    split.src_stride *= d->stride_w;
+    split.step = 1;
+    for (int64_t g = 0; g < fc_min64(d->stride_w, job->filled); g++) {
+        if (!fc_phase_is_read(g, -d->pad_left, d->kw, d->dilation_w, d->stride_w)) continue;
+        split.src = src + g * stride * bytes;
+        split.dst = dst + g * job->phase * bytes;
+        split.pixels = fc_div_up(job->filled - g, d->stride_w);
+        kernels->split_phases(&split);
+    }
+}
+
+/* Padded source rows [first, first + rows) of one group, channel by channel, as far as taps read them.
+ * What lies left and right of the source's columns is zero since the worker's first task. */
 static void fill_strip(const planar_job *job, int64_t n, int64_t group, int64_t first, int64_t rows,
                        char *strip) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), sh = d->stride_h, sw = d->stride_w;
-    fc_split_phases_args split = {
-        .src_stride = d->src_stride[3],
-        .pixels = job->filled,
-        .step = sw,
-        .phase = job->phase,
-        .src_row = sh * d->src_stride[2],
-        .dst_row = job->pitch,
-    };
-    for (int64_t c = 0; c < job->icg; c++)
-        for (int64_t f = 0; f < fc_min64(sh, rows); f++) {
-            /* rows f, f + sh, ... of the strip: `above` lie over the source, those from `end` below */
-            const int64_t count = (rows - f - 1) / sh + 1, y = first + f - d->pad_top;
-            const int64_t above = fc_min64(count, fc_max64(0, fc_div_up(fc_max64(0, -y), sh)));
-            const int64_t end =
-                fc_max64(above, fc_min64(count, fc_div_up(fc_max64(0, d->ih - y), sh)));
+    const int64_t row_bytes = job->pitch * bytes;
+    for (int64_t f = 0; f < fc_min64(sh, rows); f++) {
+        if (!fc_phase_is_read(f, 0, d->kh, d->dilation_h, sh)) continue;
+        /* rows f, f + sh, ... of the strip: `above` of them lie over the source, those from `end` below */
+        const int64_t count = (rows - f - 1) / sh + 1, y = first + f - d->pad_top;
+        const int64_t above = fc_min64(count, fc_div_up(fc_max64(0, -y), sh));
+        const int64_t end = fc_max64(above, fc_min64(count, fc_div_up(fc_max64(0, d->ih - y), sh)));
+        for (int64_t c = 0; c < job->icg; c++) {
             char *at = strip + (c * job->channel + f * sw * job->phase) * bytes;
-            for (int64_t g = 0; g < sw; g++) {
-                char *phase = at + g * job->phase * bytes;
-                memset(phase, 0, (size_t)(above * job->pitch * bytes));
-                memset(phase + end * job->pitch * bytes, 0,
-                       (size_t)((count - end) * job->pitch * bytes));
+            for (int64_t g = 0; g < sw && above + count > end; g++) {
+                memset(at + g * job->phase * bytes, 0, (size_t)(above * row_bytes));
+                memset(at + g * job->phase * bytes + end * row_bytes, 0,
+                       (size_t)((count - end) * row_bytes));
             }
-            if (end == above || job->filled == 0) continue;
-            split.rows = end - above;
-            split.src = fc_conv_src_at(p, job->args->src, n, group * job->icg + c, y + above * sh, 0);
-            split.dst = at + (above * job->pitch + job->lead) * bytes;
-            p->kernels->split_phases(&split);
+            if (end == above) continue;
+            fill_columns(job, (fc_split_phases_args){
+                .src = fc_conv_src_at(p, job->args->src, n, group * job->icg + c, y + above * sh, 0),
+                .dst = at + above * row_bytes + job->lead * bytes,
+                .rows = end - above,
+                .src_row = sh * d->src_stride[2],
+                .dst_row = job->pitch,
+            });
         }
+    }
 }
 
 typedef struct place {
@@ -240,7 +260,7 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
     for (int64_t a = 0; a < d->kh; a++)
         for (int64_t b = 0; b < d->kw; b++) {
             const int64_t e = b * d->dilation_w - d->pad_left;
-            const int64_t column = floor_div(e, d->stride_w);
+            const int64_t column = fc_floor_div(e, d->stride_w);
             const int64_t row = a * d->dilation_h / d->stride_h, phase = a * d->dilation_h % d->stride_h;
             tap[a * d->kw + b] =
                 (phase * d->stride_w + e - column * d->stride_w) * job.phase + row * job.pitch +

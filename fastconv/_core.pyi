@@ -28,6 +28,7 @@ class Probe:
     """Handed to an operation in place of a request to run it: filled with what would be done."""
 
     measure: bool
+    calls: int
     algorithm: str
     tier: str
     reason: str
@@ -39,7 +40,9 @@ class Probe:
     threads: int
     seconds: float
     peak: float
-    def __init__(self, measure: bool = False) -> None: ...
+    def __init__(self, measure: bool = False, calls: int = 0) -> None: ...
+
+def measure_peak(dtype: str, threads: int) -> float: ...
 
 # Without a probe an operation returns its result, with one the probe.
 def conv2d(

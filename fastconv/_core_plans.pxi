@@ -292,18 +292,21 @@ cdef class Probe:
     """Handed to an operation in place of a request to run it: filled with what would be done.
 
     With `measure` the operation runs, in a loop, and the engine's time is taken: fc_execute alone,
-    with neither the Python above it nor conversions of the input.
+    with neither the Python above it nor conversions of the input. With `calls` it runs that often
+    and no peak is taken: one turn of several that the caller takes by turns.
     """
 
     cdef readonly bint measure
+    cdef readonly int calls
     cdef readonly str algorithm, tier, reason
     cdef readonly dict refusals
     cdef readonly object flops, scratch_bytes, packed_weight_bytes, copied_bytes
     cdef readonly int threads
     cdef readonly object seconds, peak
 
-    def __cinit__(self, bint measure=False):
-        self.measure = measure
+    def __cinit__(self, bint measure=False, int calls=0):
+        self.measure = measure or calls > 0
+        self.calls = calls
 
     cdef bint describe(
         self, str op, Plan plan, int threads, int64_t copied, bint empty, bint packed=False
@@ -343,6 +346,8 @@ cdef class Probe:
         cdef fc_dtype dtype = <fc_dtype>plan.info.dtype
         cdef double peak
         args.struct_size = sizeof(fc_args)
+        if self.calls:
+            count = self.calls
         times, peaks = [], []
         spent = 0
         while spent < MEASURE_NS or len(times) < LEAST_REPEATS:
@@ -356,6 +361,9 @@ cdef class Probe:
             if status != FC_OK:
                 raise_status(
                     op, status, fc_plan_scratch_bytes(plan.handle, threads, args.packed != NULL))
+            if self.calls:
+                self.seconds = elapsed * 1e-9 / count
+                return 0
             spent += elapsed
             if elapsed < TURN_NS // 2 and count < MOST_CALLS:
                 count *= 2  # not yet a turn as long as the peak's

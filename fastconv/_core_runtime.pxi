@@ -95,6 +95,18 @@ def limited(int threads):
     return allowed_threads(threads)
 
 
+def measure_peak(str dtype not None, int threads):
+    """Attained flop/s of independent multiply-adds: one turn of a millisecond or more."""
+    cdef fc_dtype kind = FC_F64 if dtype == "float64" else FC_F32
+    cdef int used = allowed_threads(threads)
+    cdef double peak
+    if dtype not in ("float32", "float64") or threads < 1:
+        raise ValueError("measure_peak: dtype is 'float32' or 'float64', threads at least 1")
+    with nogil:
+        peak = fc_measure_peak(kind, used)
+    return peak
+
+
 def memory_query():
     cdef fc_memory_info info
     memset(&info, 0, sizeof(info))

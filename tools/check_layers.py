@@ -26,6 +26,7 @@ LAYERS = [
     ["ops"],
     ["functional"],
     ["prepared"],
+    ["turns"],
     ["explanation"],
     ["models"],
     ["fastconv"],

@@ -223,11 +223,18 @@ def save(
             merged = {row["shape"]: row for row in before["rows"]}
     merged |= {row["shape"]: row for row in rows}
     head = json.dumps(made_of | summary(list(merged.values())), indent=1)
-    lines = ",\n".join(json.dumps(row) for row in merged.values())
+    lines = ",\n".join(json.dumps(_rounded(row)) for row in merged.values())
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'{head[:-2]},\n "rows": [\n{lines}\n]}}\n', encoding="utf-8")
     print(f"{len(merged)} of {options.count} shapes are in {file}")
     return list(merged.values())
+
+
+def _rounded(value: object) -> object:
+    """Four digits of every float: no clock says more, and the files stay readable."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def table(head: tuple[str, ...], rows: list[tuple]) -> None:

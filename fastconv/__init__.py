@@ -38,23 +38,29 @@ if TYPE_CHECKING:
 
     from fastconv import reference
     from fastconv.explanation import Explanation
+    from fastconv.tuning import TuningReport, clear_tuning, load_tuning, tune
 
 __version__ = "0.1.0"
+runtime.version = __version__
 
 __all__ = [
     "Conv2d",
     "Explanation",
+    "TuningReport",
     "__version__",
+    "clear_tuning",
     "empty_cache",
     "explain",
     "functional",
     "get_num_threads",
+    "load_tuning",
     "memory_stats",
     "num_threads",
     "reference",
     "runtime_info",
     "set_num_threads",
     "show_runtime",
+    "tune",
 ]
 
 
@@ -99,6 +105,7 @@ def runtime_info() -> dict[str, Any]:
         forked_child: in a child of fork, where calls run on one thread;
         l1d_bytes, l2_bytes, l3_bytes: caches;
         memory: memory_stats();
+        tuning: (file, number of choices) where tuned choices are in force, else None;
         environment: the variables that are set, of those the engine heeds.
 
     >>> runtime_info()["threads"] >= 1
@@ -124,8 +131,15 @@ def __getattr__(name: str) -> Any:
         from fastconv.explanation import Explanation
 
         return Explanation
+    if name in ("TuningReport", "clear_tuning", "load_tuning", "tune"):
+        # With json, dataclasses and more, of which an import alone needs nothing.
+        return getattr(importlib.import_module("fastconv.tuning"), name)
     raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if runtime.tune_file:
+    importlib.import_module("fastconv.tuning").load_tuning()

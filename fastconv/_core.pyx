@@ -31,6 +31,7 @@ from numpy import errstate
 cnp.import_array()
 
 include "_core_arrays.pxi"
+include "_core_tuning.pxi"
 include "_core_plans.pxi"
 include "_core_runtime.pxi"
 

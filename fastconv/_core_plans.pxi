@@ -22,6 +22,9 @@ cdef class Plan:
     cdef fc_plan_info info
     cdef bytes key  # its descriptor
     cdef bint brief  # over before another thread could make use of the GIL
+    cdef bytes reason  # of a tuned choice
+    cdef int automatic  # the algorithm that the engine chooses itself
+    cdef int64_t generation  # of the tuned choices that were in force
 
     def __dealloc__(self):
         fc_plan_destroy(self.handle)
@@ -48,6 +51,12 @@ cdef class PlanCache:
         self.code = code
         self.limit = limit
 
+    cdef int forget(self) except -1:
+        """Drop all plans. Who is making one now, keeps it with the old ones."""
+        self.plans = {}
+        self.recent = [None] * RECENT_PLANS
+        return 0
+
     cdef inline Plan get(self, str op, const void *desc, Py_ssize_t size):
         cdef Py_ssize_t slot = quick_hash(desc, size) % RECENT_PLANS
         found = <object>PyList_GET_ITEM(self.recent, slot)
@@ -58,7 +67,9 @@ cdef class PlanCache:
 
     cdef Plan find(self, str op, const void *desc, Py_ssize_t size, Py_ssize_t slot):
         cdef bytes key = PyBytes_FromStringAndSize(<const char *>desc, size)
-        cdef PyObject *found = PyDict_GetItemWithError(self.plans, key)
+        cdef dict plans = self.plans  # set_tuning may put others in their place meanwhile
+        cdef list recent = self.recent
+        cdef PyObject *found = PyDict_GetItemWithError(plans, key)
         cdef Plan plan, oldest
         cdef Py_ssize_t its_slot
         if found != NULL:
@@ -66,18 +77,20 @@ cdef class PlanCache:
         else:
             plan = self.create(op, desc)
             plan.key = key
-            if len(self.plans) >= self.limit:
-                oldest = self.plans.pop(next(iter(self.plans)))
+            if len(plans) >= self.limit:
+                oldest = plans.pop(next(iter(plans)))
                 its_slot = quick_hash(PyBytes_AS_STRING(oldest.key), size) % RECENT_PLANS
-                if self.recent[its_slot] is oldest:
-                    self.recent[its_slot] = None
-            self.plans[key] = plan
-        self.recent[slot] = plan
+                if recent[its_slot] is oldest:
+                    recent[its_slot] = None
+            plans[key] = plan
+        recent[slot] = plan
         return plan
 
     cdef Plan create(self, str op, const void *desc):
         cdef Plan plan = Plan.__new__(Plan)
+        cdef fc_plan *tuned = NULL
         cdef fc_status status
+        plan.generation = _tuned_generation
         if self.code == FC_OP_CONV2D:
             status = fc_conv2d_create(<const fc_conv2d_desc *>desc, &plan.handle)
         elif self.code == FC_OP_CONV_TRANSPOSE2D:
@@ -113,6 +126,18 @@ cdef class PlanCache:
             raise_status(op, status, 0)
         plan.info.struct_size = sizeof(fc_plan_info)
         fc_plan_query(plan.handle, &plan.info)
+        plan.automatic = plan.info.algorithm
+        if self.code == FC_OP_CONV2D:
+            tuned = tuned_plan(<const fc_conv2d_desc *>desc)
+        if tuned != NULL:
+            fc_plan_destroy(plan.handle)
+            plan.handle = tuned
+            fc_plan_query(tuned, &plan.info)
+            plan.reason = (
+                f"measured as faster than {algorithm_name(plan.automatic)} by fastconv.tune: "
+                f"{_tuned_source}"
+            ).encode("utf-8", "replace")
+            plan.info.reason = plan.reason
         plan.brief = plan.info.flops <= BRIEF_FLOPS and (
             plan.info.src_bytes + plan.info.weight_bytes + plan.info.dst_bytes <= BRIEF_BYTES)
         return plan
@@ -303,10 +328,23 @@ cdef class Probe:
     cdef readonly object flops, scratch_bytes, packed_weight_bytes, copied_bytes
     cdef readonly int threads
     cdef readonly object seconds, peak
+    cdef Plan plan
 
     def __cinit__(self, bint measure=False, int calls=0):
         self.measure = measure or calls > 0
         self.calls = calls
+
+    @property
+    def automatic(self):
+        """The algorithm that the engine chooses itself, whatever was tuned."""
+        return algorithm_name(self.plan.automatic)
+
+    @property
+    def tuned_call(self):
+        """What a tuned choice for this convolution depends on: the values of TUNED_FIELDS."""
+        if self.plan.info.op != FC_OP_CONV2D:
+            return None
+        return tuned_call(<const fc_conv2d_desc *><const char *>self.plan.key)
 
     cdef bint describe(
         self, str op, Plan plan, int threads, int64_t copied, bint empty, bint packed=False
@@ -315,6 +353,7 @@ cdef class Probe:
         packed weights."""
         cdef fc_plan_info *info = &plan.info
         cdef int i
+        self.plan = plan
         self.threads = fc_plan_threads(plan.handle, allowed_threads(threads))
         self.algorithm = algorithm_name(info.algorithm)
         self.tier = tier_name(info.isa)

@@ -286,5 +286,6 @@ cdef cnp.ndarray computable(str op, cnp.ndarray a, int kind):
 
 cdef inline bint matches(Remembered call, cnp.ndarray x, bint residual) noexcept:
     cdef size_t bytes = call.ndim * sizeof(cnp.npy_intp)
-    return (call.residual == residual and same_dims(x, call.ndim, call.dims)
+    return (call.plan.generation == _tuned_generation and call.residual == residual
+            and same_dims(x, call.ndim, call.dims)
             and memcmp(cnp.PyArray_STRIDES(x), call.strides, bytes) == 0)

@@ -49,6 +49,9 @@ def _environment_verbose() -> bool:
     return value == "1"
 
 
+version = ""  # the package's, which it puts here
+tune_file = os.environ.get("FASTCONV_TUNE_FILE", "")  # where tuned choices are, or none
+
 _core.set_process_threads(_environment_threads() or _core.cores())
 _core.set_verbose(_environment_verbose())
 
@@ -142,13 +145,17 @@ def empty_cache() -> None:
 
 def facts() -> dict[str, object]:
     """What fastconv.runtime_info tells, but for the version."""
-    heeded = ("FASTCONV_MAX_ISA", "FASTCONV_NUM_THREADS", "FASTCONV_VERBOSE", "OMP_NUM_THREADS")
+    heeded = (
+        "FASTCONV_MAX_ISA", "FASTCONV_NUM_THREADS", "FASTCONV_TUNE_FILE", "FASTCONV_VERBOSE",
+        "OMP_NUM_THREADS",
+    )  # fmt: skip
     return {
         "python": sys.version.split()[0],
         "numpy": np.__version__,
         **_core.runtime_query(),
         "threads": get_num_threads(),
         "memory": memory_stats(),
+        "tuning": _core.tuning(),
         "environment": {name: os.environ[name] for name in heeded if name in os.environ},
     }
 
@@ -174,6 +181,7 @@ def as_text(info: dict) -> str:
             f"{_size(memory['cached_bytes'])} cached (limit {_size(memory['limit_bytes'])}), "
             f"{memory['hits']} hits, {memory['misses']} misses"
         ),
+        "tuning": "{1} choices of {0}".format(*info["tuning"]) if info["tuning"] else "-",
         "environment": ", ".join(f"{k}={v}" for k, v in info["environment"].items()) or "-",
     }
     width = max(map(len, lines))

@@ -105,7 +105,7 @@ def runtime_info() -> dict[str, Any]:
         forked_child: in a child of fork, where calls run on one thread;
         l1d_bytes, l2_bytes, l3_bytes: caches;
         memory: memory_stats();
-        tuning: (file, number of choices) where tuned choices are in force, else None;
+        tuning: (file, number of choices) where tuned choices are in force, or None;
         environment: the variables that are set, of those the engine heeds.
 
     >>> runtime_info()["threads"] >= 1

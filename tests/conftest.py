@@ -48,9 +48,10 @@ def _one_number():
 
 @pytest.fixture(autouse=True)
 def disarmed_hooks():
-    """Disarm the engine's test hooks after each test, whatever became of it."""
+    """Disarm the engine's test hooks after each test, whatever became of it, and what it tuned."""
     yield
     core = sys.modules.get("fastconv._core")
     if core is not None:
         core._trace(None)
         core._fail_allocation(0)
+        core.set_tuning(None, None)

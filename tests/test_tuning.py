@@ -321,11 +321,10 @@ def test_the_variable_names_no_usable_file(file, text):
 
 
 def test_another_tier_does_not_use_it(file, tier):
-    if tier == "scalar":
-        pytest.skip("there is no tier below scalar")
-    done = children.run_unchecked(ASK, FASTCONV_TUNE_FILE=written(file), FASTCONV_MAX_ISA="scalar")
+    other = None if tier == "scalar" else "scalar"
+    done = children.run_unchecked(ASK, FASTCONV_TUNE_FILE=written(file), FASTCONV_MAX_ISA=other)
     assert (done.returncode, done.stdout) == (0, "direct\n")
-    assert f"its tier is '{tier}', and here it is 'scalar'" in done.stderr
+    assert f"its tier is '{tier}', and here it is '" in done.stderr
 
 
 def test_where_the_file_is(monkeypatch, tmp_path):

@@ -131,8 +131,8 @@ def tune(
     ...         threads=1, seconds=0.01, file=folder + "/tuning.json",
     ...     )
     ...     clear_tuning()
-    >>> sorted(report[0].ms)
-    ['direct', 'im2col']
+    >>> report[0].choice in report[0].ms
+    True
     """
     for name, value in (("margin", margin), ("seconds", seconds)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e6:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tuned import (
     CALL,
+    DEFAULT,
     INPUT,
     RNG,
     WEIGHT,
@@ -38,16 +39,16 @@ def file(tmp_path):
 
 
 def test_what_is_faster_is_used_from_now_on(file, monkeypatch):
-    assert conv() == "direct"
-    fake_times(monkeypatch, direct=3e-3, im2col=2e-3)
+    assert conv() == DEFAULT
+    fake_times(monkeypatch, default=3e-3, im2col=2e-3)
     report = tune(file)
     assert conv() == "im2col"
     assert report.file == file
     assert len(report) == 1
-    assert report[0].default == "direct"
+    assert report[0].default == DEFAULT
     assert report[0].choice == "im2col"
     assert report[0].gain == pytest.approx(1.5)
-    assert report[0].ms == pytest.approx({"direct": 3, "im2col": 2})
+    assert (report[0].ms[DEFAULT], report[0].ms["im2col"]) == pytest.approx((3, 2))
     assert "2x8x12x13 16x8x3x3 float32 padding=1" in str(report)
     assert file in str(report)
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
@@ -59,7 +60,7 @@ def test_explain_and_runtime_name_the_file(file, capsys):
     fastconv.load_tuning(written(file))
     told = fastconv.explain("conv2d", X, W, padding=1)
     assert told.algorithm == "im2col"
-    assert told.reason == f"measured as faster than direct by fastconv.tune: {file}"
+    assert told.reason == f"measured as faster than {DEFAULT} by fastconv.tune: {file}"
     assert fastconv.runtime_info()["tuning"] == (file, 1)
     fastconv.show_runtime()
     assert f"1 choices of {file}" in capsys.readouterr().out
@@ -69,33 +70,33 @@ def test_explain_and_runtime_name_the_file(file, capsys):
 @pytest.mark.parametrize(
     ("times", "why"),
     [
-        ({"direct": 1.04, "im2col": 1.0}, "within the margin"),
-        ({"direct": 1.0, "im2col": 1.2}, "slower"),
+        ({"default": 1.04, "im2col": 1.0}, "within the margin"),
+        ({"default": 1.0, "im2col": 1.2}, "slower"),
         # one first turn, three of the first round, three of the second
-        ({"direct": [2.0] * 7, "im2col": [1.0] * 4 + [3.0] * 3}, "not again"),
+        ({"default": [2.0] * 7, "im2col": [1.0] * 4 + [3.0] * 3}, "not again"),
     ],
 )
 def test_what_is_not_clearly_faster_is_not_used(file, monkeypatch, times, why):
     fake_times(monkeypatch, **times)
     report = tune(file)
-    assert (report[0].choice, report[0].gain) == ("direct", 1.0), why
-    assert conv() == "direct"
+    assert (report[0].choice, report[0].gain) == (DEFAULT, 1.0), why
+    assert conv() == DEFAULT
     assert tuning_file.read(file) == {}
 
 
 def test_the_margin_is_the_callers(file, monkeypatch):
-    fake_times(monkeypatch, direct=1.04, im2col=1.0)
+    fake_times(monkeypatch, default=1.04, im2col=1.0)
     assert tune(file, margin=0.01)[0].choice == "im2col"
 
 
 def test_tuning_again_can_take_a_choice_back(file, monkeypatch):
     other = key(X[:, :4], W[:, :4])
     written(file, key(), other)
-    fake_times(monkeypatch, direct=1.0, im2col=2.0)
+    fake_times(monkeypatch, default=1.0, im2col=2.0)
     report = tune(file)
-    assert report[0].default == "direct"  # of the engine, not of the file
+    assert report[0].default == DEFAULT  # of the engine, not of the file
     assert list(tuning_file.read(file)) == [other]
-    assert conv() == "direct"
+    assert conv() == DEFAULT
     assert conv(X[:, :4], W[:, :4]) == "im2col"
 
 
@@ -111,18 +112,18 @@ def test_tune_measures_in_earnest(file):
         seconds=0.02,
     )
     assert all(0 < ms < 1e3 for row in report for ms in row.ms.values())
-    assert set(report[1].ms) == {"direct", "im2col"}
-    assert set(report[2].ms) == {"direct", "im2col", "depthwise"}
+    assert set(report[1].ms) >= {"direct", "im2col"}
+    assert set(report[2].ms) >= {"direct", "im2col", "depthwise"}
     assert all(row.ms[row.choice] <= row.ms[row.default] for row in report)
     assert len(tuning_file.read(file)) == sum(row.choice != row.default for row in report)
     assert fastconv.load_tuning(file) == len(tuning_file.read(file))
 
 
 def test_dtypes(file, monkeypatch):
-    fake_times(monkeypatch, direct=2.0, im2col=1.0)
+    fake_times(monkeypatch, default=2.0, im2col=1.0)
     tune(file, dtype=np.float64)
     assert conv(X.astype(np.float64), W.astype(np.float64)) == "im2col"
-    assert conv() == "direct"
+    assert conv() == DEFAULT
     tune(file, dtype=np.float16)  # which is computed in float32
     assert conv(X.astype(np.float16), W.astype(np.float16)) == conv() == "im2col"
 
@@ -207,7 +208,7 @@ def test_bias_activation_and_residual_change_nothing(file):
 def test_another_call_is_another_choice(file, x, weight, options):
     fastconv.load_tuning(written(file))
     assert conv() == "im2col"
-    assert conv(x, weight, **options) == "direct"
+    assert conv(x, weight, **options) != "im2col"
     fastconv.load_tuning(written(file, key(x, weight, **options)))
     assert conv() == conv(x, weight, **options) == "im2col"
     assert fastconv.runtime_info()["tuning"] == (file, 2)
@@ -227,7 +228,7 @@ def test_an_algorithm_that_is_asked_for_is_used(file):
 
 def test_a_choice_that_does_not_take_the_call_is_ignored(file):
     fastconv.load_tuning(written(file, algorithm="depthwise"))
-    assert conv() == "direct"
+    assert conv() == DEFAULT
     assert file not in fastconv.explain("conv2d", X, W, padding=1).reason
 
 
@@ -236,7 +237,7 @@ def test_choices_come_and_go(file):
     layer = fastconv.Conv2d(W, padding=1)
     written(file, key(), key(prepared=True))
     for _ in range(3):
-        assert algorithm(layer, X) == algorithm(layer, X) == conv() == "direct"
+        assert algorithm(layer, X) == algorithm(layer, X) == conv() == DEFAULT
         fastconv.load_tuning(file)
         assert algorithm(layer, X) == algorithm(layer, X) == conv() == "im2col"
         fastconv.clear_tuning()
@@ -244,11 +245,11 @@ def test_choices_come_and_go(file):
 
 def test_prepared_weights_have_their_own_choices(file, monkeypatch):
     layer = fastconv.Conv2d(W, padding=1)
-    fake_times(monkeypatch, direct=2.0, im2col=1.0)
+    fake_times(monkeypatch, default=2.0, im2col=1.0)
     report = tune(file, prepared=True)
     assert "prepared" in report[0].call
     assert algorithm(layer, X) == algorithm(layer, X[:1]) == "im2col"
-    assert conv() == "direct"
+    assert conv() == DEFAULT
     assert file in fastconv.explain(layer, X).reason
     expected = F.conv2d(X, W, padding=1, algorithm="im2col")
     np.testing.assert_array_equal(layer(X), expected)
@@ -256,7 +257,7 @@ def test_prepared_weights_have_their_own_choices(file, monkeypatch):
 
 def test_prepared_calls_are_measured(file):
     report = fastconv.tune([CALL], prepared=True, file=file, threads=1, seconds=0.01)
-    assert set(report[0].ms) == {"direct", "im2col"}
+    assert set(report[0].ms) >= {"direct", "im2col"}
 
 
 def test_choices_change_while_others_compute(file):
@@ -282,7 +283,7 @@ def test_choices_change_while_others_compute(file):
     for worker in workers:
         worker.join()
     assert not wrong
-    assert conv(x, w) == algorithm(layer, x) == "direct"
+    assert conv(x, w) == algorithm(layer, x) == DEFAULT
 
 
 # ---- who gets them -------------------------------------------------------------------------------
@@ -299,14 +300,14 @@ def test_a_file_in_the_cache_is_not_read_unasked(tmp_path):
     place.parent.mkdir()
     written(str(place))
     environment = {"XDG_CACHE_HOME": str(tmp_path), "FASTCONV_TUNE_FILE": None}
-    assert children.run(ASK, **environment) == "direct\n"
+    assert children.run(ASK, **environment) == f"{DEFAULT}\n"
     asking = ASK.replace("x, w", "print(fastconv.load_tuning()); x, w", 1)
     assert children.run(asking, **environment) == "1\nim2col\n"
 
 
 def test_the_variable_asks_for_a_file(file):
     assert children.run(ASK, FASTCONV_TUNE_FILE=written(file)) == "im2col\n"
-    assert children.run(ASK, FASTCONV_TUNE_FILE="") == "direct\n"
+    assert children.run(ASK, FASTCONV_TUNE_FILE="") == f"{DEFAULT}\n"
 
 
 @pytest.mark.parametrize("text", [None, "{"])
@@ -315,7 +316,7 @@ def test_the_variable_names_no_usable_file(file, text):
         with open(file, "w") as out:
             out.write(text)
     done = children.run_unchecked(ASK, FASTCONV_TUNE_FILE=file)
-    assert (done.returncode, done.stdout) == (0, "direct\n")
+    assert (done.returncode, done.stdout) == (0, f"{DEFAULT}\n")
     assert done.stderr.count("RuntimeWarning") == 1
     assert file in done.stderr
 
@@ -323,7 +324,8 @@ def test_the_variable_names_no_usable_file(file, text):
 def test_another_tier_does_not_use_it(file, tier):
     other = None if tier == "scalar" else "scalar"
     done = children.run_unchecked(ASK, FASTCONV_TUNE_FILE=written(file), FASTCONV_MAX_ISA=other)
-    assert (done.returncode, done.stdout) == (0, "direct\n")
+    assert done.returncode == 0
+    assert "im2col" not in done.stdout
     assert f"its tier is '{tier}', and here it is '" in done.stderr
 
 
@@ -344,7 +346,7 @@ def test_where_the_file_is(monkeypatch, tmp_path):
 def test_tune_makes_the_folder_for_its_owner_alone(monkeypatch, tmp_path):
     monkeypatch.setattr(runtime, "tune_file", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    fake_times(monkeypatch, direct=2.0, im2col=1.0)
+    fake_times(monkeypatch, default=2.0, im2col=1.0)
     report = tune(None)
     assert report.file == str(tmp_path / "fastconv" / "tuning.json")
     assert stat.S_IMODE(os.stat(tmp_path / "fastconv").st_mode) == 0o700

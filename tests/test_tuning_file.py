@@ -10,6 +10,7 @@ import warnings
 import children
 import pytest
 from tuned import (
+    DEFAULT,
     W,
     X,
     choice,
@@ -126,7 +127,7 @@ def test_a_malformed_file_is_ignored_with_a_warning(file, name):
     assert message.startswith(f"fastconv: tuning file {file}: ")
     assert len(message) < len(file) + 300
     assert caught[0].filename == __file__
-    assert conv() == "direct"
+    assert conv() == DEFAULT
     with warnings.catch_warnings(action="error"):
         assert fastconv.load_tuning(file) == 0  # said already
     with open(file, "rb") as kept:
@@ -167,7 +168,7 @@ def test_a_file_of_another_time_is_replaced(file, monkeypatch, content):
     content = MALFORMED[content]
     with open(file, "w") as out:
         out.write(content if isinstance(content, str) else json.dumps(content))
-    fake_times(monkeypatch, direct=2.0, im2col=1.0)
+    fake_times(monkeypatch, default=2.0, im2col=1.0)
     with pytest.warns(RuntimeWarning, match="it has been replaced"):
         tune(file)
     assert list(tuning_file.read(file)) == [key()]
@@ -197,7 +198,7 @@ def test_a_failure_leaves_the_old_file(file, monkeypatch, step):
     other = key(X[:, :4], W[:, :4])
     fastconv.load_tuning(written(file, other))
     before = pathlib.Path(file).read_bytes()
-    fake_times(monkeypatch, direct=2.0, im2col=1.0)
+    fake_times(monkeypatch, default=2.0, im2col=1.0)
 
     def fail(*_):
         raise OSError(28, "No space left on device")
@@ -208,7 +209,7 @@ def test_a_failure_leaves_the_old_file(file, monkeypatch, step):
             tune(file)
     assert pathlib.Path(file).read_bytes() == before
     assert sorted(os.listdir(os.path.dirname(file))) == ["tuning.json", "tuning.json.lock"]
-    assert conv() == "direct"
+    assert conv() == DEFAULT
     assert conv(X[:, :4], W[:, :4]) == "im2col"
 
 

@@ -40,6 +40,7 @@ ALGORITHM_CODES = {
     "1x1": FC_ALGO_1X1,
     "im2col": FC_ALGO_IM2COL,
     "depthwise": FC_ALGO_DEPTHWISE,
+    "planar": FC_ALGO_PLANAR,
 }
 ACTIVATION_CODES = {
     "relu": FC_ACT_RELU,

@@ -109,7 +109,9 @@ cdef Plan convolution_plan(
     desc.dilation_w = effective_dilation(how.dilation_w, desc.kw)
     desc.groups = how.groups
     desc.src_stride = src.stride
-    if weight_stride != NULL:
+    if weight_stride == NULL:
+        desc.weights_prepared = True  # a Conv2d's own
+    else:
         desc.weights_strided = True
         memcpy(desc.weight_stride, weight_stride, sizeof(desc.weight_stride))
     if dst != NULL:

@@ -70,6 +70,7 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_FOLD
         FC_ALGO_NEAREST
         FC_ALGO_BILINEAR
+        FC_ALGO_PLANAR
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)
@@ -144,7 +145,7 @@ cdef extern from "fastconv.h" nogil:
         int32_t has_residual
         int32_t border
         int32_t weights_strided
-        int32_t reserved
+        int32_t weights_prepared
         int64_t n
         int64_t ic
         int64_t ih

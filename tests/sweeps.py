@@ -29,7 +29,7 @@ WIDTHS = tuple(
     sorted({size + step for t in TILES for size in (t, 2 * t, 3 * t) for step in (-1, 0, 1)})
 )
 EXACT_ACTIVATIONS = (None, "relu", "relu6")
-ALGORITHMS = ("direct", "1x1", "im2col", "depthwise")
+ALGORITHMS = ("direct", "1x1", "im2col", "depthwise", "planar")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -380,7 +380,7 @@ def conv_problem(case: ConvCase) -> ConvProblem:
 
 def algorithm_must_take(algorithm: str, layer: Layer) -> bool | None:
     """Whether the forced algorithm must take the layer: True, False, or None for its own choice."""
-    if algorithm in ("direct", "im2col"):
+    if algorithm in ("direct", "im2col", "planar"):
         return True
     pointwise = layer.kernel == (1, 1)
     if algorithm == "1x1":

@@ -1,6 +1,7 @@
 /* conv_1x1.c: pointwise convolution: the register tile without a window. Pixels of all rows and
  * images form one list, so 7x7 maps fill whole tiles; stride picks pixels while packing. */
 #include "conv_pixels.h"
+#include "cost.h"
 
 static void gather(const fc_conv_problem *p, const void *src, int64_t group, int64_t first,
                    int64_t count, void *scratch) {
@@ -34,12 +35,26 @@ static void gather(const fc_conv_problem *p, const void *src, int64_t group, int
     }
 }
 
-static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
-    (void)oh, (void)ow, (void)forced;
+static const char *refuse(const fc_conv2d_desc *d) {
     if (d->kh != 1 || d->kw != 1) return "the window is larger than 1x1";
     if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right)
         return "padding needs the bordered strips of direct";
     return NULL;
+}
+
+static double cost(const fc_conv_problem *p) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t icg = d->ic / d->groups, block = fc_strip_block(icg), blocks = fc_div_up(icg, block);
+    const int64_t pixels = p->oh * p->ow;
+    /* one call for all rows where they follow each other, else one a row */
+    const bool flat = d->stride_h == 1 && d->stride_w == 1 && d->src_stride[3] == 1;
+    const int64_t runs = flat ? 1 : p->oh, run = pixels / runs;
+    const double gathered = (double)(blocks * runs) *
+                            (FC_COST_STRIP_ROW + fc_cost_pack_pixels(p, block, run, d->stride_w));
+    return FC_COST_CALL + (double)d->groups * (gathered +
+                                               fc_cost_conv_tiles(p, 1, pixels, blocks * block) +
+                                               fc_cost_unpack_pixels(p) +
+                                               fc_cost_pack_weights(p, blocks * block));
 }
 
 static void prepare(fc_conv_problem *p) {
@@ -55,6 +70,7 @@ const fc_conv_driver fc_conv_1x1 = {
     .algorithm = FC_ALGO_1X1,
     .why = "pointwise: pixels of all rows and images in one list of register tiles",
     .refuse = refuse,
+    .cost = cost,
     .prepare = prepare,
     .packed_bytes = fc_conv_packed_bytes,
     .pack = fc_conv_pack,

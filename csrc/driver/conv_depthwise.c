@@ -23,6 +23,7 @@
  * Rows are dealt to the kernel so that neighbouring output rows share input rows: with dilation,
  * every (dilation_h / stride_h)-th row together. */
 #include "../base/cpu.h"
+#include "cost.h"
 #include "dense_weights.h"
 
 #include <string.h>
@@ -320,13 +321,22 @@ static void run_task(void *context, int64_t task, int worker) {
     }
 }
 
-static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
-    (void)oh;
-    (void)ow;
-    if (d->ic != d->groups) return "groups have more than one input channel each";
-    if (!forced && d->groups == 1 && d->oc >= 16)
-        return "one input channel feeds 16 or more outputs, which fill the dense register tile";
-    return NULL;
+static const char *refuse(const fc_conv2d_desc *d) {
+    return d->ic != d->groups ? "groups have more than one input channel each" : NULL;
+}
+
+static double cost(const fc_conv_problem *p) {
+    enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 20 };
+    const fc_conv2d_desc *d = &p->desc;
+    const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
+    const double taps = (double)(d->kh * d->kw);
+    double copied = 0;
+    if (!reads_in_place(p))
+        copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + window_rows(d))) *
+                 (COPIED_ROW + (d->stride_w > 2 ? 2.5 * (double)d->iw
+                                                : 6 * (double)fc_div_up(d->iw, p->kernels->vlen)));
+    return FC_COST_CALL + copied +
+           (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (VECTOR + 2 * taps)));
 }
 
 static void prepare(fc_conv_problem *p) { (void)p; }
@@ -398,6 +408,7 @@ const fc_conv_driver fc_conv_depthwise = {
     .algorithm = FC_ALGO_DEPTHWISE,
     .why = "one input channel a group: planes convolved row by row, without layout conversion",
     .refuse = refuse,
+    .cost = cost,
     .prepare = prepare,
     .packed_bytes = packed_bytes,
     .pack = pack,

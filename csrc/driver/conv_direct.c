@@ -15,6 +15,7 @@
  * them read, are then converted first, by all threads together. */
 #include "../base/cpu.h"
 #include "conv_blocked.h"
+#include "cost.h"
 #include "cut.h"
 
 #include <string.h>
@@ -202,13 +203,22 @@ static void run_task(void *context, int64_t task, int worker) {
     }
 }
 
-static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
-    if (forced) return NULL;
-    if (oh * ow < 8) return "fewer than 8 output pixels an image leave the register tile idle";
-    if (d->stride_h > (d->kh - 1) * d->dilation_h + 1 &&
-        d->stride_w > (d->kw - 1) * d->dilation_w + 1)
-        return "the stride skips pixels, which the strip would convert for nothing";
+static const char *refuse(const fc_conv2d_desc *d) {
+    (void)d;
     return NULL;
+}
+
+static double cost(const fc_conv_problem *p) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t icg = d->ic / d->groups, block = fc_strip_block(icg), blocks = fc_div_up(icg, block);
+    const int64_t depth = blocks * block * d->kh * d->kw;
+    const double rows = (double)(strip_src_rows(p, p->oh) * blocks);
+    const int64_t cols = fc_min64(strip_cols(p), d->iw);
+    return FC_COST_CALL +
+           (double)d->groups *
+               (rows * (FC_COST_STRIP_ROW + fc_cost_pack_pixels(p, block, cols, 1)) +
+                fc_cost_conv_tiles(p, p->oh, p->ow, depth) + fc_cost_unpack_pixels(p) +
+                fc_cost_pack_weights(p, depth));
 }
 
 static void prepare(fc_conv_problem *p) {
@@ -240,6 +250,7 @@ const fc_conv_driver fc_conv_direct = {
     .algorithm = FC_ALGO_DIRECT,
     .why = "dense window: strips of rows against register tiles",
     .refuse = refuse,
+    .cost = cost,
     .prepare = prepare,
     .packed_bytes = fc_conv_packed_bytes,
     .pack = fc_conv_pack,

@@ -2,6 +2,7 @@
  * tile. For what a strip serves badly: very few output pixels an image (pixels of all images share
  * tiles here) and strides that skip most of the source. */
 #include "conv_pixels.h"
+#include "cost.h"
 
 #include <string.h>
 
@@ -39,9 +40,19 @@ static void gather_f64(const fc_conv_problem *p, const void *src, int64_t group,
     gather_elements(p, src, group, first, count, scratch, sizeof(double));
 }
 
-static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
-    (void)d, (void)oh, (void)ow, (void)forced;
+static const char *refuse(const fc_conv2d_desc *d) {
+    (void)d;
     return NULL;
+}
+
+static double cost(const fc_conv_problem *p) {
+    enum { ELEMENT = 14, PIXEL = 40 }; /* of the gathered matrix */
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t depth = d->ic / d->groups * d->kh * d->kw, pixels = p->oh * p->ow;
+    return FC_COST_CALL +
+           (double)d->groups * ((double)pixels * (PIXEL + ELEMENT * (double)depth) +
+                                fc_cost_conv_tiles(p, 1, pixels, depth) +
+                                fc_cost_unpack_pixels(p) + fc_cost_pack_weights(p, depth));
 }
 
 static void prepare(fc_conv_problem *p) {
@@ -60,6 +71,7 @@ const fc_conv_driver fc_conv_im2col = {
     .algorithm = FC_ALGO_IM2COL,
     .why = "gathered: panels of the im2col matrix against register tiles",
     .refuse = refuse,
+    .cost = cost,
     .prepare = prepare,
     .packed_bytes = fc_conv_packed_bytes,
     .pack = fc_conv_pack,

@@ -20,6 +20,7 @@
  * strips are too few. Each sum runs over (channel, kh, kw) in this order, whatever the cuts. */
 #include "../base/cpu.h"
 #include "conv_blocked.h"
+#include "cost.h"
 #include "cut.h"
 #include "dense_weights.h"
 
@@ -48,21 +49,26 @@ static int64_t strip_src_rows(const fc_conv2d_desc *d, int64_t rows) {
     return (rows - 1) * d->stride_h + window_rows(d);
 }
 
+/* How the columns of the strip and the vectors over them lie. */
+static void lay_out(planar_job *job) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t sw = d->stride_w, whole = fc_round_up(p->ow, p->kernels->vlen);
+    job->filled = fc_max64(0, fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d) - d->pad_left));
+    job->lead = fc_div_up(d->pad_left, sw);
+    const int64_t reach = p->ow + fc_floor_div(window_cols(d) - 1 - d->pad_left, sw);
+    job->pitch = job->lead + fc_max64(0, fc_max64(reach, fc_div_up(job->filled, sw)));
+    job->flat = (double)(whole - job->pitch) * (double)(job->icg * d->kh * d->kw) >
+                FC_COST_SPREAD * (double)whole;
+}
+
 /* How one call is cut. A function of the shape, the tier, the caches and the thread count. */
 static planar_job cut(const fc_conv_problem *p, int threads) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), line = FC_CACHE_LINE / bytes;
     const int64_t sw = d->stride_w, vlen = p->kernels->vlen;
     planar_job job = {.problem = p, .icg = d->ic / d->groups, .ocg = d->oc / d->groups, .parts = 1};
-    job.filled =
-        fc_max64(0, fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d) - d->pad_left));
-    job.lead = fc_div_up(d->pad_left, sw);
-    const int64_t reach = p->ow + fc_floor_div(window_cols(d) - 1 - d->pad_left, sw);
-    job.pitch = job.lead + fc_max64(0, fc_max64(reach, fc_div_up(job.filled, sw)));
-    /* Spreading a list of pixels over its rows, by way of memory, costs what some twenty products of a
-     * vector do. */
-    const int64_t whole = fc_round_up(p->ow, vlen);
-    job.flat = (whole - job.pitch) * job.icg * d->kh * d->kw > 20 * whole;
+    lay_out(&job);
     job.tiles = fc_div_up(job.ocg, p->kernels->tile_pixels);
 
     /* a strip within a quarter of the second-level cache, which the weights share */
@@ -159,7 +165,7 @@ static void add_piece(fc_plane_tile_args *tile, const fc_conv2d_desc *d, int64_t
     tile->piece[tile->pieces++] = (fc_plane_piece){
         .lane = lane,
         .lanes = lanes,
-        .dst_at = at.y * d->dst_stride[2] + at.x,
+        .dst_at = at.y * d->dst_stride[2] + at.x * d->dst_stride[3],
         .residual_at = at.y * ow + at.x,
     };
 }
@@ -228,6 +234,7 @@ static void run_task(void *context, int64_t task, int worker) {
         .src_channel = job->channel,
         .weights_row = job->icg * d->kh * d->kw,
         .dst_channel = d->dst_stride[1],
+        .dst_pixel = d->dst_stride[3],
         .residual_channel = p->oh * p->ow,
         .activation = d->activation,
     };
@@ -239,11 +246,52 @@ static void run_task(void *context, int64_t task, int worker) {
     }
 }
 
-static const char *refuse(const fc_conv2d_desc *d, int64_t oh, int64_t ow, bool forced) {
-    (void)oh, (void)ow, (void)forced;
-    if (d->dst_stride[3] != 1) return "the pixels of a row of the result lie apart";
+static const char *refuse(const fc_conv2d_desc *d) {
     if (d->border != FC_BORDER_ZEROS) return "its strips know no border but zeros";
     return NULL;
+}
+
+/* One tile of `rows` output channels over all vectors of an image. */
+static double tile_cost(const planar_job *job, int64_t rows) {
+    enum { TILE = 57, VECTOR = 4, SPREAD = 35 }; /* to begin a tile; to store a vector of sums */
+    const double store = job->problem->desc.dst_stride[3] != 1 ? 3.0 * (double)job->problem->kernels->vlen
+                         : job->flat                           ? SPREAD
+                                                               : VECTOR;
+    const fc_conv_problem *p = job->problem;
+    const int64_t vlen = p->kernels->vlen, depth = job->icg * p->desc.kh * p->desc.kw;
+    const int64_t most = rows <= FC_WIDE_ROWS(p->kernels->tile_pixels) ? 4 : 2;
+    int64_t left = job->flat ? fc_div_up((p->oh - 1) * job->pitch + p->ow, vlen)
+                             : p->oh * fc_div_up(p->ow, vlen);
+    double sum = 0;
+    for (int64_t vectors = most; vectors > 0; left %= vectors, vectors /= 2) {
+        const double products = (double)(rows * vectors);
+        /* a load of pixels takes the place of two: they lie across lines */
+        double step = fc_max64(FC_COST_LATENCY, rows * vectors);
+        if (step < (double)rows + 2.4 * (double)vectors) step = (double)rows + 2.4 * (double)vectors;
+        sum += (double)(left / vectors) *
+               ((double)depth * step + TILE + products * store);
+    }
+    return sum;
+}
+
+static double cost(const fc_conv_problem *p) {
+    enum { CALL = 700, ROW = 10, VECTOR = 5, STRIDED_ROW = 90, PHASE = 90 };
+    const fc_conv2d_desc *d = &p->desc;
+    planar_job job = {.problem = p, .icg = d->ic / d->groups, .ocg = d->oc / d->groups};
+    lay_out(&job);
+    const int64_t tiles = fc_div_up(job.ocg, p->kernels->tile_pixels), sw = d->stride_w;
+    const int64_t rows = job.ocg / tiles, larger = job.ocg % tiles;
+    double group = (double)(tiles - larger) * tile_cost(&job, rows);
+    if (larger) group += (double)larger * tile_cost(&job, rows + 1);
+    /* rows of the strip: whole vectors, or element by element, a phase at a time */
+    const int64_t src_rows = fc_min64(strip_src_rows(d, p->oh), p->oh * fc_min64(d->kh, d->stride_h) +
+                                                                    window_rows(d));
+    double row = ROW + VECTOR * (double)fc_div_up(job.filled, p->kernels->vlen);
+    if (sw > 2 || d->src_stride[3] != 1)
+        row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 1.5 * (double)fc_div_up(job.filled, sw));
+    group += (double)job.icg * ((double)src_rows * row + PHASE * (double)fc_min64(d->stride_h, src_rows));
+    return FC_COST_CALL + CALL + (double)d->groups * group +
+           2.0 * (double)(fc_dense_weights_bytes(p) / fc_dtype_bytes(d->dtype));
 }
 
 static void prepare(fc_conv_problem *p) { (void)p; }
@@ -278,6 +326,7 @@ const fc_conv_driver fc_conv_planar = {
     .algorithm = FC_ALGO_PLANAR,
     .why = "planes as they lie: vectors of pixels against weights as they lie",
     .refuse = refuse,
+    .cost = cost,
     .prepare = prepare,
     .packed_bytes = fc_dense_weights_bytes,
     .pack = fc_dense_weights_pack,

@@ -55,9 +55,11 @@ static inline uint64_t fc_packing_id(fc_packed_layout layout, int64_t a, int64_t
 typedef struct fc_conv_driver {
     fc_algorithm algorithm;
     const char *why; /* printed when chosen */
-    /* NULL: takes it. Otherwise a sentence; pure function of the descriptor and the tier, blind to
-     * batch size and threads. `forced`: the caller insists, only the impossible is refused. */
-    const char *(*refuse)(const fc_conv2d_desc *desc, int64_t oh, int64_t ow, bool forced);
+    /* NULL: can do it. Otherwise a sentence. */
+    const char *(*refuse)(const fc_conv2d_desc *desc);
+    /* What one image takes on one thread, in the unit of cost.h; blind to batch size and threads. The
+     * problem is not prepared yet. */
+    double (*cost)(const fc_conv_problem *problem);
     void (*prepare)(fc_conv_problem *problem);
     size_t (*packed_bytes)(const fc_conv_problem *problem);
     void (*pack)(const fc_conv_problem *problem, const void *weights, void *packed, int threads);

@@ -155,7 +155,8 @@ static void fuzz_conv(feed *b, bool transpose) {
     d.pad_left = number(b, 0, 3), d.pad_right = number(b, 0, 3);
     d.stride_h = number(b, 1, 3), d.stride_w = number(b, 1, 3);
     d.dilation_h = number(b, 1, 2), d.dilation_w = number(b, 1, 3);
-    if (take(b) == 255) d.reserved = 1;
+    const int prepared = take(b);
+    d.weights_prepared = prepared == 255 ? 2 : prepared & 1;
     if (take(b) == 255) d.struct_size--;
     const int64_t src[4] = {d.n, d.ic, d.ih, d.iw};
     const int64_t outer = transpose ? icg : ocg, inner = transpose ? ocg : icg;
@@ -169,7 +170,7 @@ static void fuzz_conv(feed *b, bool transpose) {
     if (transpose) {
         t.dtype = d.dtype, t.activation = d.activation, t.has_bias = d.has_bias;
         t.weights_strided = d.weights_strided, t.n = d.n, t.ic = d.ic, t.ih = d.ih, t.iw = d.iw;
-        t.oc = d.oc, t.kh = d.kh, t.kw = d.kw, t.groups = d.groups, t.reserved = d.reserved;
+        t.oc = d.oc, t.kh = d.kh, t.kw = d.kw, t.groups = d.groups, t.reserved = prepared == 255;
         t.struct_size -= d.struct_size != sizeof d;
         t.pad_top = d.pad_top, t.pad_bottom = d.pad_bottom;
         t.pad_left = d.pad_left, t.pad_right = d.pad_right;

@@ -193,7 +193,7 @@ typedef struct fc_conv2d_desc {
     int32_t has_bias, has_residual;
     int32_t border;          /* fc_border */
     int32_t weights_strided; /* 0: dense OIHW, and weight_stride is not looked at */
-    int32_t reserved;        /* zero: the bytes of a descriptor are a cache key */
+    int32_t weights_prepared; /* 1: to be executed with packed weights, so packing them costs nothing */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;

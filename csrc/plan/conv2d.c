@@ -19,7 +19,7 @@ static bool algorithm_known(int32_t algorithm) {
 
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) ||
-        d->reserved != 0 || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
+        (d->weights_prepared & ~1) || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
         !algorithm_known(d->algorithm))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
@@ -124,15 +124,15 @@ fc_status fc_conv2d_create(const fc_conv2d_desc *given, fc_plan **out) {
                                desc->ic / desc->groups, desc->kh, desc->kw);
     fc_plan *plan = fc_plan_new(&fc_operation_conv2d, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
-    status = fc_select_conv2d(desc, oh, ow, plan);
-    if (status != FC_OK) {
-        fc_plan_destroy(plan);
-        return status;
-    }
     plan->conv.desc = *desc;
     plan->conv.oh = oh;
     plan->conv.ow = ow;
     plan->conv.kernels = fc_registry_kernels(plan->dtype);
+    status = fc_select_conv2d(plan);
+    if (status != FC_OK) {
+        fc_plan_destroy(plan);
+        return status;
+    }
     plan->conv_driver->prepare(&plan->conv);
     const int64_t shape[4] = {desc->n, desc->oc, oh, ow};
     const int64_t weights = desc->oc * (desc->ic / desc->groups) * desc->kh * desc->kw;

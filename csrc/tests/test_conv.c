@@ -186,14 +186,6 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     set_layout(src, 4, (unsigned)random_below(16), d->src_stride, &t->src_origin, &t->src_span);
     int64_t none;
     set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
-    if (algorithm == FC_ALGO_PLANAR) { /* pixels follow each other, rows and channels may not */
-        int64_t *stride = d->dst_stride;
-        stride[3] = 1;
-        stride[2] = t->ow + random_below(3);
-        stride[1] = t->oh * stride[2] + random_below(3);
-        stride[0] = d->oc * stride[1] + random_below(3);
-        t->dst_span = (d->n - 1) * stride[0] + (d->oc - 1) * stride[1] + (t->oh - 1) * stride[2] + t->ow;
-    }
     set_layout(weights, 5, (unsigned)random_below(32), d->weight_stride, &t->weight_origin,
                &t->weight_span);
     t->at_end = random_below(2);

@@ -179,6 +179,7 @@ static void prepare_plane_tile(trial *t) {
     a->src_channel = random_below(60);
     reach += (a->channels - 1) * a->src_channel;
     int64_t last = 0, dst_at = random_below(3);
+    a->dst_pixel = t->timed || random_below(3) ? 1 : 2;
     for (int v = 0; v < a->vectors; v++) {
         a->src_at[v] = t->timed ? v * vlen : random_below(3 * vlen);
         last = fc_max64(last, a->src_at[v]);
@@ -188,14 +189,15 @@ static void prepare_plane_tile(trial *t) {
         const int64_t end[2] = {kind == 0 ? vlen : cut, kind >= 2 ? vlen : 0};
         for (int i = 0; i < 2; i++) {
             if (begin[i] >= end[i]) continue;
-            a->piece[a->pieces++] = (fc_plane_piece){v * vlen + begin[i], end[i] - begin[i], dst_at, dst_at};
+            a->piece[a->pieces++] =
+                (fc_plane_piece){v * vlen + begin[i], end[i] - begin[i], dst_at * a->dst_pixel, dst_at};
             dst_at += end[i] - begin[i] + (t->timed ? 0 : random_below(4));
         }
     }
     a->src = operand(t, reach + last + vlen);
     a->weights_row = a->channels * a->taps + random_below(3);
     a->weights = operand(t, a->rows * a->weights_row);
-    a->dst_channel = dst_at + random_below(3), a->residual_channel = dst_at + random_below(3);
+    a->dst_channel = dst_at * a->dst_pixel + random_below(3), a->residual_channel = dst_at + random_below(3);
     a->bias = perhaps(t, a->rows);
     a->residual = perhaps(t, a->rows * a->residual_channel);
     a->activation = fused_activation(t);
@@ -221,7 +223,7 @@ static void call_plane_tile(trial *t) {
                 if (a.residual) a.residual = at(t, a.residual, r * a.residual_channel);
                 a.vectors = a.pieces = 1;
                 a.src_at[0] = whole.src_at[lane / t->shape->vlen] + lane % t->shape->vlen;
-                a.piece[0] = (fc_plane_piece){0, 1, whole.piece[i].dst_at + x,
+                a.piece[0] = (fc_plane_piece){0, 1, whole.piece[i].dst_at + x * whole.dst_pixel,
                                               whole.piece[i].residual_at + x};
                 t->table->plane_tile(&a);
             }

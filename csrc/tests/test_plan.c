@@ -45,7 +45,7 @@ static void test_refusals(void) {
     REFUSED(direction, 2, FC_ERR_UNSUPPORTED);
     REFUSED(dst_stride[3], 0, FC_ERR_UNSUPPORTED);
     REFUSED(dst_stride[3], -1, FC_ERR_UNSUPPORTED);
-    REFUSED(reserved, 1, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(weights_prepared, 2, FC_ERR_INVALID_ARGUMENT);
     REFUSED(stride_h, 0, FC_ERR_INVALID_ARGUMENT);
     REFUSED(stride_w, -1, FC_ERR_INVALID_ARGUMENT);
     REFUSED(dilation_h, 0, FC_ERR_INVALID_ARGUMENT);

@@ -35,7 +35,14 @@ static __attribute__((noinline)) void finish_pieces(const fc_plane_tile_args *a,
                 vec v = vec_load_n(sums + piece->lane + x, lanes);
                 if (a->bias) v = vec_add(v, bias);
                 if (a->residual) v = vec_add(v, vec_load_n(residual + x, lanes));
-                vec_store_n(dst + x, vec_activate(v, a->activation), lanes);
+                v = vec_activate(v, a->activation);
+                if (a->dst_pixel == 1) {
+                    vec_store_n(dst + x, v, lanes);
+                    continue;
+                }
+                real lane[VLEN];
+                vec_store(lane, v);
+                for (ptrdiff_t k = 0; k < lanes; k++) dst[(x + k) * a->dst_pixel] = lane[k];
             }
         }
     }
@@ -71,7 +78,8 @@ FC_INLINE void tile(const fc_plane_tile_args *a, const int rows, const int vecto
         }
 
     const fc_plane_piece *piece = a->piece;
-    bool whole = a->activation <= FC_ACT_RELU && a->pieces == vectors; /* one piece a vector */
+    /* one piece a vector, from its first lane on */
+    bool whole = a->activation <= FC_ACT_RELU && a->pieces == vectors && a->dst_pixel == 1;
     for (int n = 0; n < vectors; n++) whole = whole && piece[n].lane == n * VLEN;
     if (!whole) {
         _Alignas(64) real sums[TILE_PIXELS * 2 * VLEN];

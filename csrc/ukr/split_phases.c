@@ -32,29 +32,28 @@ FC_INLINE void split_row_by_2(const real *src, real *dst, ptrdiff_t pixels, ptrd
     }
 }
 
-FC_INLINE void split_row(const real *src, real *dst, const fc_split_phases_args *a) {
-    for (ptrdiff_t p = 0; p < a->step && p < a->pixels; p++) {
-        const real *from = src + p * a->src_stride;
-        const ptrdiff_t stride = a->step * a->src_stride;
-        const ptrdiff_t count = (a->pixels - p + a->step - 1) / a->step;
-        for (ptrdiff_t i = 0; i < count; i++) dst[p * a->phase + i] = from[i * stride];
-    }
+/* One phase of all rows: how many elements it has is worked out once. */
+FC_INLINE void split_phase(const fc_split_phases_args *a, ptrdiff_t p, ptrdiff_t rows) {
+    const ptrdiff_t stride = a->step * a->src_stride, count = (a->pixels - p + a->step - 1) / a->step;
+    const real *src = (const real *)a->src + p * a->src_stride;
+    real *dst = (real *)a->dst + p * a->phase;
+    for (; rows > 0; rows--, src += a->src_row, dst += a->dst_row)
+        for (ptrdiff_t i = 0; i < count; i++) dst[i] = src[i * stride];
 }
 
 void FC_NAME(split_phases)(const fc_split_phases_args *a);
 void FC_NAME(split_phases)(const fc_split_phases_args *a) {
     assert(a->step >= 1);
+    const ptrdiff_t rows = a->rows > 0 ? a->rows : 1;
+    if (a->src_stride != 1 || a->step > 2) {
+        for (ptrdiff_t p = 0; p < a->step && p < a->pixels; p++) split_phase(a, p, rows);
+        return;
+    }
     const real *src = a->src;
     real *dst = a->dst;
-    ptrdiff_t left = a->rows;
-    do {
-        if (a->src_stride == 1 && a->step == 1)
+    for (ptrdiff_t r = 0; r < rows; r++, src += a->src_row, dst += a->dst_row)
+        if (a->step == 1)
             copy_row(src, dst, a->pixels);
-        else if (a->src_stride == 1 && a->step == 2)
-            split_row_by_2(src, dst, a->pixels, a->phase);
         else
-            split_row(src, dst, a);
-        src += a->src_row;
-        dst += a->dst_row;
-    } while (--left > 0);
+            split_row_by_2(src, dst, a->pixels, a->phase);
 }

@@ -50,13 +50,13 @@ typedef struct fc_conv_tile_args {
  *
  *   sum[r][v*vlen + x] = sum over c < channels, t < taps of weights[r*weights_row + c*taps + t] *
  *                        src[c*src_channel + tap[t] + src_at[v] + x]     v < vectors, x < vlen
- *   dst[r*dst_channel + dst_at + i] =
+ *   dst[r*dst_channel + dst_at + i*dst_pixel] =
  *       act( sum[r][lane + i] + bias[r] + residual[r*residual_channel + residual_at + i] )
  *   for each piece, i < lanes; r < rows (output channels, at most the tier's tile)
  *
  *      src      contiguous pixels; any distance between channels, taps and vectors
  *      weights  rows of dense weights as they lie, any distance apart
- *      dst      the pieces of a row of sums, each contiguous; sums outside all pieces are dropped
+ *      dst      the pieces of a row of sums; sums outside all pieces are dropped
  *
  * A piece lies within a vector; they come in order of their lanes. vectors is 1, 2 or, for at most
  * FC_WIDE_ROWS of the tier's tile, 4. The sum begins at zero and takes
@@ -77,7 +77,7 @@ typedef struct fc_plane_tile_args {
     const void *residual; /* or NULL */
     const ptrdiff_t *tap;
     ptrdiff_t channels, taps;
-    ptrdiff_t src_channel, weights_row, dst_channel, residual_channel;
+    ptrdiff_t src_channel, weights_row, dst_channel, dst_pixel, residual_channel;
     ptrdiff_t src_at[4];
     int rows, vectors, pieces;
     int activation; /* fc_activation */

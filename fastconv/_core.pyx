@@ -38,6 +38,7 @@ include "_core_runtime.pxi"
 ALGORITHM_CODES = {
     "direct": FC_ALGO_DIRECT,
     "1x1": FC_ALGO_1X1,
+    "pointwise": FC_ALGO_POINTWISE,
     "im2col": FC_ALGO_IM2COL,
     "depthwise": FC_ALGO_DEPTHWISE,
     "planar": FC_ALGO_PLANAR,

@@ -29,7 +29,7 @@ WIDTHS = tuple(
     sorted({size + step for t in TILES for size in (t, 2 * t, 3 * t) for step in (-1, 0, 1)})
 )
 EXACT_ACTIVATIONS = (None, "relu", "relu6")
-ALGORITHMS = ("direct", "1x1", "im2col", "depthwise", "planar")
+ALGORITHMS = ("direct", "1x1", "pointwise", "im2col", "depthwise", "planar")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -383,7 +383,7 @@ def algorithm_must_take(algorithm: str, layer: Layer) -> bool | None:
     if algorithm in ("direct", "im2col", "planar"):
         return True
     pointwise = layer.kernel == (1, 1)
-    if algorithm == "1x1":
+    if algorithm in ("1x1", "pointwise"):
         if not pointwise:
             return False
         plain = layer.stride == (1, 1) and layer.padding == ((0, 0), (0, 0)) and layer.g == 1

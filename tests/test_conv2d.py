@@ -155,10 +155,10 @@ def test_each_algorithm_is_some_shapes_choice(tier):
         assert told.reason
         assert told.algorithm not in told.refusals
         chosen.add(told.algorithm)
-    assert chosen == {"direct", "1x1", "depthwise"}
+    assert chosen == {"direct", "pointwise", "depthwise"}
 
 
-@pytest.mark.parametrize("algorithm", ["1x1", "depthwise"])
+@pytest.mark.parametrize("algorithm", ["1x1", "pointwise", "depthwise"])
 def test_forced_algorithm_refuses_with_the_reason_that_explain_gives(algorithm):
     x, w = np.ones((1, 4, 6, 6), np.float32), np.ones((4, 4, 3, 3), np.float32)
     told = fastconv.explain(F.conv2d, x, w)
@@ -240,7 +240,7 @@ def test_long_sums_in_pieces(dtype, algorithm, tier):
 def test_long_pointwise_sums(dtype, tier):
     for ic in (255, 1024, 2049):
         case = sweeps.ConvCase(sweeps.conv(ic, 33, (3, 7), (1, 1)), True, True, "relu")
-        for algorithm in ("direct", "1x1", "im2col"):
+        for algorithm in ("direct", "1x1", "pointwise", "im2col"):
             run(case, dtype, algorithm, tier)
 
 

@@ -185,7 +185,7 @@ def test_overflow_is_infinity():
 SUBNORMAL64 = np.finfo(np.float64).smallest_subnormal
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "1x1", "im2col"])
+@pytest.mark.parametrize("algorithm", ["direct", "1x1", "pointwise", "im2col"])
 def test_float64_keeps_subnormals(algorithm):
     x = (sweeps.integers((1, 6, 3, 17), "tiny") * SUBNORMAL64).astype(np.float64)
     w = sweeps.integers((17, 6, 1, 1), "tiny w")

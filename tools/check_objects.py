@@ -119,6 +119,11 @@ def _listing(file: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def _is_tile(file: Path, tier: str) -> bool:
+    """Whether an object holds a register tile, written for this tier's registers."""
+    return file.stem in ("conv_tile", "pixel_tile") and tier in ("sse2", "avx2", "avx512")
+
+
 def check(build: Path) -> list[str]:
     """One line for each instruction or loop under build/obj that breaks a rule; empty: none."""
     found = []
@@ -135,7 +140,7 @@ def check(build: Path) -> list[str]:
                         f"{'/'.join(parts)}: {function} has {instruction.name} "
                         f"{instruction.operands}, which {parts[0]} objects must not hold"
                     )
-            if file.name == "conv_tile.o" and parts[0] in ("sse2", "avx2", "avx512"):
+            if _is_tile(file, parts[0]) and file.stem in function:
                 for count, spilled in tile_loops(body, least=4):
                     tiles += 1
                     if spilled:
@@ -143,7 +148,7 @@ def check(build: Path) -> list[str]:
                             f"{'/'.join(parts)}: {function} spills {spilled} vectors in a loop of "
                             f"{count} multiply-adds"
                         )
-        if file.name == "conv_tile.o" and parts[0] in ("sse2", "avx2", "avx512") and not tiles:
+        if _is_tile(file, parts[0]) and not tiles:
             found.append(f"{'/'.join(parts)}: no loop of a register tile was found")
     return found
 

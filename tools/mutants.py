@@ -21,7 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
-    *("test_conv2d.py", "test_conv_variants.py", "test_conv_transpose.py", "test_pool2d.py"),
+    *("test_conv2d.py", "test_pointwise.py", "test_conv_variants.py", "test_conv_transpose.py"),
+    "test_pool2d.py",
     *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
     *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
 )
@@ -92,6 +93,18 @@ MUTANTS = [
         "csrc/driver/conv_1x1.c",
         "y * d->stride_h,\n                                      x * d->stride_w),",
         "y * d->stride_w,\n                                      x * d->stride_h),",
+    ),
+    Mutant(
+        "pointwise: the last pixel of a plane missing",
+        "csrc/ukr/pixel_tile.c",
+        "const ptrdiff_t last = a->pixels - (vectors - 1) * VLEN;",
+        "const ptrdiff_t last = a->pixels - (vectors - 1) * VLEN - 1;",
+    ),
+    Mutant(
+        "pointwise: the last output channel of longer tiles missing",
+        "csrc/driver/conv_pointwise.c",
+        "t->tile.rows = (int)(base + (index < extra));",
+        "t->tile.rows = (int)base;",
     ),
     Mutant(
         "im2col: rows dilated like columns",

@@ -1,4 +1,5 @@
-/* conv_1x1.c: pointwise convolution: the register tile without a window. Pixels of all rows and
+/* conv_1x1.c: pointwise convolution by pixels: the register tile without a window. For any layout, and
+ * for small maps with packed weights; conv_pointwise.c takes planes otherwise. Pixels of all rows and
  * images form one list, so 7x7 maps fill whole tiles; stride picks pixels while packing. */
 #include "conv_pixels.h"
 #include "cost.h"
@@ -42,9 +43,18 @@ static const char *refuse(const fc_conv2d_desc *d) {
     return NULL;
 }
 
+/* Channels of a strip block: a divisor of icg, so that no channel is added and a sum takes the same
+ * steps as in conv_pointwise.c, down to the sign of a zero. Where icg has none from 32 to 64, it is
+ * small or an odd number times 16 at most, and whole pixels do not meet in one set of a cache. */
+static int64_t strip_block(int64_t icg) {
+    for (int64_t block = 64; block >= 32; block--)
+        if (icg % block == 0) return block;
+    return icg;
+}
+
 static double cost(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
-    const int64_t icg = d->ic / d->groups, block = fc_strip_block(icg), blocks = fc_div_up(icg, block);
+    const int64_t icg = d->ic / d->groups, block = strip_block(icg), blocks = fc_div_up(icg, block);
     const int64_t pixels = p->oh * p->ow;
     /* one call for all rows where they follow each other, else one a row */
     const bool flat = d->stride_h == 1 && d->stride_w == 1 && d->src_stride[3] == 1;
@@ -59,7 +69,7 @@ static double cost(const fc_conv_problem *p) {
 
 static void prepare(fc_conv_problem *p) {
     int64_t icg = p->desc.ic / p->desc.groups, ocg = p->desc.oc / p->desc.groups;
-    fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, ocg, fc_strip_block(icg), 1);
+    fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, ocg, strip_block(icg), 1);
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
@@ -68,7 +78,7 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
 
 const fc_conv_driver fc_conv_1x1 = {
     .algorithm = FC_ALGO_1X1,
-    .why = "pointwise: pixels of all rows and images in one list of register tiles",
+    .why = "1x1: pixels of all rows and images in one list of register tiles",
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,

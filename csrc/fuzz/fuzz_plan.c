@@ -142,7 +142,8 @@ static void fuzz_conv(feed *b, bool transpose) {
     fc_conv2d_desc d = {.struct_size = sizeof d, .direction = FC_FORWARD};
     fc_conv_transpose2d_desc t = {.struct_size = sizeof t};
     d.dtype = small(b, 1, 2), d.src_layout = d.dst_layout = FC_LAYOUT_STRIDED;
-    d.algorithm = small(b, 0, 4), d.activation = small(b, 0, 9);
+    d.algorithm = small(b, 0, FC_ALGO_DEPTHWISE + 1), d.activation = small(b, 0, 9);
+    if (d.algorithm == FC_ALGO_DEPTHWISE + 1) d.algorithm = FC_ALGO_POINTWISE;
     d.has_bias = take(b) & 1, d.has_residual = !transpose && take(b) & 1;
     d.border = transpose ? 0 : small(b, 0, 3), d.weights_strided = take(b) & 1;
     d.groups = number(b, 1, 3);

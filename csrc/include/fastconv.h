@@ -95,7 +95,8 @@ typedef enum fc_algorithm {
     FC_ALGO_NEAREST = 18,
     FC_ALGO_BILINEAR = 19,
     FC_ALGO_PLANAR = 20, /* vectors are pixels of planes as they lie */
-    FC_ALGO_COUNT = 21
+    FC_ALGO_POINTWISE = 21, /* 1x1 convolution whose vectors are pixels of a plane */
+    FC_ALGO_COUNT = 22
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);

@@ -14,7 +14,7 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 /* What a caller may ask for. */
 static bool algorithm_known(int32_t algorithm) {
     return (algorithm >= FC_ALGO_AUTO && algorithm <= FC_ALGO_DEPTHWISE) ||
-           algorithm == FC_ALGO_PLANAR;
+           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE;
 }
 
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
@@ -69,9 +69,11 @@ static uint64_t packing(const fc_plan *plan) {
     return plan->conv_driver->packing ? plan->conv_driver->packing(&plan->conv) : 0;
 }
 
-/* Weights that come unpacked are packed into scratch, before the driver's own. */
+/* Weights that come unpacked to a driver that wants them packed are packed into scratch, before the
+ * driver's own. */
 static size_t packing_bytes(const fc_plan *plan, bool packed) {
-    return packed ? 0 : (size_t)fc_round_up((int64_t)packed_bytes(plan), FC_CACHE_LINE);
+    if (packed || plan->conv_driver->takes_unpacked) return 0;
+    return (size_t)fc_round_up((int64_t)packed_bytes(plan), FC_CACHE_LINE);
 }
 
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {

@@ -1,4 +1,4 @@
-/* test_conv.c: direct, 1x1 and im2col through the public interface, and linear on top of the same
+/* test_conv.c: direct, 1x1, pointwise and im2col through the public interface, and linear on top of the same
  * tile. On small integers every sum is exact, so results equal naive loops to the last bit, for
  * every algorithm, thread count and form of the weights. Buffers end or begin at pages that may not
  * be touched, and results begin as NaN. */
@@ -137,7 +137,7 @@ static void set_layout(const int64_t *size, int rank, unsigned flip, int64_t *st
 static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     static const int64_t channels[] = {1, 3, 6, 15, 16, 17, 24, 31, 33, 40, 64, 65, 70};
     static const int64_t widths[] = {1, 2, 3, 5, 7, 12, 13, 14, 15, 27, 28, 29, 41};
-    const bool pointwise = algorithm == FC_ALGO_1X1;
+    const bool pointwise = algorithm == FC_ALGO_1X1 || algorithm == FC_ALGO_POINTWISE;
     const int64_t groups = random_below(3) ? 1 : 1 + random_below(3);
     fc_conv2d_desc *d = &t->desc;
     *d = (fc_conv2d_desc){
@@ -188,6 +188,9 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
     set_layout(weights, 5, (unsigned)random_below(32), d->weight_stride, &t->weight_origin,
                &t->weight_span);
+    /* pixels side by side, rows and planes with gaps or in another order */
+    while (algorithm == FC_ALGO_POINTWISE && d->dst_stride[3] != 1)
+        set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
     t->at_end = random_below(2);
     t->packed = random_below(2);
     t->threads = 1 + (int)random_below(4);
@@ -246,10 +249,10 @@ int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("conv");
     fc_test_all_threads = true;
     static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL,
-                                               FC_ALGO_PLANAR};
-    for (int i = 0; i < 2400; i++) {
+                                              FC_ALGO_PLANAR, FC_ALGO_POINTWISE};
+    for (int i = 0; i < 3000; i++) {
         conv_case t;
-        if (random_conv(&t, algorithms[i % 4])) run_conv(&t);
+        if (random_conv(&t, algorithms[i % 5])) run_conv(&t);
     }
     static const int64_t sizes[] = {1, 2, 5, 14, 15, 31, 32, 33};
     for (int i = 0; i < 60; i++)

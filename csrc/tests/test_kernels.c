@@ -229,6 +229,84 @@ static void call_plane_tile(trial *t) {
             }
 }
 
+/* ---- pixel_tile ----------------------------------------------------------------------------------- */
+
+static void prepare_pixel_tile(trial *t) {
+    fc_pixel_tile_args *a = &t->args.pixel_tile;
+    const int64_t vlen = t->shape->vlen;
+    a->rows = (int)draw(t, 1, t->shape->tile_pixels);
+    a->pixels = (int)draw(t, 1, 2 * vlen);
+    a->depth = t->timed ? 256 : draw(t, 1, 40);
+    const int64_t read = fc_round_up(a->pixels, vlen);
+    a->src_channel = read + draw(t, 0, 5);
+    a->src = operand(t, (a->depth - 1) * a->src_channel + read);
+    if (t->timed || random_below(2)) /* rows of channels, or channels of rows */
+        a->weights_channel = draw(t, 1, 2), a->weights_row = a->depth * a->weights_channel + draw(t, 0, 3);
+    else
+        a->weights_row = draw(t, 1, 2), a->weights_channel = a->rows * a->weights_row + draw(t, 0, 3);
+    a->weights = operand(t, (a->rows - 1) * a->weights_row + (a->depth - 1) * a->weights_channel + 1);
+    int64_t dst_pixels = a->pixels, residual_pixels = a->pixels;
+    if (!t->timed && random_below(2)) { /* in pieces, with gaps between them */
+        fc_pixel_piece *pieces = (fc_pixel_piece *)(void *)keep(
+            t, guarded_new((size_t)a->pixels * sizeof *pieces, true))->data;
+        dst_pixels = residual_pixels = 0;
+        for (int64_t done = 0, i = 0; done < a->pixels; done += pieces[i++].pixels) {
+            pieces[i].pixels = draw(t, 1, a->pixels - done);
+            pieces[i].dst = dst_pixels, pieces[i].residual = residual_pixels;
+            dst_pixels += pieces[i].pixels + 3, residual_pixels += pieces[i].pixels + 1;
+        }
+        a->pieces = pieces;
+        dst_pixels -= 3, residual_pixels -= 1;
+    }
+    a->dst_channel = dst_pixels + draw(t, 0, 3);
+    a->residual_channel = residual_pixels + draw(t, 0, 3);
+    a->bias = perhaps(t, a->rows);
+    a->residual = perhaps(t, (a->rows - 1) * a->residual_channel + residual_pixels);
+    a->activation = fused_activation(t);
+    a->ahead = random_below(2) ? a->src : NULL, a->ahead_step = 64;
+    a->dst = result(t, (a->rows - 1) * a->dst_channel + dst_pixels);
+}
+
+/* Rows and pixels beyond a smaller tier's tile go to further calls. */
+static void call_pixel_tile(trial *t) {
+    const fc_pixel_tile_args whole = t->args.pixel_tile;
+    const fc_pixel_piece all = {.pixels = whole.pixels};
+    const int rows = t->table->tile_pixels, pixels = 2 * t->table->vlen;
+    if (whole.rows <= rows && whole.pixels <= pixels) {
+        t->table->pixel_tile(&whole);
+        return;
+    }
+    for (int r = 0; r < whole.rows; r += rows) {
+        const fc_pixel_piece *piece = whole.pieces ? whole.pieces : &all;
+        for (int x = 0; x < whole.pixels; x += (int)piece++->pixels)
+            for (int64_t i = 0; i < piece->pixels; i += pixels) {
+                fc_pixel_tile_args a = whole;
+                a.rows = (int)fc_min64(rows, whole.rows - r);
+                a.pixels = (int)fc_min64(pixels, piece->pixels - i);
+                a.pieces = NULL;
+                a.src = at(t, a.src, x + i);
+                a.weights = at(t, a.weights, r * a.weights_row);
+                a.dst = at(t, a.dst, r * a.dst_channel + piece->dst + i);
+                if (a.bias) a.bias = at(t, a.bias, r);
+                if (a.residual)
+                    a.residual = at(t, a.residual, r * a.residual_channel + piece->residual + i);
+                t->table->pixel_tile(&a);
+            }
+    }
+}
+
+static void prepare_copy_panels(trial *t) {
+    fc_copy_panels_args *a = &t->args.copy_panels;
+    a->rows = draw(t, 1, 20), a->pixels = draw(t, 1, 100), a->fill = a->pixels + draw(t, 0, 20);
+    a->src_step = t->timed ? 1 : draw(t, 1, 3);
+    a->src_row = (a->pixels - 1) * a->src_step + 1 + draw(t, 0, 3);
+    a->panel = t->timed ? 2 * t->shape->vlen : draw(t, 1, 120);
+    a->dst_row = a->panel + draw(t, 0, 3);
+    a->panel_step = a->rows * a->dst_row + draw(t, 0, 3);
+    a->src = operand(t, (a->rows - 1) * a->src_row + (a->pixels - 1) * a->src_step + 1);
+    a->dst = result(t, fc_div_up(a->fill, a->panel) * a->panel_step);
+}
+
 /* ---- packing -------------------------------------------------------------------------------------- */
 
 static void prepare_pack_pixels(trial *t) {
@@ -541,6 +619,7 @@ static void call_fma_peak(trial *t) {
 
 #define PLAIN(name) \
     static void call_##name(trial *t) { t->table->name(&t->args.name); }
+PLAIN(copy_panels)
 PLAIN(pack_pixels)
 PLAIN(unpack_pixels)
 PLAIN(conv_plane)

@@ -63,6 +63,7 @@ static void test_refusals(void) {
     REFUSED(src_stride[2], INT64_MIN, FC_ERR_OVERFLOW);
     REFUSED(dst_stride[0], INT64_MAX, FC_ERR_OVERFLOW);
     REFUSED(algorithm, FC_ALGO_1X1, FC_ERR_UNSUPPORTED);
+    REFUSED(algorithm, FC_ALGO_POINTWISE, FC_ERR_UNSUPPORTED);
     REFUSED(algorithm, FC_ALGO_DEPTHWISE, FC_ERR_UNSUPPORTED);
 #undef REFUSED
     CHECK(fc_conv2d_create(NULL, NULL) == FC_ERR_INVALID_ARGUMENT);
@@ -79,11 +80,14 @@ static fc_plan_info info_of(const fc_conv2d_desc *d) {
 
 /* No image: nothing to do, and nothing to hold while doing it, whatever the algorithm. */
 static void test_no_image(void) {
-    for (int a = FC_ALGO_AUTO; a <= FC_ALGO_DEPTHWISE; a++) {
+    static const int algorithms[] = {FC_ALGO_AUTO,   FC_ALGO_DIRECT,    FC_ALGO_1X1,
+                                     FC_ALGO_IM2COL, FC_ALGO_DEPTHWISE, FC_ALGO_POINTWISE};
+    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
+        const int a = algorithms[i];
         fc_conv2d_desc d = good();
         d.n = 0;
         d.algorithm = a;
-        if (a == FC_ALGO_1X1)
+        if (a == FC_ALGO_1X1 || a == FC_ALGO_POINTWISE)
             d.kh = d.kw = 1, d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
         if (a == FC_ALGO_DEPTHWISE) d.groups = d.ic;
         fc_plan *plan = NULL;
@@ -112,6 +116,10 @@ static void test_selection(void) {
     fc_conv2d_desc pointwise = d;
     pointwise.kh = pointwise.kw = 1;
     pointwise.pad_top = pointwise.pad_bottom = pointwise.pad_left = pointwise.pad_right = 0;
+    info = info_of(&pointwise);
+    CHECK(info.algorithm == FC_ALGO_POINTWISE && info.packed_weight_bytes == 0);
+    pointwise.src_stride[1] = 1, pointwise.src_stride[3] = pointwise.ic; /* channels last */
+    pointwise.src_stride[2] = pointwise.iw * pointwise.ic;
     CHECK(info_of(&pointwise).algorithm == FC_ALGO_1X1);
 
     fc_conv2d_desc depthwise = d;

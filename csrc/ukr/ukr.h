@@ -84,6 +84,50 @@ typedef struct fc_plane_tile_args {
     fc_plane_piece piece[FC_PLANE_PIECES];
 } fc_plane_tile_args;
 
+/* pixel_tile: the register tile of pointwise convolution over planes: its vectors are pixels.
+ *
+ *   dst[r*dst_channel + x] = act( bias[r] + residual[r*residual_channel + x] +
+ *       sum over k < depth of weights[r*weights_row + k*weights_channel] * src[k*src_channel + x] )
+ *   r < rows (output channels, at most the tier's tile), x < pixels (1 to 2*vlen)
+ *
+ *      src      [k][x]   pixels side by side, channels at any distance
+ *      weights  [r][k]   at any distances: rows of dense weights as they lie
+ *      dst      [r][x]   pixels side by side, channels at any distance
+ *
+ * The sum begins with zero and takes one vec_fma for each k, in order: the order of conv_tile. Of
+ * src, `pixels` rounded up to whole vectors are read for each k; what the rest holds changes nothing.
+ * With `pieces` the pixels fall into runs that lie apart in dst and residual: run i begins
+ * pieces[i].dst and pieces[i].residual elements on; the runs' pixels add up to `pixels`.
+ * `ahead` is any address, NULL included: ahead + k*ahead_step (bytes) is prefetched at each k. */
+typedef struct fc_pixel_piece {
+    ptrdiff_t dst, residual, pixels;
+} fc_pixel_piece;
+
+typedef struct fc_pixel_tile_args {
+    const void *src, *weights;
+    void *dst;
+    const void *bias;     /* `rows` elements or NULL */
+    const void *residual; /* or NULL */
+    const fc_pixel_piece *pieces; /* or NULL */
+    const void *ahead;
+    ptrdiff_t ahead_step;
+    ptrdiff_t depth;
+    ptrdiff_t src_channel, weights_row, weights_channel, dst_channel, residual_channel;
+    int rows, pixels;
+    int activation; /* fc_activation */
+} fc_pixel_tile_args;
+
+/* copy_panels: rows, of pixels or of weights, into panels of `panel` elements a row.
+ *   dst[x/panel * panel_step + r*dst_row + x%panel] = x < pixels ? src[r*src_row + x*src_step] : 0
+ *   r < rows, x < fill, pixels <= fill */
+typedef struct fc_copy_panels_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t rows, pixels, fill;
+    ptrdiff_t src_row, src_step, dst_row;
+    ptrdiff_t panel, panel_step;
+} fc_copy_panels_args;
+
 /* pack_pixels: channel planes into pixel-major order, a transpose.
  *   dst[p*block + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
  *   dst[p*block + c] = 0                                        channels <= c < block */
@@ -288,7 +332,7 @@ typedef struct fc_kernels {
     fc_isa isa;
     size_t element_bytes;
     int vlen;        /* elements in a vector */
-    int tile_pixels; /* most pixels of a conv_tile, most rows of a plane_tile */
+    int tile_pixels; /* most pixels of a conv_tile, most rows of a plane_tile or pixel_tile */
     int peak_flops;
 #define FC_UKR(name, args) void (*name)(const args *);
 #include "ukr_list.inc"

@@ -63,8 +63,9 @@ def conv2d(
             'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
         residual: added before the activation.
         out, threads: see the module.
-        algorithm: None for the engine's choice, or one of 'direct', '1x1', 'im2col', 'depthwise',
-            'planar'; ``fastconv.explain`` tells the choice and why the others were refused.
+        algorithm: None for the engine's choice, or one of 'direct', '1x1', 'pointwise', 'im2col',
+            'depthwise', 'planar'; ``fastconv.explain`` tells the choice and why the others were
+            refused.
 
     Raises:
         TypeError: an array is no ndarray of a supported dtype or has another dtype than input; a

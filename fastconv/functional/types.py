@@ -20,7 +20,7 @@ Activation: TypeAlias = Literal[
     "gelu",
     "gelu_tanh",
 ]
-Algorithm: TypeAlias = Literal["direct", "1x1", "im2col", "depthwise", "planar"]
+Algorithm: TypeAlias = Literal["direct", "1x1", "pointwise", "im2col", "depthwise", "planar"]
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 IntOrOne: TypeAlias = int | tuple[int]
 Padding1d: TypeAlias = (

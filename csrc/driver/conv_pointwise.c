@@ -1,0 +1,382 @@
+/* conv_pointwise.c: 1x1 convolution over planes whose pixels follow each other (NCHW): vectors of
+ * pixels against broadcast weights, nothing transposed and nothing packed.
+ *
+ *   src [channel][pixel] ------------- read where it lies, a panel of two vectors wide ---.
+ *            '-- copy_panels --> panels [panel][channel][2 vectors]   ragged ends, strides |
+ *   weights [oc][ic] --- read where they lie --> pixel_tile --> dst [oc][pixel] <----------'
+ *
+ * The pixels of a list, which is a plane (or a row, where the result's rows lie apart), are cut into
+ * panels, the output channels of a group into tiles of rows; every panel meets every tile. While a
+ * panel fits the first-level cache, tiles pass over it; deeper panels pass under one tile's weights.
+ * Each call prefetches the operand that the next one does not share with it: the first touch of a
+ * plane is 128 bytes on each of many pages, which no hardware prefetcher foresees.
+ *
+ * Where a plane ends shortly behind a whole vector, as 7x7 = 3 * 16 + 1 does, the planes of all images
+ * form one list. With packed weights such maps go the way of 1x1, whose tiles count single pixels.
+ *
+ * Each sum has one order, that of its channels, whatever the cuts: results do not depend on them. */
+#include "../base/cpu.h"
+#include "conv_blocked.h"
+#include "cost.h"
+
+#define MOST_LANES 32 /* two vectors of the widest tier */
+
+typedef struct pointwise_job {
+    const fc_conv_problem *problem;
+    const fc_args *args;
+    char *scratch;
+    size_t worker_bytes;
+    int64_t icg, ocg;       /* channels of one group */
+    int64_t list, lists;    /* pixels of a list; lists of a group */
+    bool merged;            /* the one list of all images */
+    bool in_place;          /* whole panels are read where they lie */
+    bool deep;              /* a panel leaves no room in the first-level cache */
+    int64_t width;          /* pixels of a panel */
+    ptrdiff_t panel_step;   /* elements from one copied panel to the next */
+    int64_t panels, chunks; /* of a list; a chunk of panels is one task's, */
+    int64_t tiles, parts;   /* with a part of a group's tiles */
+} pointwise_job;
+
+/* Whether an eighth or more of the vectors that hold one plane is not pixels. */
+static bool is_ragged(const fc_conv_problem *p) {
+    const int64_t plane = p->oh * p->ow;
+    return fc_round_up(plane, p->kernels->vlen) * 7 > plane * 8;
+}
+
+/* Whether the source pixels of the rows of a plane are one run, as those of the result may be. */
+static bool src_is_flat(const fc_conv_problem *p) {
+    const fc_conv2d_desc *d = &p->desc;
+    return d->stride_h == 1 && d->stride_w == 1 && d->src_stride[3] == 1 &&
+           (p->oh == 1 || d->src_stride[2] == p->ow);
+}
+
+/* Whether channels lie so far apart, by a multiple of the page, that all lines of a panel meet in a
+ * few sets of the caches and are gone before the next tile wants them: such panels are better copied. */
+static bool channels_collide(const fc_conv_problem *p, int64_t icg, int64_t tiles) {
+    const int64_t bytes = (int64_t)fc_dtype_bytes(p->desc.dtype);
+    return tiles > 2 && icg > 8 && p->desc.src_stride[1] * bytes % 4096 == 0;
+}
+
+/* Whether whole panels of a list are read where they lie. */
+static bool reads_in_place(const fc_conv_problem *p, int64_t icg, int64_t tiles, int64_t list) {
+    if (channels_collide(p, icg, tiles)) return false;
+    return list > p->ow ? src_is_flat(p) : p->desc.stride_w == 1 && p->desc.src_stride[3] == 1;
+}
+
+static bool dst_is_flat(const fc_conv_problem *p) {
+    return p->oh == 1 || p->desc.dst_stride[2] == p->ow;
+}
+
+/* Into how many pieces, at least `least`, each of `lists` lists of `total` is cut for this many threads:
+ * as few as leave the busiest within a sixteenth of its share; or else so many that the last ones even
+ * it out. */
+static int64_t pieces_for(int64_t total, int64_t least, int64_t lists, int64_t threads) {
+    const int64_t most = fc_min64(total, fc_max64(least, fc_div_up(4 * threads, lists)));
+    for (int64_t pieces = least; pieces < most; pieces++) {
+        const int64_t busiest = fc_div_up(lists * pieces, threads) * fc_div_up(total, pieces);
+        if (busiest * threads * 16 <= lists * total * 17) return pieces;
+    }
+    return most;
+}
+
+/* How one call is cut. A function of the shape, the caches and the thread count alone. */
+static pointwise_job cut(const fc_conv_problem *p, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), plane = p->oh * p->ow;
+    pointwise_job job = {
+        .problem = p,
+        .icg = d->ic / d->groups,
+        .ocg = d->oc / d->groups,
+        .merged = dst_is_flat(p) && d->n > 1 && is_ragged(p),
+        .width = 2 * p->kernels->vlen,
+        .parts = 1,
+    };
+    job.list = job.merged ? d->n * plane : dst_is_flat(p) ? plane : p->ow;
+    job.lists = d->n * plane / job.list;
+    job.panels = fc_div_up(job.list, job.width);
+    job.tiles = fc_div_up(job.ocg, p->kernels->tile_pixels);
+    job.in_place = !job.merged && reads_in_place(p, job.icg, job.tiles, job.list);
+    /* a line more than its pixels: panels that begin in one set of a cache would drive each other out */
+    const int64_t panel_bytes = fc_round_up(job.icg * job.width * bytes, FC_CACHE_LINE) + FC_CACHE_LINE;
+    job.panel_step = (ptrdiff_t)(panel_bytes / bytes);
+    job.deep = panel_bytes > (int64_t)fc_cpu_caches()->l1d * 3 / 4;
+    const int64_t most = fc_max64(1, (int64_t)fc_cpu_caches()->l2 / 2 / panel_bytes);
+    job.chunks = fc_div_up(job.panels, most);
+    const int64_t lists = job.lists * d->groups, tasks = lists * job.chunks;
+    if (threads > 1 && tasks < 4 * threads) {
+        /* Too few tasks to balance. Each reads all weights of its part and all pixels of its chunk, so
+         * cut first where there is more to be divided. What is copied is copied once a part. */
+        if (job.ocg > job.list)
+            job.parts = job.in_place ? pieces_for(job.tiles, 1, tasks, threads)
+                                     : fc_min64(job.tiles, fc_div_up(threads, tasks));
+        else
+            job.chunks = pieces_for(job.panels, job.chunks, lists, threads);
+        if (lists * job.chunks * job.parts < threads) {
+            if (job.parts > 1)
+                job.chunks = fc_min64(job.panels, fc_div_up(threads, lists * job.parts));
+            else
+                job.parts = fc_min64(job.tiles, fc_div_up(threads, lists * job.chunks));
+        }
+    }
+    const int64_t copied = job.in_place ? job.list % job.width != 0 : fc_div_up(job.panels, job.chunks);
+    job.worker_bytes = (size_t)(copied * panel_bytes);
+    return job;
+}
+
+/* Where pixel `at` of a list lies. */
+typedef struct pixel_place {
+    int64_t n, y, x;
+} pixel_place;
+
+static pixel_place place_of(const pointwise_job *job, int64_t list, int64_t at) {
+    const fc_conv_problem *p = job->problem;
+    const int64_t pixel = list * job->list + at;
+    return (pixel_place){pixel / (p->oh * p->ow), pixel / p->ow % p->oh, pixel % p->ow};
+}
+
+/* Pixels [first, first + count) of a list into panels. */
+static void copy_pixels(const pointwise_job *job, int64_t list, int64_t group, int64_t first,
+                        int64_t count, char *panels) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
+    fc_copy_panels_args copy = {
+        .rows = job->icg,
+        .src_row = d->src_stride[1],
+        .src_step = d->stride_w * d->src_stride[3],
+        .dst_row = job->width,
+        .panel = job->width,
+        .panel_step = job->panel_step,
+    };
+    const bool flat = src_is_flat(p);
+    for (int64_t at = 0; at < count; at += copy.pixels) {
+        const pixel_place from = place_of(job, list, first + at);
+        const int64_t run = flat ? (p->oh - from.y) * p->ow - from.x : p->ow - from.x;
+        const int64_t begin = at % job->width;
+        copy.pixels = fc_min64(run, count - at);
+        /* only what begins with a panel may run on into the next */
+        if (begin || copy.pixels < count - at) copy.pixels = fc_min64(copy.pixels, job->width - begin);
+        copy.fill = copy.pixels;
+        if (at + copy.pixels == count) copy.fill = fc_round_up(count, p->kernels->vlen) - at;
+        copy.src = fc_conv_src_at(p, job->args->src, from.n, group * job->icg, from.y * d->stride_h,
+                                  from.x * d->stride_w);
+        copy.dst = panels + (at / job->width * job->panel_step + begin) * bytes;
+        p->kernels->copy_panels(&copy);
+    }
+}
+
+/* The runs of pixels [first, first + count) of a merged list, one for each image they belong to. */
+static void pieces_of(const fc_conv_problem *p, int64_t first, int64_t count,
+                      fc_pixel_piece pieces[MOST_LANES]) {
+    const int64_t plane = p->oh * p->ow;
+    for (int64_t at = first; at < first + count; at += pieces++->pixels) {
+        const int64_t n = at / plane, pixel = at % plane;
+        *pieces = (fc_pixel_piece){
+            .dst = n * p->desc.dst_stride[0] + pixel,
+            .residual = n * p->desc.oc * plane + pixel,
+            .pixels = fc_min64(plane - pixel, first + count - at),
+        };
+    }
+}
+
+/* A task: its share of the work, and the arguments of its next call. */
+typedef struct pointwise_task {
+    int64_t list, group;
+    int64_t begin, end;     /* panels of the list */
+    int64_t from, to;       /* tiles of the group */
+    int64_t whole;          /* panels that are read in place, */
+    const char *src;        /* the first of them, */
+    const char *panels;     /* and the others, copied */
+    const char *weights;    /* of the group */
+    char *dst;              /* of the list and the group's first channel, */
+    const char *residual;
+    int64_t row, pixel;     /* and where in it the next call begins */
+    fc_pixel_tile_args tile;
+    fc_pixel_piece pieces[MOST_LANES];
+} pointwise_task;
+
+/* The next calls are of this tile of output channels ... */
+static void take_rows(const pointwise_job *job, pointwise_task *t, int64_t index) {
+    const int64_t base = job->ocg / job->tiles, extra = job->ocg % job->tiles;
+    const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
+    t->row = index * base + fc_min64(index, extra); /* as fc_split deals them */
+    t->tile.rows = (int)(base + (index < extra));
+    t->tile.weights = t->weights + t->row * t->tile.weights_row * bytes;
+    if (job->problem->desc.has_bias)
+        t->tile.bias = (const char *)job->args->bias + (t->group * job->ocg + t->row) * bytes;
+}
+
+/* ... and of this panel. */
+static void take_panel(const pointwise_job *job, pointwise_task *t, int64_t panel) {
+    const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
+    const int64_t i = panel - t->begin;
+    const bool copied = i >= t->whole;
+    t->pixel = panel * job->width;
+    t->tile.src = copied ? t->panels + (i - t->whole) * job->panel_step * bytes
+                         : t->src + i * job->width * bytes;
+    t->tile.src_channel = copied ? job->width : job->problem->desc.src_stride[1];
+    t->tile.pixels = (int)fc_min64(job->width, job->list - t->pixel);
+    if (job->merged) {
+        pieces_of(job->problem, t->pixel, t->tile.pixels, t->pieces);
+        t->tile.pieces = t->pieces;
+        t->pixel = 0; /* the pieces tell */
+    }
+}
+
+/* `ahead`: what the next call reads and this one does not. */
+static void call(const pointwise_job *job, pointwise_task *t, bool weights_change) {
+    const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
+    fc_pixel_tile_args *tile = &t->tile;
+    tile->dst = t->dst + (t->row * tile->dst_channel + t->pixel) * bytes;
+    if (t->residual)
+        tile->residual = t->residual + (t->row * tile->residual_channel + t->pixel) * bytes;
+    if (weights_change) {
+        tile->ahead = (const char *)tile->weights + tile->rows * tile->weights_row * bytes;
+        tile->ahead_step = FC_CACHE_LINE;
+    } else {
+        tile->ahead = (const char *)tile->src + job->width * bytes;
+        tile->ahead_step = tile->src_channel * bytes;
+    }
+    job->problem->kernels->pixel_tile(tile);
+}
+
+static void run_task(void *context, int64_t index, int worker) {
+    const pointwise_job *job = context;
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
+    const int64_t plane = p->oh * p->ow;
+    /* neighbouring tasks have one part: a worker's run of them reads no more weights than it must */
+    const int64_t all = job->lists * d->groups * job->chunks, chunk = index % all;
+    char *panels = job->scratch + (size_t)worker * job->worker_bytes;
+    pointwise_task t = {
+        .group = chunk / job->chunks % d->groups,
+        .list = chunk / job->chunks / d->groups,
+        .panels = panels,
+        .tile = {
+            .depth = job->icg,
+            .weights_row = d->weight_stride[1],
+            .weights_channel = d->weight_stride[2],
+            .dst_channel = d->dst_stride[1],
+            .residual_channel = plane,
+            .activation = d->activation,
+        },
+    };
+    const int64_t oc = t.group * job->ocg;
+    const pixel_place origin = place_of(job, t.list, 0);
+    t.weights = (const char *)job->args->weights + t.group * d->weight_stride[0] * bytes;
+    t.dst = (char *)job->args->dst + (origin.n * d->dst_stride[0] + oc * d->dst_stride[1] +
+                                      origin.y * d->dst_stride[2]) * bytes;
+    if (d->has_residual)
+        t.residual = (const char *)job->args->residual +
+                     ((origin.n * d->oc + oc) * plane + origin.y * p->ow) * bytes;
+    fc_split(job->tiles, job->parts, index / all, &t.from, &t.to);
+    fc_split(job->panels, job->chunks, chunk % job->chunks, &t.begin, &t.end);
+    const int64_t first = t.begin * job->width;
+    const int64_t count = fc_min64(t.end * job->width, job->list) - first;
+    if (job->in_place) {
+        const pixel_place at = place_of(job, t.list, first);
+        t.whole = count / job->width;
+        t.src = fc_conv_src_at(p, job->args->src, at.n, t.group * job->icg, at.y * d->stride_h, at.x);
+    }
+    if (count > t.whole * job->width)
+        copy_pixels(job, t.list, t.group, first + t.whole * job->width,
+                    count - t.whole * job->width, panels);
+
+    if (job->deep)
+        for (int64_t i = t.from; i < t.to; i++) {
+            take_rows(job, &t, i);
+            for (int64_t j = t.begin; j < t.end; j++) {
+                take_panel(job, &t, j);
+                call(job, &t, j + 1 == t.end && i + 1 < t.to);
+            }
+        }
+    else
+        for (int64_t j = t.begin; j < t.end; j++) {
+            take_panel(job, &t, j);
+            for (int64_t i = t.from; i < t.to; i++) {
+                take_rows(job, &t, i);
+                call(job, &t, i + 1 < t.to);
+            }
+        }
+}
+
+static const char *refuse(const fc_conv2d_desc *d) {
+    if (d->kh != 1 || d->kw != 1) return "the window is larger than 1x1";
+    if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right)
+        return "padding needs the bordered strips of direct";
+    if (d->dst_stride[3] != 1) return "the pixels of a row of the result lie apart";
+    return NULL;
+}
+
+/* `rows` output channels against `vectors` of pixels, in tiles of two and a last one. */
+static double tile_cost(int64_t icg, int64_t rows, int64_t vectors) {
+    enum { TILE = 57, VECTOR = 2 }; /* to begin a tile; to store a vector of sums */
+    const int64_t least = FC_COST_LATENCY;
+    const int64_t pair = fc_max64(least, 2 * rows), single = fc_max64(least, rows + 1);
+    return (double)(vectors / 2) * (double)(TILE + icg * pair) +
+           (double)(vectors % 2) * (double)(TILE + icg * single) + (double)(VECTOR * rows * vectors);
+}
+
+static double cost(const fc_conv_problem *p) {
+    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ELEMENT = 4 };
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
+    const int64_t tiles = fc_div_up(ocg, p->kernels->tile_pixels), larger = ocg % tiles;
+    const bool whole = dst_is_flat(p);
+    const int64_t list = whole ? p->oh * p->ow : p->ow, lists = whole ? 1 : p->oh;
+    const int64_t vectors = fc_div_up(list, vlen);
+    double sum = (double)(tiles - larger) * tile_cost(icg, ocg / tiles, vectors) +
+                 (double)larger * tile_cost(icg, ocg / tiles + 1, vectors);
+    /* what is copied: the ragged end, or everything by runs that end with rows and panels */
+    const int64_t step = d->stride_w * d->src_stride[3];
+    const bool in_place = reads_in_place(p, icg, tiles, list);
+    const int64_t pixels = in_place ? list % (2 * vlen) : list;
+    const int64_t runs = in_place ? pixels > 0 : fc_div_up(list, p->ow) + fc_div_up(list, 2 * vlen);
+    const double moved = step == 1 || step == 2
+                             ? COPIED_VECTOR * (double)(step * fc_div_up(pixels, vlen))
+                             : ELEMENT * (double)pixels;
+    sum += (double)runs * (RUN + (double)(COPIED_ROW * icg)) + moved * (double)icg;
+    return FC_COST_CALL + (double)(d->groups * lists) * sum;
+}
+
+static void prepare(fc_conv_problem *p) {
+    if (is_ragged(p)) fc_conv_1x1.prepare(p);
+}
+
+/* No packed form but for ragged maps. */
+static size_t packed_bytes(const fc_conv_problem *p) {
+    return is_ragged(p) ? fc_conv_1x1.packed_bytes(p) : 0;
+}
+
+static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
+    const size_t own = cut(p, threads).worker_bytes * (size_t)threads;
+    const size_t other = is_ragged(p) ? fc_conv_1x1.scratch_bytes(p, threads) : 0;
+    return own > other ? own : other;
+}
+
+static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+    if (args->packed) {
+        fc_conv_1x1.execute(p, args, scratch, threads);
+        return;
+    }
+    pointwise_job job = cut(p, threads);
+    job.args = args;
+    job.scratch = scratch;
+    fc_parallel_tasks(threads, p->desc.dtype,
+                      job.lists * p->desc.groups * job.chunks * job.parts, run_task, &job);
+}
+
+const fc_conv_driver fc_conv_pointwise = {
+    .algorithm = FC_ALGO_POINTWISE,
+    .why = "pointwise: vectors of pixels of a plane, read where they lie, as the weights are",
+    .takes_unpacked = true,
+    .refuse = refuse,
+    .cost = cost,
+    .prepare = prepare,
+    .packed_bytes = packed_bytes,
+    .pack = fc_conv_pack,
+    .packing = fc_conv_packing,
+    .scratch_bytes = scratch_bytes,
+    .execute = execute,
+};

@@ -1,5 +1,5 @@
 /* conv_1x1.c: pointwise convolution by pixels: the register tile without a window. For any layout, and
- * for small maps with packed weights; conv_pointwise.c takes planes otherwise. Pixels of all rows and
+ * for small maps with prepared weights; conv_pointwise.c takes planes otherwise. Pixels of all rows and
  * images form one list, so 7x7 maps fill whole tiles; stride picks pixels while packing. */
 #include "conv_pixels.h"
 #include "cost.h"

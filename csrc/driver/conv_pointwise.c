@@ -12,7 +12,8 @@
  * plane is 128 bytes on each of many pages, which no hardware prefetcher foresees.
  *
  * Where a plane ends shortly behind a whole vector, as 7x7 = 3 * 16 + 1 does, the planes of all images
- * form one list. With packed weights such maps go the way of 1x1, whose tiles count single pixels.
+ * form one list. Of one such image a quarter of the lanes is idle: with weights that are prepared, 1x1,
+ * whose tiles count single pixels, takes less.
  *
  * Each sum has one order, that of its channels, whatever the cuts: results do not depend on them. */
 #include "../base/cpu.h"
@@ -319,7 +320,7 @@ static double tile_cost(int64_t icg, int64_t rows, int64_t vectors) {
 }
 
 static double cost(const fc_conv_problem *p) {
-    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ELEMENT = 4 };
+    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ELEMENT = 8 };
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
     const int64_t tiles = fc_div_up(ocg, p->kernels->tile_pixels), larger = ocg % tiles;
@@ -340,26 +341,13 @@ static double cost(const fc_conv_problem *p) {
     return FC_COST_CALL + (double)(d->groups * lists) * sum;
 }
 
-static void prepare(fc_conv_problem *p) {
-    if (is_ragged(p)) fc_conv_1x1.prepare(p);
-}
-
-/* No packed form but for ragged maps. */
-static size_t packed_bytes(const fc_conv_problem *p) {
-    return is_ragged(p) ? fc_conv_1x1.packed_bytes(p) : 0;
-}
+static void prepare(fc_conv_problem *p) { (void)p; }
 
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
-    const size_t own = cut(p, threads).worker_bytes * (size_t)threads;
-    const size_t other = is_ragged(p) ? fc_conv_1x1.scratch_bytes(p, threads) : 0;
-    return own > other ? own : other;
+    return cut(p, threads).worker_bytes * (size_t)threads;
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
-    if (args->packed) {
-        fc_conv_1x1.execute(p, args, scratch, threads);
-        return;
-    }
     pointwise_job job = cut(p, threads);
     job.args = args;
     job.scratch = scratch;
@@ -370,13 +358,9 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
 const fc_conv_driver fc_conv_pointwise = {
     .algorithm = FC_ALGO_POINTWISE,
     .why = "pointwise: vectors of pixels of a plane, read where they lie, as the weights are",
-    .takes_unpacked = true,
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,
-    .packed_bytes = packed_bytes,
-    .pack = fc_conv_pack,
-    .packing = fc_conv_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

@@ -55,7 +55,6 @@ static inline uint64_t fc_packing_id(fc_packed_layout layout, int64_t a, int64_t
 typedef struct fc_conv_driver {
     fc_algorithm algorithm;
     const char *why; /* printed when chosen */
-    bool takes_unpacked; /* weights as the descriptor lays them out serve as well as packed ones */
     /* NULL: can do it. Otherwise a sentence. */
     const char *(*refuse)(const fc_conv2d_desc *desc);
     /* What one image takes on one thread, in the unit of cost.h; blind to batch size and threads. The
@@ -69,8 +68,7 @@ typedef struct fc_conv_driver {
      * all else that the packed bytes depend on. Without it no two plans share a buffer. */
     uint64_t (*packing)(const fc_conv_problem *problem);
     size_t (*scratch_bytes)(const fc_conv_problem *problem, int threads); /* without packing */
-    /* args->packed is always set, unless packed_bytes is 0 or the driver takes_unpacked; where it is
-     * not, args->weights is. */
+    /* args->packed is always set, unless packed_bytes is 0; then args->weights is. */
     void (*execute)(const fc_conv_problem *problem, const fc_args *args, void *scratch,
                     int threads);
 } fc_conv_driver;

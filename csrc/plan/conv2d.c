@@ -69,11 +69,9 @@ static uint64_t packing(const fc_plan *plan) {
     return plan->conv_driver->packing ? plan->conv_driver->packing(&plan->conv) : 0;
 }
 
-/* Weights that come unpacked to a driver that wants them packed are packed into scratch, before the
- * driver's own. */
+/* Weights that come unpacked are packed into scratch, before the driver's own. */
 static size_t packing_bytes(const fc_plan *plan, bool packed) {
-    if (packed || plan->conv_driver->takes_unpacked) return 0;
-    return (size_t)fc_round_up((int64_t)packed_bytes(plan), FC_CACHE_LINE);
+    return packed ? 0 : (size_t)fc_round_up((int64_t)packed_bytes(plan), FC_CACHE_LINE);
 }
 
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {

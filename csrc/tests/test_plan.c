@@ -120,7 +120,19 @@ static void test_selection(void) {
     CHECK(info.algorithm == FC_ALGO_POINTWISE && info.packed_weight_bytes == 0);
     pointwise.src_stride[1] = 1, pointwise.src_stride[3] = pointwise.ic; /* channels last */
     pointwise.src_stride[2] = pointwise.iw * pointwise.ic;
-    CHECK(info_of(&pointwise).algorithm == FC_ALGO_1X1);
+    CHECK(info_of(&pointwise).algorithm != FC_ALGO_POINTWISE);
+    fc_conv2d_desc small = d; /* 7x7: three vectors of 16 and a pixel */
+    small.kh = small.kw = 1;
+    small.pad_top = small.pad_bottom = small.pad_left = small.pad_right = 0;
+    small.ic = small.oc = 512, small.ih = small.iw = 7;
+    small.src_stride[0] = small.dst_stride[0] = 512 * 49;
+    small.src_stride[1] = small.dst_stride[1] = 49;
+    small.src_stride[2] = small.dst_stride[2] = 7;
+    CHECK(info_of(&small).algorithm == FC_ALGO_POINTWISE);
+    small.weights_prepared = 1;
+    fc_runtime_info runtime = {.struct_size = sizeof runtime};
+    fc_runtime_query(&runtime);
+    if (runtime.isa_used == FC_ISA_AVX512) CHECK(info_of(&small).algorithm == FC_ALGO_1X1);
 
     fc_conv2d_desc depthwise = d;
     depthwise.groups = 32;

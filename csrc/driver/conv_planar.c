@@ -275,7 +275,7 @@ static double tile_cost(const planar_job *job, int64_t rows) {
 }
 
 static double cost(const fc_conv_problem *p) {
-    enum { CALL = 700, ROW = 10, VECTOR = 5, STRIDED_ROW = 90, PHASE = 90 };
+    enum { CALL = 700, ROW = 10, VECTOR = 5, STRIDED_ROW = 25, PHASE = 90 };
     const fc_conv2d_desc *d = &p->desc;
     planar_job job = {.problem = p, .icg = d->ic / d->groups, .ocg = d->oc / d->groups};
     lay_out(&job);
@@ -288,7 +288,7 @@ static double cost(const fc_conv_problem *p) {
                                                                     window_rows(d));
     double row = ROW + VECTOR * (double)fc_div_up(job.filled, p->kernels->vlen);
     if (sw > 2 || d->src_stride[3] != 1)
-        row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 1.5 * (double)fc_div_up(job.filled, sw));
+        row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 2 * (double)fc_div_up(job.filled, sw));
     group += (double)job.icg * ((double)src_rows * row + PHASE * (double)fc_min64(d->stride_h, src_rows));
     return FC_COST_CALL + CALL + (double)d->groups * group +
            2.0 * (double)(fc_dense_weights_bytes(p) / fc_dtype_bytes(d->dtype));

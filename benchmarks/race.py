@@ -7,8 +7,8 @@
     python benchmarks/race.py --dtype float64        # against torch alone
     python benchmarks/race.py --render               # the documents again, from what was measured
 
-Each row is added to a file in benchmarks/results at once: a race that was cut short goes on where it
-was (--again measures anew). At the end it writes docs/benchmarks.md and docs/roofline.png.
+Each row is added to a file in benchmarks/results at once: a race that was cut short goes on where
+it was, with the rows that this commit of the engine lacks (--again: with all). At the end it writes docs/benchmarks.md and docs/roofline.png.
 """
 
 import argparse
@@ -26,7 +26,6 @@ PROJECT = HERE.parent
 sys.path[:0] = [str(HERE), str(PROJECT / "tests")]
 
 import corpus  # noqa: E402
-
 from racing import report, store  # noqa: E402
 from racing.children import Child, ChildDied, missing_packages  # noqa: E402
 from racing.contest import QUICK, Effort  # noqa: E402
@@ -68,7 +67,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--dtype", action="append", choices=("float32", "float64"))
     parser.add_argument("--cold", action="store_true", help="flush the caches before each call")
     parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
-    parser.add_argument("--peer", action="append", help="only these engines; default: all installed")
+    parser.add_argument(
+        "--peer", action="append", help="only these engines; default: all installed"
+    )
     parser.add_argument("--again", action="store_true", help="measure also what has been measured")
     parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
     parser.add_argument("--render", action="store_true", help="only write the documents")
@@ -99,7 +100,7 @@ def wanted_rows(options: argparse.Namespace) -> list[Row]:
 def run(options: argparse.Namespace, path: pathlib.Path) -> None:
     rows = wanted_rows(options)
     if not options.again:
-        rows = store.missing(rows, store.load(path)[1])
+        rows = store.missing(rows, *store.load(path), commit(), options.quick)
     print(f"{len(rows)} rows to go into {path}")
     if not rows:
         return
@@ -113,7 +114,9 @@ def run(options: argparse.Namespace, path: pathlib.Path) -> None:
                 found = referee.race(row)
                 store.append(path, found)
                 seconds = time.monotonic() - start
-                print(f"{number}/{len(rows)} {report.one_line(found)}  ({seconds:.1f} s)", flush=True)
+                print(
+                    f"{number}/{len(rows)} {report.one_line(found)}  ({seconds:.1f} s)", flush=True
+                )
         finally:
             referee.close()
             for child in children.values():
@@ -203,16 +206,17 @@ def cpu_name() -> str:
 
 
 def commit() -> str:
-    """The commit that is measured; a + when files differ from it."""
+    """The last commit that changed the engine; a + when its files differ from it."""
     how = {"cwd": PROJECT, "capture_output": True, "text": True, "check": False}
+    engine = ("--", "csrc", "fastconv")
     try:
-        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **how)
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **how)
+        last = subprocess.run(["git", "log", "-1", "--format=%h", *engine], **how)
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno", *engine], **how)
     except OSError:
         return "unknown"
-    if head.returncode:
+    if last.returncode or not last.stdout:
         return "unknown"
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return last.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The race of fastconv against other engines, layer by layer; benchmarks/race.py starts it.
 
-Imports run downwards: race.py → referee → contest, children → work; worker → engines → work, timing;
-report → figures → work.
+Imports run downwards: race.py → referee → contest, children → engines → work;
+worker → engines, timing; report → tables → figures → engines.
 
     work       what is raced: layers, their data, exact results, tolerances, classes
     engines/   each competitor at its best settings
@@ -11,6 +11,7 @@ report → figures → work.
     referee    one row: who is right, and then who is faster
     store      rows as lines of JSON
     figures    ratios, means, what is compared with what
+    tables     Markdown, and how a layer is named in it
     report     docs/benchmarks.md from the rows
-    roofline   docs/roofline.svg from the rows
+    roofline   docs/roofline.png from the rows
 """

@@ -1,4 +1,4 @@
-"""Who runs when within a row: fastconv, a peer, fastconv, the next peer, and again from the start."""
+"""Who runs when within a row: fastconv, a peer, fastconv, the next peer, and so on, in rounds."""
 
 import dataclasses
 import statistics
@@ -13,7 +13,7 @@ class Effort:
     runs: int = 20
     seconds: float = 0.04  # in which so many runs are too few to believe
     limit: float = 2.0  # after which fewer have to do
-    block_seconds: float = 0.01
+    block_seconds: float = 0.015
     block_runs: int = 4
     alone: bool = True
 
@@ -36,6 +36,7 @@ class Times:
     """What was measured of one entry so far."""
 
     samples: list[float] = dataclasses.field(default_factory=list)
+    spent: float = 0.0
     cpu: list[float] = dataclasses.field(default_factory=list)
     alone: float | None = None
     retired: bool = False
@@ -46,20 +47,17 @@ class Times:
 
     def add(self, block: Mapping[str, Any]) -> None:
         self.samples += block["samples"]
+        self.spent += block["spent"]
         self.cpu.append(block["cpu"])
 
     def enough(self, effort: Effort) -> bool:
-        spent = sum(self.samples)
-        return (len(self.samples) >= effort.runs and spent >= effort.seconds) or (
-            bool(self.samples) and spent >= effort.limit
-        )
+        enough = len(self.samples) >= effort.runs and self.spent >= effort.seconds
+        return enough or self.spent >= effort.limit
 
     def summary(self) -> dict[str, float]:
         """Milliseconds: the median and the quartiles; runs; processors in use."""
         one = [self.samples[0]] * 3
-        q1, middle, q3 = (
-            statistics.quantiles(self.samples, n=4) if len(self.samples) > 1 else one
-        )
+        q1, middle, q3 = statistics.quantiles(self.samples, n=4) if len(self.samples) > 1 else one
         told = {"ms": middle, "q1": q1, "q3": q3}
         if self.alone is not None:
             told["alone"] = self.alone

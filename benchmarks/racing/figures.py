@@ -117,9 +117,7 @@ def grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def select(rows: Iterable[Row], dtype: str, threads: int, cold: bool) -> list[Row]:
     return [
-        row
-        for row in rows
-        if (row["dtype"], row["threads"], row["cold"]) == (dtype, threads, cold)
+        row for row in rows if (row["dtype"], row["threads"], row["cold"]) == (dtype, threads, cold)
     ]
 
 
@@ -151,9 +149,9 @@ def scaling(rows: Iterable[Row], form: str, few: int, many: int) -> list[tuple[f
     times: dict[str, dict[int, float]] = {}
     for row in rows:
         layer = layer_of(row)
-        if row["dtype"] == "float32" and not row["cold"] and layer.kind == "conv":
-            if not work.is_memory_bound(layer):
-                times.setdefault(row["layer"], {})[row["threads"]] = own(row, form)
+        counts = layer.kind == "conv" and not work.is_memory_bound(layer)
+        if counts and row["dtype"] == "float32" and not row["cold"]:
+            times.setdefault(row["layer"], {})[row["threads"]] = own(row, form)
     return sorted(
         (found[few] / found[many], layer)
         for layer, found in times.items()

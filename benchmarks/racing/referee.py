@@ -75,7 +75,7 @@ class Referee:
         return {key: round(value * 1e6, 3) for key, value in cost.items()}
 
     def _lay_out(self, row: Row) -> Exact:
-        """Put the layer's arrays where everybody reads them; rows of one layer follow each other."""
+        """Put the layer's arrays where everybody reads them; rows of a layer follow each other."""
         key = row.layer.shape_key, row.dtype
         if self._held is None or self._held[0] != key:
             folder = pathlib.Path(self._folder.name)
@@ -135,9 +135,7 @@ class Referee:
 
         def measure(entry: Entry, seconds: float, least: int) -> dict[str, Any]:
             child = self.children[entry[0]]
-            block = child.ask(
-                "time", entry=entry[1], seconds=seconds, least=least, cold=row.cold
-            )
+            block = child.ask("time", entry=entry[1], seconds=seconds, least=least, cold=row.cold)
             child.rest()
             return block
 
@@ -154,11 +152,7 @@ class Referee:
                 break
             except ChildDied as why:
                 # Whoever died is the one that runs no longer; the others start anew without it.
-                gone = [
-                    rival[0][0]
-                    for rival in standing
-                    if not self.children[rival[0][0]].alive
-                ]
+                gone = [rival[0][0] for rival in standing if not self.children[rival[0][0]].alive]
                 if not gone:
                     raise
                 dead |= dict.fromkeys(gone, str(why))

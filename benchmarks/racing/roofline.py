@@ -7,11 +7,12 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib import ticker
 
-from racing import figures  # noqa: E402
-from racing.engines import PREPARED  # noqa: E402
-from racing.figures import Row  # noqa: E402
+from racing import figures
+from racing.engines import PREPARED
+from racing.figures import Row
 
 OWN_COLOUR = "#c1272d"
 PEER_COLOURS = {
@@ -74,6 +75,9 @@ def _panel(axis, rows: list[Row], threads: int, sessions: list[dict[str, Any]]) 
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(low, high)
+    for line in (axis.xaxis, axis.yaxis):
+        line.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        line.set_minor_formatter(ticker.NullFormatter())
     axis.set_xlabel("flops for each byte of input, weights and result")
     axis.set_title(f"float32, warm, {threads} thread{'s' if threads > 1 else ''}")
     axis.grid(True, which="major", color="0.9")

@@ -22,15 +22,19 @@ def file_name(cpu: str, cores: int, day: str) -> str:
 
 
 def append(path: pathlib.Path, line: dict[str, Any]) -> None:
+    """Add a line; one that was cut short, by a race that was killed, is dropped first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n")
+    text = json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n"
+    with path.open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(text.encode())
 
 
 def load(path: pathlib.Path) -> tuple[list[dict[str, Any]], list[Row]]:
     """(sessions, rows): of each layer, dtype, threads and temperature the last row.
 
-    A last line that was cut short, by a race that was killed, counts as not there.
+    A last line that was cut short counts as not there.
     """
     sessions: list[dict[str, Any]] = []
     rows: dict[tuple, Row] = {}
@@ -46,7 +50,7 @@ def load(path: pathlib.Path) -> tuple[list[dict[str, Any]], list[Row]]:
             if number < len(lines):
                 raise ValueError(f"{path}:{number}: not JSON; remove the line") from None
             continue
-        if "session" in found:
+        if "layer" not in found:
             sessions.append(found["session"])
         else:
             rows.pop(key(found), None)
@@ -59,7 +63,20 @@ def latest(folder: pathlib.Path) -> pathlib.Path | None:
     return max(folder.glob("*.jsonl"), key=lambda path: path.stem[-10:], default=None)
 
 
-def missing(wanted: Iterable[Any], rows: Iterable[Row]) -> list[Any]:
-    """Those of `wanted` (with a .key) that have no row yet, in their order."""
-    there = {key(row) for row in rows}
+def missing(
+    wanted: Iterable[Any],
+    sessions: list[dict[str, Any]],
+    rows: Iterable[Row],
+    commit: str,
+    quick: bool,
+) -> list[Any]:
+    """Those of `wanted` (with a .key) that have no row of this commit yet, in their order.
+
+    A quick row counts for a quick race alone.
+    """
+    there = set()
+    for row in rows:
+        of = sessions[row["session"]]
+        if of["commit"] == commit and quick >= of["quick"]:
+            there.add(key(row))
     return [row for row in wanted if row.key not in there]

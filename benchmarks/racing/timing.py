@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-# Seconds after which the caches are the engine's own again; and, where it has slept, its threads are
-# awake and the system has given each a processor of its own, which takes some ticks of its clock.
+# Seconds after which the caches are the engine's own again; and, where it has slept, its threads
+# are awake and the system has given each a processor of its own, which takes ticks of its clock.
 WARM_UP = 1e-3
 WARM_UP_THREADS = 12e-3
 SAMPLE = 50e-6  # what is shorter is timed several calls at once
@@ -35,7 +35,8 @@ def block(
     """Times of single calls in seconds, at least so many, for about so long.
 
     Returns:
-        samples; cpu: processor seconds of this process for each second of the clock.
+        samples; spent: seconds of all the calls that they stand for; cpu: processor seconds of this
+        process for each second of the clock.
     """
     gc.disable()
     try:
@@ -64,4 +65,4 @@ def block(
         cpu = (time.process_time() - cpu_start) / (time.perf_counter() - wall_start)
     finally:
         gc.enable()
-    return {"samples": samples, "cpu": cpu}
+    return {"samples": samples, "spent": spent, "cpu": cpu}

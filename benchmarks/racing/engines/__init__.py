@@ -6,8 +6,8 @@ A module of this package has
     entries(task) -> dict       each way in which this engine can be called for a task, by name, as
                                 a function that makes the Entry; it raises Unsupported
 
-What is common to all tasks of a process is set where the module is imported. Whatever has been asked
-of an engine (threads, precision, layout) is read back and asserted.
+What is common to all tasks of a process is set where the module is imported. Whatever has been
+asked of an engine (threads, precision, layout) is read back and asserted.
 """
 
 import dataclasses
@@ -37,10 +37,14 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """call computes once; result is what the last call computed, as a NumPy array in NCHW."""
+    """call computes once; result is what a call computes, as a NumPy array in NCHW.
+
+    held is what the engine refers to and does not own: it lives as long as the entry.
+    """
 
     call: Callable[[], Any]
     result: Callable[[], np.ndarray]
+    held: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)

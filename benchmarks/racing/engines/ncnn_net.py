@@ -71,7 +71,6 @@ def _entry(task: Task) -> Entry:
         return extractor.extract("y")
 
     def result():
-        assert pools and data  # ncnn refers to them, and does not own them
         code, y = call()
         if code:
             raise Unsupported(f"returns {code}")
@@ -82,7 +81,7 @@ def _entry(task: Task) -> Entry:
             return array.reshape(1, layer.ic, 1, 1)
         return array[None]
 
-    return Entry(call, result)
+    return Entry(call, result, held=(pools, data))
 
 
 def _line(task: Task) -> str:

@@ -57,10 +57,8 @@ def _entry(task: Task, serialised: bytes, layout: str | None) -> Entry:
         infer({}, True, True)
 
     call()
-    held = (x, compiled, request)
 
     def result():
-        assert held  # what the tensors refer to
         return y.transpose(0, 3, 1, 2) if layout else y
 
-    return Entry(call, result)
+    return Entry(call, result, held=(x, compiled, request))

@@ -8,7 +8,8 @@
     python benchmarks/race.py --render               # the documents again, from what was measured
 
 Each row is added to a file in benchmarks/results at once: a race that was cut short goes on where
-it was, with the rows that this commit of the engine lacks (--again: with all). At the end it writes docs/benchmarks.md and docs/roofline.png.
+it was, with the rows that this commit of the engine lacks (--again: with all). At the end it writes
+docs/benchmarks.md and docs/roofline.png.
 """
 
 import argparse

@@ -57,6 +57,12 @@ def shape(layer: corpus.Layer) -> str:
     return told + (f" g{layer.g}" if layer.g > 1 else "")
 
 
+def _algorithm(row: Row) -> str:
+    """What computes the function and, where that is something else, the prepared form."""
+    pair = row.get("algorithm", ""), row.get("prepared", "")
+    return pair[0] if pair[1] in ("", pair[0]) else f"{pair[0]}, {pair[1]}"
+
+
 def layer_table(rows: list[Row], names: dict[str, str]) -> str:
     """A line for each row; columns of engines that computed none of them are left out."""
     engines = [engine for engine in ENGINES if any(figures.best(row, engine) for row in rows)]
@@ -71,7 +77,7 @@ def layer_table(rows: list[Row], names: dict[str, str]) -> str:
     for row in sorted(rows, key=figures.intensity, reverse=True):
         layer = figures.layer_of(row)
         ms = figures.own(row, PREPARED)
-        cells = [shape(layer), names.get(row["layer"], ""), row.get("algorithm", "")]
+        cells = [shape(layer), names.get(row["layer"], ""), _algorithm(row)]
         if compute:
             speed = figures.gflops(row, ms)
             cells += [number(speed) if speed else "", number(figures.percent_of_peak(row, ms))]

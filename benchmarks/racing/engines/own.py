@@ -21,10 +21,26 @@ def has_prepared() -> bool:
 
 
 def describe(task: Task) -> dict[str, str]:
-    """Which algorithm and tier take the call."""
+    """Which algorithm and tier take the call, and which algorithm the prepared one."""
     operation, arguments = task.layer.call(task.data.x, task.data.weight, task.data.bias)
     told = fastconv.explain(operation, *arguments, threads=task.threads)
-    return {"algorithm": told.algorithm, "tier": told.tier, "used": told.threads}
+    found = {"algorithm": told.algorithm, "tier": told.tier, "used": told.threads}
+    if task.layer.kind == "conv" and has_prepared():
+        told = fastconv.explain(_conv(task), task.data.x, threads=task.threads)
+    return found | {"prepared": told.algorithm}
+
+
+def _conv(task: Task):
+    """The layer with its weights prepared."""
+    layer = task.layer
+    return fastconv.Conv2d(
+        task.data.weight,
+        task.data.bias,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=layer.g,
+    )
 
 
 def entries(task: Task) -> dict:
@@ -52,15 +68,7 @@ def _prepared(task: Task) -> Entry:
     out = np.empty(output_shape(layer), task.dtype)
     operation, arguments = layer.call(data.x, data.weight, data.bias)
     if layer.kind == "conv" and has_prepared():
-        conv = fastconv.Conv2d(
-            data.weight,
-            data.bias,
-            stride=layer.stride,
-            padding=layer.padding,
-            dilation=layer.dilation,
-            groups=layer.g,
-        )
-        x = data.x
+        conv, x = _conv(task), data.x
 
         def call():
             return conv(x, out=out, threads=threads)

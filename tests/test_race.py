@@ -127,6 +127,12 @@ def test_footprint_counts_every_array_once():
     assert work.flops(layer) == 2 * 2 * 3 * 16
 
 
+def test_padding_is_not_inside():
+    line = "conv ic1 ih7 iw4 oc1 kh3 kw3 ph1 pw0"
+    assert work.share_inside(corpus.parse_line(line)) == pytest.approx(19 / 21)
+    assert work.share_inside(corpus.parse_line("conv ic1 ih9 iw9 oc1 kh3 kw3 sh2 sw2")) == 1
+
+
 # ---- who runs when ------------------------------------------------------------------------------
 
 F, P = (OWN, FUNCTIONAL), (OWN, PREPARED)
@@ -249,7 +255,7 @@ def test_scaling_takes_what_is_bound_by_arithmetic_and_long_enough():
 
 def test_plausibility_looks_at_dense_layers_on_one_thread():
     macs = corpus.parse_line(DENSE).macs
-    expected = 2e-6 * macs / (0.9 * 200.0)  # 90 % of the peak
+    expected = 2e-6 * macs / (0.9 * 200.0)  # 90 % of the peak, if padding counted
     row = make_row(entries={"onnxruntime/bound": figure(expected), "openvino/nchw": figure(9.0)})
     told = {engine: (count, fits) for engine, count, _, fits in figures.plausibility([row])}
     assert told == {"onnxruntime": (1, True), "openvino": (1, False)}

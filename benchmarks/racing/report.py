@@ -98,7 +98,7 @@ def _machine(sessions: list[dict[str, Any]], rows: list[Row]) -> str:
     lines.append(f"- **FMA peak**, median over the rows, GFLOP/s: {', '.join(peaks)}")
     copies = [
         f"{_threads(int(n))} {', '.join(f'{where} {rate}' for where, rate in found.items())}"
-        for n, found in last["copy GB/s"].items()
+        for n, found in figures.copies(sessions).items()
     ]
     lines.append(f"- **Plain copy**, GB/s read and written: {'; '.join(copies)}")
     if len({sessions[i]["commit"] for i in used}) > 1:
@@ -144,9 +144,9 @@ There are two races. `F.conv2d`, called with weights as they are and returning a
 against torch, which does the same. The prepared form, `Conv2d` writing into a bound array, runs
 against the engines that compile a model; for pooling and linear layers, where nothing is prepared,
 that is the function with `out=`. The second ratio of each is to the best of all engines. Ratios
-above 1 say that fastconv is faster. FLOPs are nominal: transforms that save multiplications exceed
-100 % of the peak. Warm: nothing but the engine itself between two calls; cold: 64 MB written before
-each.
+above 1 say that fastconv is faster. FLOPs are nominal, padding counted: transforms that save
+multiplications exceed 100 % of the peak, and so can, on small maps, engines that skip the padding.
+Warm: nothing but the engine itself between two calls; cold: 64 MB written before each.
 """
 
 

@@ -1,5 +1,6 @@
 """docs/roofline.png: speed against flops for each byte, under the roofs of the machine."""
 
+import math
 import pathlib
 import statistics
 from typing import Any
@@ -52,9 +53,14 @@ def _panel(axis, rows: list[Row], threads: int, sessions: list[dict[str, Any]]) 
     low = min(x for x, _ in points) / 2
     high = max(x for x, _ in points) * 2
     peak = statistics.median(row["peak"] for row in rows)
-    _roofs(axis, low, high, peak, sessions[-1]["copy GB/s"].get(str(threads), {}))
+
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlim(low, high)
+    _roofs(axis, low, high, peak, figures.copies(sessions).get(str(threads), {}))
 
     drawn = set()
+    axis.scatter([], [], s=22, color=OWN_COLOUR, label="fastconv, prepared")
     for x, row in points:
         peer = figures.best_peer(row, figures.peers(None))
         ours = figures.gflops(row, figures.own(row, PREPARED))
@@ -68,13 +74,8 @@ def _panel(axis, rows: list[Row], threads: int, sessions: list[dict[str, Any]]) 
                 x, theirs, s=26, facecolors="none", edgecolors=PEER_COLOURS[engine],
                 linewidths=1.3, label=label, zorder=2,
             )  # fmt: skip
-        label = None if "own" in drawn else "fastconv, prepared"
-        drawn.add("own")
-        axis.scatter(x, ours, s=22, color=OWN_COLOUR, label=label, zorder=3)
+        axis.scatter(x, ours, s=22, color=OWN_COLOUR, zorder=3)
 
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlim(low, high)
     for line in (axis.xaxis, axis.yaxis):
         line.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         line.set_minor_formatter(ticker.NullFormatter())
@@ -89,7 +90,7 @@ def _roofs(axis, low: float, high: float, peak: float, copies: dict[str, float])
     """Lines of a plain copy's bandwidth up to the FMA peak, and the peak."""
     axis.axhline(peak, color="black", linewidth=1.4)
     axis.annotate(
-        f"FMA peak {peak:.0f} GFLOP/s; points above it save multiplications", (low, peak),
+        f"FMA peak {peak:.0f} GFLOP/s; points above it save work", (low, peak),
         xytext=(6, 5), textcoords="offset points", fontsize=9,
     )  # fmt: skip
     for (name, rate), style in zip(copies.items(), (":", "--", "-"), strict=False):
@@ -98,7 +99,9 @@ def _roofs(axis, low: float, high: float, peak: float, copies: dict[str, float])
         if start >= knee:
             continue
         axis.plot([start, knee], [start * rate, peak], color="black", linewidth=1, linestyle=style)
-        axis.annotate(
-            f"copy in {name}, {rate:.0f} GB/s", (start, start * rate), xytext=(8, 2),
-            textcoords="offset points", fontsize=8, rotation=0,
+        middle = math.sqrt(start * knee)
+        axis.text(
+            middle, middle * rate * 1.08, f"copy in {name}, {rate:.0f} GB/s", fontsize=8,
+            ha="center", va="bottom", rotation=math.degrees(math.atan(rate)),
+            rotation_mode="anchor", transform_rotates_text=True,
         )  # fmt: skip

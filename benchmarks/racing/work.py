@@ -83,6 +83,19 @@ def flops(layer: corpus.Layer) -> int:
     return 2 * layer.macs * layer.mb
 
 
+def share_inside(layer: corpus.Layer) -> float:
+    """The part of a convolution's multiply-adds that meets pixels and not padding."""
+    (top, _), (left, _) = layer.padding
+    part = 1.0
+    for size, kernel, stride, dilation, before, outputs in (
+        (layer.ih, layer.kh, layer.sh, layer.dh, top, layer.output_size[0]),
+        (layer.iw, layer.kw, layer.sw, layer.dw, left, layer.output_size[1]),
+    ):
+        taps = np.arange(outputs)[:, None] * stride - before + np.arange(kernel) * dilation
+        part *= float(np.mean((taps >= 0) & (taps < size)))
+    return part
+
+
 def footprint(layer: corpus.Layer, itemsize: int) -> int:
     """Bytes of input, weights and result, each once."""
     elements = int(np.prod(layer.input_shape)) + int(np.prod(output_shape(layer)))

@@ -20,7 +20,7 @@ LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 def versions() -> dict[str, str]:
     found = {"torch": torch.__version__}
     if "MALLOC_TOP_PAD_" in os.environ:
-        found["glibc asked to keep memory"] = "does" if _keeps_memory() else "does not"
+        found["freed memory kept for torch:"] = "yes" if _keeps_memory() else "no"
     return found
 
 

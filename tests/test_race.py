@@ -4,11 +4,12 @@ No other engine is needed here: times come from made-up clocks.
 """
 
 import json
+import pathlib
 
 import corpus
 import numpy as np
 import pytest
-from racing import contest, figures, report, store, tables, work
+from racing import children, contest, figures, report, store, tables, work
 from racing.engines import ENGINES, FORM, FUNCTIONAL, OWN, PREPARED, Task, own
 from racing.timing import block
 
@@ -402,3 +403,43 @@ def test_numbers_have_three_digits(value, text):
 )
 def test_a_shape_in_a_few_characters(line, text):
     assert tables.shape(corpus.parse_line(line)) == text
+
+
+# ---- processes ----------------------------------------------------------------------------------
+
+
+def test_a_child_answers_rests_and_starts_again_when_it_has_died(tmp_path):
+    child = children.Child(OWN, tmp_path)
+    try:
+        assert child.told["versions"]["numpy"] == np.__version__
+        assert child.ask("peak", dtype="float32", threads=1)["rate"] > 0
+        child.rest()
+        with pytest.raises(children.ChildDied, match="AttributeError"):
+            child.ask("nothing")
+        child._process.kill()
+        child._process.wait()
+        assert child.ask("peak", dtype="float32", threads=1)["rate"] > 0
+    finally:
+        child.stop()
+    assert not child.alive
+
+
+def test_a_child_that_spins_is_halted_until_it_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(children, "REST_SECONDS", 0.01)
+    child = children.Child(OWN, tmp_path)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(child, "_running", lambda: True)
+            child.rest()
+        status = (pathlib.Path("/proc") / str(child._process.pid) / "stat").read_text()
+        assert status.rpartition(")")[2].split()[0] == "T"
+        assert child.ask("peak", dtype="float32", threads=1)["rate"] > 0
+    finally:
+        child.stop()
+
+
+def test_a_process_gets_no_settings_of_somebody_else(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert not {"OMP_NUM_THREADS", "OPENBLAS_CORETYPE"} & children.environment(OWN).keys()
+    assert "MALLOC_TOP_PAD_" in children.environment("torch-keeping")

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ FOREIGN = (
     "PYTHON",
 )
 ANSWER_SECONDS = 300
-REST_SECONDS = 0.5
+REST_SECONDS = 0.1
 
 
 class ChildDied(Exception):
@@ -60,6 +61,7 @@ class Child:
         self.told = self._start()
 
     def _start(self) -> dict[str, Any]:
+        self._halted = False
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "racing.worker", self.name],
@@ -79,6 +81,7 @@ class Child:
         """Raises ChildDied; the next question goes to a new process."""
         if not self.alive:
             self._start()
+        self._go_on()
         try:
             self._process.stdin.write(json.dumps({"do": do, **what}) + "\n")
             self._process.stdin.flush()
@@ -103,10 +106,22 @@ class Child:
         return ChildDied(f"ended with {self._process.returncode}: {lines[-1][:160]}")
 
     def rest(self) -> None:
-        """Wait until no thread of the process runs: spinning ones would rob whoever is next."""
+        """Wait until no thread of the process runs: spinning ones would rob whoever is next.
+
+        Threads that spin for good are halted until the process is asked again.
+        """
         deadline = time.monotonic() + REST_SECONDS
-        while self._running() and time.monotonic() < deadline:
+        while self._running():
+            if time.monotonic() >= deadline:
+                self._process.send_signal(signal.SIGSTOP)
+                self._halted = True
+                return
             time.sleep(5e-4)
+
+    def _go_on(self) -> None:
+        if self._halted:
+            self._process.send_signal(signal.SIGCONT)
+            self._halted = False
 
     def _running(self) -> bool:
         for task in pathlib.Path(f"/proc/{self._process.pid}/task").glob("*/stat"):
@@ -120,6 +135,7 @@ class Child:
 
     def stop(self) -> None:
         if self.alive:
+            self._go_on()
             self._process.stdin.close()
             try:
                 self._process.wait(timeout=10)

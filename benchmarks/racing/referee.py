@@ -103,6 +103,7 @@ class Referee:
             if child.name == OWN:
                 raise
             return {"-": {"refused": str(why)}}
+        child.rest()
         verdicts: dict[str, Any] = {}
         for entry, verdict in answer["entries"].items():
             if "refused" in verdict:
@@ -171,3 +172,4 @@ def _ask(child: Child, do: str) -> None:
         child.ask(do)
     except ChildDied:
         return
+    child.rest()

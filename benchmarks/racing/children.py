@@ -114,6 +114,7 @@ class Child:
         while self._running():
             if time.monotonic() >= deadline:
                 self._process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
                 self._halted = True
                 return
             time.sleep(5e-4)

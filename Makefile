@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: mutants help demo test slow bench oracles ctest sanitize fuzz tsan nehalem aarch64 lint format dist clean
+.PHONY: mutants help demo test slow bench race oracles ctest sanitize fuzz tsan nehalem aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
@@ -31,6 +31,8 @@ help:
 	@echo "make test      install into .venv and run the tests"
 	@echo "make slow      the long sweeps"
 	@echo "make bench     every layer of real networks against the NumPy reference"
+	@echo "make race      fastconv against torch, onnxruntime, OpenVINO, ncnn and MNN (installs them;"
+	@echo "               about forty minutes; RACE='--network lenet5' for a part)"
 	@echo "make oracles   compare with PyTorch and classify labelled photographs (installs both)"
 	@echo "make ctest     the C core's own tests, on every instruction set of this machine, and a look"
 	@echo "               at what the compiler made of the kernels"
@@ -78,9 +80,8 @@ bench: $(VENV)/installed-bench
 
 # Exactly this PyTorch: other versions are not what the tests were written against. The packages of
 # photographs pin old dependencies, none of which is needed to read their files.
-$(VENV)/oracles: $(PY) Makefile
+$(VENV)/oracles: $(VENV)/torch
 	@echo "Installing the oracles into $(VENV) …"
-	@$(PIP) install torch==2.13.0
 	@$(PIP) install --no-deps scikit-image==0.26.0 foolbox==3.3.4
 	@touch $@
 
@@ -89,6 +90,16 @@ oracles: $(VENV)/installed-test $(VENV)/oracles
 	@mkdir -p build
 	@$(RUN) pytest -m oracle --junitxml=build/oracles.xml $(PYTEST_ARGS)
 	@$(PY) tools/check_skips.py build/oracles.xml
+
+# Against other engines, layer by layer: make race RACE='--network resnet18'. Not a part of bench: the
+# peers are a gigabyte.
+RACE ?=
+$(VENV)/torch: $(PY) Makefile
+	@$(PIP) install torch==2.13.0
+	@touch $@
+
+race: $(VENV)/installed-race $(VENV)/torch
+	$(PY) benchmarks/race.py $(RACE)
 
 ctest:
 	+$(MAKE) --no-print-directory -C csrc test WERROR=$(WERROR)

@@ -148,3 +148,16 @@ def _fp_control_inside(str dtype, int threads):
     memset(control, 0, sizeof(control))
     fc_test_fp_control_inside(FC_F64 if dtype == "float64" else FC_F32, threads, control)
     return [control[i] for i in range(threads)]
+
+
+# ---- for benchmarks -----------------------------------------------------------------------------
+
+def _measure_peak(str dtype, int threads):
+    """Flops a second of independent multiply-adds on so many threads: about a millisecond's worth."""
+    cdef double peak
+    cdef fc_dtype code = FC_F64 if dtype == "float64" else FC_F32
+    if dtype not in ("float32", "float64") or not 1 <= threads <= 64:
+        raise ValueError("_measure_peak: dtype is 'float32' or 'float64', threads 1 to 64")
+    with nogil:
+        peak = fc_measure_peak(code, threads)
+    return peak

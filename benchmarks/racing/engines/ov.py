@@ -1,0 +1,64 @@
+"""OpenVINO: float32 forced, bound input and output, in both layouts."""
+
+import numpy as np
+import openvino
+from openvino.preprocess import PrePostProcessor
+
+from racing.engines import Entry, Task, onnx_model
+
+CORE = openvino.Core()
+
+
+def versions() -> dict[str, str]:
+    return {"openvino": openvino.get_version().split("-")[0]}
+
+
+def entries(task: Task) -> dict:
+    model = onnx_model.build(task)
+    if task.layer.kind == "linear":
+        return {"plain": lambda: _entry(task, model, None)}
+    return {
+        "nchw": lambda: _entry(task, model, None),
+        "nhwc": lambda: _entry(task, model, "NHWC"),
+    }
+
+
+def _entry(task: Task, serialised: bytes, layout: str | None) -> Entry:
+    model = CORE.read_model(serialised)
+    if layout:
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_layout(openvino.Layout(layout))
+        steps.input().model().set_layout(openvino.Layout("NCHW"))
+        steps.output().tensor().set_layout(openvino.Layout(layout))
+        steps.output().model().set_layout(openvino.Layout("NCHW"))
+        model = steps.build()
+    wanted = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": task.threads,
+        "NUM_STREAMS": 1,
+    }
+    compiled = CORE.compile_model(model, "CPU", wanted)
+    assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == task.threads
+    assert int(compiled.get_property("NUM_STREAMS")) == 1
+
+    x = task.data.x
+    if layout:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    y = np.full(tuple(compiled.output(0).shape), np.nan, np.float32)
+    request = compiled.create_infer_request()
+    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
+    request.set_output_tensor(openvino.Tensor(y, shared_memory=True))
+    # The binding beneath InferRequest.infer, without the dictionaries that it makes of the result.
+    infer = super(openvino.InferRequest, request).infer
+
+    def call():
+        infer({}, True, True)
+
+    call()
+
+    def result():
+        return y.transpose(0, 3, 1, 2) if layout else y
+
+    return Entry(call, result, held=(x, compiled, request))

@@ -1,0 +1,175 @@
+"""One row of the race: everybody gets the same arrays, is checked, and then timed by turns."""
+
+import datetime
+import pathlib
+import statistics
+import tempfile
+from typing import Any
+
+import corpus
+import numpy as np
+
+from racing.children import Child, ChildDied
+from racing.contest import Effort, Entry, hold
+from racing.engines import COMPETITORS, FORM, FUNCTIONAL, OWN, PREPARED
+from racing.work import Data, Exact, Row, footprint, is_memory_bound, make_data, make_exact
+from racing.worker import ARRAYS
+
+COPY_BYTES = {"L2": 512 << 10, "L3": 8 << 20, "DRAM": 512 << 20}
+
+
+class Referee:
+    def __init__(self, children: dict[str, Child], effort: Effort) -> None:
+        self.children = children
+        self.effort = effort
+        self._folder = tempfile.TemporaryDirectory(prefix="race-")
+        self._held: tuple[tuple[corpus.Layer, str], Exact] | None = None
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+    def race(self, row: Row) -> dict[str, Any]:
+        """The row as it is kept; ChildDied only if fastconv's process has."""
+        exact = self._lay_out(row)
+        told: dict[str, Any] = {
+            "layer": str(row.layer.shape_key),
+            "dtype": row.dtype,
+            "threads": row.threads,
+            "cold": row.cold,
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "entries": {},
+        }
+        entries: dict[str, dict[str, Any]] = told["entries"]
+        competing: list[Entry] = []
+        for name, child in self.children.items():
+            if row.dtype not in COMPETITORS[name].dtypes:
+                continue
+            verdicts = self._prepare(child, row, exact)
+            if name == OWN:
+                told |= verdicts.pop("engine")
+            for entry, verdict in verdicts.items():
+                if verdict:
+                    entries[f"{name}/{entry}"] = verdict
+                else:
+                    competing.append((name, entry))
+        self._time(row, competing, told)
+        for child in self.children.values():
+            _ask(child, "forget")
+        return told
+
+    def machine(self, threads: list[int]) -> dict[str, Any]:
+        """Bytes a second that a plain copy moves, and the fixed cost of a call."""
+        own = self.children[OWN]
+        copies = {
+            str(n): {
+                name: round(own.ask("copy", size=size, threads=n)["rate"] * 1e-9, 1)
+                for name, size in COPY_BYTES.items()
+            }
+            for n in threads
+        }
+        return {"copy GB/s": copies, "fixed cost us": self._fixed(own)}
+
+    @staticmethod
+    def _fixed(own: Child) -> dict[str, float]:
+        cost = own.ask("fixed", threads=1)
+        return {key: round(value * 1e6, 3) for key, value in cost.items()}
+
+    def _lay_out(self, row: Row) -> Exact:
+        """Put the layer's arrays where everybody reads them; rows of a layer follow each other."""
+        key = row.layer.shape_key, row.dtype
+        if self._held is None or self._held[0] != key:
+            folder = pathlib.Path(self._folder.name)
+            for file in folder.iterdir():
+                file.unlink()
+            data: Data = make_data(row.layer, row.dtype)
+            for name in ARRAYS:
+                array = getattr(data, name)
+                if array is not None:
+                    np.save(folder / f"{name}.npy", array)
+            self._held = key, make_exact(row.layer, data, row.dtype)
+        return self._held[1]
+
+    def _prepare(self, child: Child, row: Row, exact: Exact) -> dict[str, Any]:
+        """entry -> {}, or why it does not race."""
+        try:
+            answer = child.ask(
+                "prepare",
+                folder=self._folder.name,
+                layer=str(row.layer.shape_key),
+                dtype=row.dtype,
+                threads=row.threads,
+            )
+        except ChildDied as why:
+            if child.name == OWN:
+                raise
+            return {"-": {"refused": str(why)}}
+        child.rest()
+        verdicts: dict[str, Any] = {}
+        for entry, verdict in answer["entries"].items():
+            if "refused" in verdict:
+                verdicts[entry] = verdict
+                continue
+            path = pathlib.Path(verdict["result"])
+            complaint = exact.complaint(np.load(path))
+            path.unlink()
+            verdicts[entry] = {"wrong": complaint} if complaint else {}
+        if child.name == OWN:
+            faults = {entry: verdict for entry, verdict in verdicts.items() if verdict}
+            if faults:
+                raise ChildDied(f"fastconv does not compute {row}: {faults}")
+            verdicts["engine"] = answer["engine"]
+        return verdicts
+
+    def _time(self, row: Row, competing: list[Entry], told: dict[str, Any]) -> None:
+        own = self.children[OWN]
+        effort = self.effort.for_cold() if row.cold else self.effort
+        forms = [(OWN, FUNCTIONAL), (OWN, PREPARED)]
+        rivals = [
+            (entry, (OWN, FORM[self.children[entry[0]].engine]), self.children[entry[0]].engine)
+            for entry in competing
+            if entry[0] != OWN
+        ]
+        dead: dict[str, str] = {}
+        peaks: list[float] = []
+        copies: list[float] = []
+        size = footprint(row.layer, np.dtype(row.dtype).itemsize)
+
+        def measure(entry: Entry, seconds: float, least: int) -> dict[str, Any]:
+            child = self.children[entry[0]]
+            block = child.ask("time", entry=entry[1], seconds=seconds, least=least, cold=row.cold)
+            child.rest()
+            return block
+
+        def roofs() -> None:
+            peaks.append(own.ask("peak", dtype=row.dtype, threads=row.threads)["rate"])
+            if is_memory_bound(row.layer) and not row.cold:
+                copies.append(own.ask("copy", size=size, threads=row.threads)["rate"])
+            own.rest()
+
+        while True:
+            standing = [rival for rival in rivals if rival[0][0] not in dead]
+            try:
+                times = hold(forms, standing, measure, effort, roofs)
+                break
+            except ChildDied as why:
+                # Whoever died is the one that runs no longer; the others start anew without it.
+                gone = [rival[0][0] for rival in standing if not self.children[rival[0][0]].alive]
+                if not gone:
+                    raise
+                dead |= dict.fromkeys(gone, str(why))
+        for (name, entry), found in times.items():
+            told["entries"][f"{name}/{entry}"] = found.summary()
+        for name, why in dead.items():
+            told["entries"][f"{name}/-"] = {"refused": why}
+        told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
+        if copies:
+            told["copy"] = round(statistics.median(copies) * 1e-9, 2)
+
+
+def _ask(child: Child, do: str) -> None:
+    """A request whose failure shows in the next row, if there is one."""
+    try:
+        child.ask(do)
+    except ChildDied:
+        return
+    child.rest()

@@ -118,26 +118,6 @@ static void set_real(const fc_pool_problem *p, void *array, int64_t i, double va
 
 static bool power_of_two(int64_t v) { return v > 0 && (v & (v - 1)) == 0; }
 
-/* What a window counts in one direction. A window may overhang the border too; there it counts
- * only as far as the border reaches. */
-static int64_t counted(const fc_pool2d_desc *d, int64_t start, int64_t taps, int64_t size,
-                       int64_t border) {
-    if (d->count_include_pad) return fc_min64(start + taps, size + border) - start;
-    return fc_min64(start + taps, size) - fc_max64(start, 0);
-}
-
-static int64_t counted_rows(const fc_pool_problem *p, int64_t y) {
-    const fc_pool2d_desc *d = &p->desc;
-    int64_t begin, end, start = fc_window_rows(d, p->oh, y, &begin, &end);
-    return d->adaptive ? end : counted(d, start, d->kh, d->ih, d->pad_bottom);
-}
-
-static int64_t counted_cols(const fc_pool_problem *p, int64_t x) {
-    const fc_pool2d_desc *d = &p->desc;
-    int64_t begin, end, start = fc_window_cols(d, p->ow, x, &begin, &end);
-    return d->adaptive ? end : counted(d, start, d->kw, d->iw, d->pad_right);
-}
-
 /* The divisor of an average is a product, of its row's number and its column's. With a power of
  * two dividing and multiplying by the reciprocal are the same, to the bit. */
 static void fill_divisors(pool_job *job) {
@@ -148,14 +128,14 @@ static void fill_divisors(pool_job *job) {
         bool all = true;
         for (int64_t y = 0; y < p->oh; y++) {
             int64_t v = d->divisor_override;
-            if (!v) v = counted_rows(p, y);
+            if (!v) v = fc_counted_rows(d, p->oh, y);
             all = all && power_of_two(v);
             set_real(p, job->line_divisor, y, job->reciprocal ? 1 / (double)v : (double)v);
         }
         for (int64_t x = 0; x < whole; x++) {
             int64_t v = 1;
             if (!d->divisor_override && x < p->ow)
-                v = counted_cols(p, x);
+                v = fc_counted_cols(d, p->ow, x);
             all = all && power_of_two(v);
             set_real(p, job->pixel_divisor, x, job->reciprocal ? 1 / (double)v : (double)v);
         }
@@ -287,7 +267,8 @@ static void run_task(void *context, int64_t task, int worker) {
 static const char *refuse(const fc_pool2d_desc *d, int64_t oh, int64_t ow) {
     (void)oh;
     (void)ow;
-    return d->with_indices ? "positions of the maxima are asked for" : NULL;
+    if (d->with_indices) return "positions of the maxima are asked for";
+    return d->src_stride[3] == 1 ? NULL : "channels lie side by side, not columns";
 }
 
 static size_t scratch_bytes(const fc_pool_problem *p, int threads) {

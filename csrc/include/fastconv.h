@@ -95,7 +95,8 @@ typedef enum fc_algorithm {
     FC_ALGO_NEAREST = 18,
     FC_ALGO_BILINEAR = 19,
     FC_ALGO_PLANAR = 20, /* vectors are pixels of planes as they lie */
-    FC_ALGO_COUNT = 21
+    FC_ALGO_POOL_CHANNELS = 21, /* windowed pooling of channels that lie side by side */
+    FC_ALGO_COUNT = 22
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -240,7 +241,7 @@ typedef struct fc_pool2d_desc {
     int64_t divisor_override; /* 0: none */
     int64_t oh, ow;           /* of the result when adaptive, else 0 */
     double norm;              /* of Lp pooling, not 0; else 0 */
-    int64_t src_stride[4];    /* n, c, h, w; w must be 1 */
+    int64_t src_stride[4];    /* n, c, h, w; w must be 1, or c (but for norms), or indices asked for */
 } fc_pool2d_desc;             /* dst and indices are dense NCHW */
 
 /* The way back from maxima to where they were: dst is 0 but for dst[plane][indices[i]] = src[i]; of

@@ -415,6 +415,12 @@ static void prepare_pool_rows(trial *t) {
     void *src = operand(t, count);
     if (a->kind == FC_POOL_MAX && random_below(2)) sprinkle(t, src, count);
     a->src = src;
+    if (random_below(2)) {
+        void *divisor = operand(t, a->lines);
+        for (int64_t l = 0; l < a->lines; l++)
+            put(divisor, l, t->dtype, (double)(1 + random_below(4)));
+        a->divisor = divisor;
+    }
     a->dst_line = a->pixels + draw(t, 0, 3);
     a->dst = result(t, (a->planes * a->lines - 1) * a->dst_line + a->pixels);
 }

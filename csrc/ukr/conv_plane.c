@@ -105,10 +105,11 @@ FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
 /* What is known when a body is compiled.
  *   R, V    rows and vectors of a block         K     kernel of K x K, or 0: any
  *   H       input rows between output rows      S     columns between pixels
- *   edge    taps may lie beyond either end of the input row */
+ *   edge    taps may lie beyond either end of the input row
+ *   far     kernel columns may lie beyond a vector's reach of the first (where there are slides) */
 typedef struct body {
     int R, V, K, H, S;
-    bool edge;
+    bool edge, far;
 } body;
 
 /* Some vectors' width of the map, over output rows [first, end) of one output plane. */
@@ -183,12 +184,24 @@ FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
     }
 }
 
+FC_INLINE void multiply_cut(const vec *from, slide cut, const real *weights, vec *acc,
+                            const int low, const int high, ptrdiff_t row, const body k) {
+#pragma GCC unroll 4
+    for (int v = 0; v < k.V; v++) {
+        const vec x = slide_cut(from[v], from[v + 1], cut);
+#pragma GCC unroll 8
+        for (int r = low; r < high; r++)
+            acc[r * k.V + v] =
+                vec_fma(x, vec_set1(weights[-r * k.H * row]), acc[r * k.V + v]);
+    }
+}
+
 /* One input row into output rows [low, high) of the block; it is row `i - r * H` of the kernel for
  * output row r. `weights` points at kernel row i. */
 FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const real *row,
                          const real *weights, vec *acc, const int low, const int high,
                          const body k) {
-    vec part[2][MAX_VECTORS + 1], x[MAX_VECTORS];
+    vec part[2][MAX_VECTORS + 1];
     if (k.K) {
         /* Or the compiler keeps all weights of the kernel in registers, though there are not so
          * many; 3 x 3 with up to 3 vectors is where there are. */
@@ -197,25 +210,26 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
 #pragma GCC unroll 8
         for (int b = 0; b < k.K; b++) {
             const vec *from = part[k.S == 2 ? b & 1 : 0];
-#pragma GCC unroll 4
-            for (int v = 0; v < k.V; v++)
-                x[v] = b < k.S ? from[v] : slide_cut(from[v], from[v + 1], c->slide[b]);
-            multiply(x, weights + b, acc, low, high, k.K, k);
+            if (b < k.S)
+                multiply(from, weights + b, acc, low, high, k.K, k);
+            else
+                multiply_cut(from, c->slide[b], weights + b, acc, low, high, k.K, k);
         }
         return;
     }
-    for (ptrdiff_t first = 0, end; first < a->kw; first = end) {
-        end = first ? run_end(a, first) : c->run;
-        load_parts(part, row, a, c, first ? NULL : c->span, first, end, k);
+    ptrdiff_t first = 0, end = k.far ? c->run : a->kw;
+    load_parts(part, row, a, c, c->span, first, end, k);
+    for (;;) {
         multiply(part[0], weights + first, acc, low, high, a->kw, k);
         for (ptrdiff_t b = first + 1; b < end; b++) {
             const ptrdiff_t beyond = a->column[b] - a->column[first];
-            const vec *from = part[k.S == 2 ? beyond & 1 : 0];
-            const slide cut = slide_make(beyond / k.S);
-#pragma GCC unroll 4
-            for (int v = 0; v < k.V; v++) x[v] = slide_cut(from[v], from[v + 1], cut);
-            multiply(x, weights + b, acc, low, high, a->kw, k);
+            multiply_cut(part[k.S == 2 ? beyond & 1 : 0], slide_make(beyond / k.S), weights + b, acc,
+                         low, high, a->kw, k);
         }
+        if (!k.far || end == a->kw) return;
+        first = end;
+        end = run_end(a, first);
+        load_parts(part, row, a, c, NULL, first, end, k);
     }
 }
 
@@ -320,17 +334,20 @@ static __attribute__((noinline)) void finish(const fc_conv_plane_args *a, const 
         }
 }
 
-typedef enum way { PLAIN_ROW, PLAIN, CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS } way;
+typedef enum way {
+    PLAIN_ROW, PLAIN, CHAIN, FAR_ROW, FAR, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS
+} way;
 
 FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const way how,
                            const int V, const int S, const bool edge) {
     const body k = {
-        .R = how == PLAIN_ROW ? 1 : how == PLAIN ? 4 : ROWS_OF(V),
+        .R = how == PLAIN_ROW || how == FAR_ROW ? 1 : how == PLAIN || how == FAR ? 4 : ROWS_OF(V),
         .V = V,
         .K = how == CHAIN_3 || how == HALVES_3 ? 3 : how == CHAIN_5 || how == HALVES_5 ? 5 : 0,
         .H = how == HALVES_3 || how == HALVES_5 ? 2 : 1,
         .S = S,
         .edge = edge,
+        .far = how == FAR_ROW || how == FAR || how == FAR_CHAIN,
     };
     const bool finished =
         !c->residual && (a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
@@ -340,10 +357,10 @@ FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const 
 #pragma GCC unroll 16
         for (int i = 0; i < k.R * V; i++) acc[i] = vec_zero();
         const real *const *src = c->src + y * a->row_step;
-        if (how > PLAIN)
-            chain(a, c, src, acc, k);
-        else
+        if (how == PLAIN_ROW || how == PLAIN || how == FAR_ROW || how == FAR)
             plain(a, c, src, acc, k);
+        else
+            chain(a, c, src, acc, k);
         real *dst = c->dst + y * a->dst_row + c->x;
         if (finished && a->activation == FC_ACT_RELU)
             store(a, c, dst, acc, FC_ACT_RELU, k);
@@ -387,9 +404,19 @@ RUN_WIDTHS(CHAIN_3)
 RUN_WIDTHS(HALVES_5)
 RUN_WIDTHS(HALVES_3)
 
+#if HAVE_SLIDES
+RUN_WIDTHS(FAR_ROW)
+RUN_WIDTHS(FAR)
+RUN_WIDTHS(FAR_CHAIN)
+#endif
+
 static const columns_fn run_table[WAYS][MAX_VECTORS][1 + HAVE_WINDOWS] = {
-    ENTRIES(PLAIN_ROW), ENTRIES(PLAIN),    ENTRIES(CHAIN),    ENTRIES(CHAIN_5),
-    ENTRIES(CHAIN_3),   ENTRIES(HALVES_5), ENTRIES(HALVES_3),
+#if HAVE_SLIDES
+    [FAR_ROW] = ENTRIES(FAR_ROW), [FAR] = ENTRIES(FAR), [FAR_CHAIN] = ENTRIES(FAR_CHAIN),
+#endif
+    [PLAIN_ROW] = ENTRIES(PLAIN_ROW), [PLAIN] = ENTRIES(PLAIN), [CHAIN] = ENTRIES(CHAIN),
+    [CHAIN_5] = ENTRIES(CHAIN_5), [CHAIN_3] = ENTRIES(CHAIN_3),
+    [HALVES_5] = ENTRIES(HALVES_5), [HALVES_3] = ENTRIES(HALVES_3),
 };
 
 #if HAVE_SLIDES
@@ -397,11 +424,14 @@ static const columns_fn run_table[WAYS][MAX_VECTORS][1 + HAVE_WINDOWS] = {
 #define ENTRIES_BY_2(how) [how] = {ENTRY(how, 1, 2), ENTRY(how, 2, 2)}
 RUN_BY_2(PLAIN_ROW)
 RUN_BY_2(PLAIN)
+RUN_BY_2(FAR_ROW)
+RUN_BY_2(FAR)
 RUN_BY_2(HALVES_5)
 RUN_BY_2(HALVES_3)
 
 static const columns_fn run_table_by_2[WAYS][MAX_HALVES][1 + HAVE_WINDOWS] = {
-    ENTRIES_BY_2(PLAIN_ROW), ENTRIES_BY_2(PLAIN), ENTRIES_BY_2(HALVES_5), ENTRIES_BY_2(HALVES_3)};
+    ENTRIES_BY_2(PLAIN_ROW), ENTRIES_BY_2(PLAIN),    ENTRIES_BY_2(FAR_ROW),
+    ENTRIES_BY_2(FAR),       ENTRIES_BY_2(HALVES_5), ENTRIES_BY_2(HALVES_3)};
 #endif
 
 /* The kernel's columns are such as the bodies for K x K expect. */
@@ -415,7 +445,7 @@ static bool known_columns(const fc_conv_plane_args *a, const columns *c) {
     return a->kw <= KNOWN_COLUMNS;
 }
 
-static way choose(const fc_conv_plane_args *a, bool known, int vectors) {
+static way choose(const fc_conv_plane_args *a, bool known, bool far, int vectors) {
     const int rows = ROWS_OF(vectors);
     const bool neighbours = a->row_step == a->tap_step && a->step == 1;
     const bool halves = a->row_step == 2 * a->tap_step;
@@ -425,15 +455,16 @@ static way choose(const fc_conv_plane_args *a, bool known, int vectors) {
         if (halves && a->kh == 3) return HALVES_3;
         if (halves && a->kh == 5) return HALVES_5;
     }
-    if (a->rows >= rows && neighbours && a->kh >= rows) return CHAIN;
-    return a->rows >= 4 ? PLAIN : PLAIN_ROW;
+    if (a->rows >= rows && neighbours && a->kh >= rows) return far ? FAR_CHAIN : CHAIN;
+    if (a->rows >= 4) return far ? FAR : PLAIN;
+    return far ? FAR_ROW : PLAIN_ROW;
 }
 
 /* The `vectors` from c->x on: what a row's loads are masked with, and the body that takes them. */
 static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int vectors, bool edge,
                                   bool known) {
-    const way how = choose(a, known, vectors);
 #if HAVE_SLIDES
+    const way how = choose(a, known, c->run < a->kw, vectors);
     const body k = {.V = vectors, .S = (int)a->step};
     const ptrdiff_t at = a->column[0] + c->x * a->step;
     const ptrdiff_t reach = reach_of(a, c->x, c->run - 1, k);
@@ -448,6 +479,9 @@ static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int v
     }
 #else
     (void)c;
+#endif
+#if !HAVE_SLIDES
+    const way how = choose(a, known, false, vectors);
 #endif
     return run_table[how][vectors - 1][edge];
 }
@@ -479,13 +513,14 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
     assert(!a->width || HAVE_SLIDES || (HAVE_WINDOWS && a->kw <= FC_WINDOW_TAPS));
     assert(a->step == 1 || (HAVE_SLIDES && a->step == 2 && a->width));
     const ptrdiff_t vectors = (a->pixels + VLEN - 1) / VLEN;
-    const ptrdiff_t most = a->step == 2 ? MAX_HALVES : MAX_VECTORS;
     columns c = {.end = a->rows, .lanes = a->pixels - (vectors - 1) * VLEN};
 #if HAVE_SLIDES
     c.run = run_end(a, 0);
 #endif
     const bool known = known_columns(a, &c);
+    ptrdiff_t most = a->step == 2 ? MAX_HALVES : MAX_VECTORS;
 #if HAVE_SLIDES
+    if (c.run < a->kw) most = fc_min64(most, 3); /* four spill, at three quarters of the speed */
     for (ptrdiff_t b = 1; known && b < a->kw; b++)
         c.slide[b] = slide_make((a->column[b] - a->column[0]) / a->step);
 #endif

@@ -165,7 +165,8 @@ typedef struct fc_split_phases_args {
  *   dst[(p*lines + l)*dst_line + x] =
  *       max (or sum) over r < line[l].rows of src[p*src_plane + line[l].first + r*row_stride + x]
  *   x < pixels, l < lines, p < planes; line[l].rows 0 gives -Inf (or 0)
- * A NaN in a maximum stays; sums run in order of r. FC_POOL_LP sums src^norm. */
+ * A NaN in a maximum stays; sums run in order of r. FC_POOL_LP sums src^norm. With `divisor`, sums of
+ * FC_POOL_AVG are divided by divisor[l]. */
 typedef struct fc_pool_line {
     ptrdiff_t first; /* element at which the line's first row begins */
     ptrdiff_t rows;
@@ -175,6 +176,7 @@ typedef struct fc_pool_rows_args {
     const void *src;
     void *dst;
     const fc_pool_line *line;
+    const void *divisor; /* or NULL */
     ptrdiff_t planes, lines, pixels;
     ptrdiff_t src_plane, row_stride, dst_line;
     int kind; /* fc_pool_kind */

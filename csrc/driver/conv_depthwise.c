@@ -233,60 +233,50 @@ static void spread_rows(const fc_conv_problem *p, const char *src, char *dst, in
         }
 }
 
-/* All output channels of some source planes, output rows [y0, y0 + rows). */
-static void convolve_planes(const depthwise_job *job, const void *const *table, int64_t n,
-                            int64_t group, int64_t planes, int64_t y0, int64_t rows) {
-    const fc_conv_problem *p = job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    const fc_args *args = job->args;
-    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
-    const int64_t classes = fc_min64(job->class_rows, rows), oc = group * job->multiplier;
-    fc_conv_plane_args plane = job->plane;
-    plane.planes = planes;
-    plane.weights =
-        (const char *)(args->packed ? args->packed : args->weights) + oc * d->kh * d->kw * bytes;
-    if (d->has_bias) plane.bias = (const char *)args->bias + oc * bytes;
-    for (int64_t c = 0; c < classes; c++) {
-        const int64_t y = y0 + c;
-        plane.src = table + c * d->stride_h;
-        plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
-        plane.dst = (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
-                                         y * d->dst_stride[2]) * bytes;
-        if (d->has_residual)
-            plane.residual =
-                (const char *)args->residual + ((n * d->oc + oc) * p->oh + y) * p->ow * bytes;
-        p->kernels->conv_plane(&plane);
-    }
-}
-
-/* The same where columns of dst lie apart: plane by plane, through rows in scratch. */
-static void convolve_and_spread(const depthwise_job *job, const void *const *table, char *dense,
-                                int64_t n, int64_t group, int64_t y0, int64_t rows) {
+/* Output channels from `oc` on, of some source planes: rows [y0, y0 + rows) of each, the first of which
+ * goes to `dst`, the others `row` elements apart. `plane` says how many of either. */
+static void convolve(const depthwise_job *job, fc_conv_plane_args plane, const void *const *table,
+                     int64_t n, int64_t oc, int64_t y0, int64_t rows, char *dst, int64_t row) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const fc_args *args = job->args;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
     const int64_t classes = fc_min64(job->class_rows, rows);
+    plane.weights =
+        (const char *)(args->packed ? args->packed : args->weights) + oc * d->kh * d->kw * bytes;
+    if (d->has_bias) plane.bias = (const char *)args->bias + oc * bytes;
+    plane.dst_row = row * job->class_rows;
+    for (int64_t c = 0; c < classes; c++) {
+        plane.src = table + c * d->stride_h;
+        plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
+        plane.dst = dst + c * row * bytes;
+        if (d->has_residual)
+            plane.residual = (const char *)args->residual +
+                             ((n * d->oc + oc) * p->oh + y0 + c) * p->ow * bytes;
+        p->kernels->conv_plane(&plane);
+    }
+}
+
+/* All output channels of some source planes, output rows [y0, y0 + rows). Where columns of dst lie
+ * apart they are made one by one in `dense`. */
+static void convolve_planes(const depthwise_job *job, const void *const *table, char *dense,
+                            int64_t n, int64_t group, int64_t planes, int64_t y0, int64_t rows) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), oc = group * job->multiplier;
     fc_conv_plane_args plane = job->plane;
+    char *dst = (char *)job->args->dst +
+                (n * d->dst_stride[0] + oc * d->dst_stride[1] + y0 * d->dst_stride[2]) * bytes;
+    if (!dense) {
+        plane.planes = planes;
+        convolve(job, plane, table, n, oc, y0, rows, dst, d->dst_stride[2]);
+        return;
+    }
     plane.planes = plane.multiplier = 1;
-    plane.dst_row = p->ow * job->class_rows;
-    for (int64_t oc = group * job->multiplier; oc < (group + 1) * job->multiplier; oc++) {
-        plane.weights = (const char *)(args->packed ? args->packed : args->weights) +
-                        oc * d->kh * d->kw * bytes;
-        if (d->has_bias) plane.bias = (const char *)args->bias + oc * bytes;
-        for (int64_t c = 0; c < classes; c++) {
-            plane.src = table + c * d->stride_h;
-            plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
-            plane.dst = dense + c * p->ow * bytes;
-            if (d->has_residual)
-                plane.residual = (const char *)args->residual +
-                                 ((n * d->oc + oc) * p->oh + y0 + c) * p->ow * bytes;
-            p->kernels->conv_plane(&plane);
-        }
-        spread_rows(p, dense,
-                    (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
-                                         y0 * d->dst_stride[2]) * bytes,
-                    rows);
+    for (int64_t i = 0; i < planes * job->multiplier; i++) {
+        convolve(job, plane, table + i / job->multiplier * job->src_rows, n, oc + i, y0, rows, dense,
+                 p->ow);
+        spread_rows(p, dense, dst + i * d->dst_stride[1] * bytes, rows);
     }
 }
 
@@ -336,10 +326,7 @@ static void run_task(void *context, int64_t task, int worker) {
             fill_table(job, table + i * job->src_rows, zeros,
                        src + (i * d->src_stride[1] + image_y * d->src_stride[2]) * bytes,
                        d->src_stride[2] * bytes, first, src_rows);
-        if (!dense)
-            convolve_planes(job, table, n, group, planes, y0, rows);
-        for (int64_t i = 0; dense && i < planes; i++)
-            convolve_and_spread(job, table + i * job->src_rows, dense, n, group + i, y0, rows);
+        convolve_planes(job, table, dense, n, group, planes, y0, rows);
         unit += planes;
     }
 }
@@ -418,7 +405,6 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
         .step = job.in_place ? d->stride_w : 1,
         .width = job.in_place ? d->iw : 0,
         .pixels = p->ow,
-        .dst_row = d->dst_stride[2] * job.class_rows,
         .residual_row = p->ow * job.class_rows,
         .multiplier = job.multiplier,
         .table = job.src_rows,

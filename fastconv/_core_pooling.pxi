@@ -57,7 +57,11 @@ def pool2d(
         return None
 
     # ---- plan
-    x = images(op, x, kind, True, &src, &copied)
+    # Norms want columns side by side, maxima and averages them or channels; positions of maxima are
+    # looked for in any order.
+    x = images(op, x, kind, False, &src, &copied)
+    if src.stride[3] != 1 and not with_indices and (src.stride[1] != 1 or norm != 0):
+        x = images(op, x, kind, True, &src, &copied)
     empty = src.size[0] == 0
     memset(&desc, 0, sizeof(desc))
     desc.struct_size = sizeof(desc)

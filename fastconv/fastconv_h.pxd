@@ -72,6 +72,7 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_BILINEAR
         FC_ALGO_PLANAR
         FC_ALGO_POINTWISE
+        FC_ALGO_POOL_CHANNELS
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)

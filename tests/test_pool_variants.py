@@ -185,3 +185,53 @@ def test_unpool1d():
 def test_explain_of_one_axis():
     told = fastconv.explain("max_pool1d", np.ones((1, 2, 9), np.float32), 3)
     assert (told.op, told.algorithm) == ("max_pool1d", "pool_rows")
+
+
+CHANNELS_LAST = [
+    ("max_pool2d", (3, 2, 1), {}),
+    ("max_pool2d", (2,), {}),
+    ("max_pool2d", (5, 1, 2), {}),
+    ("max_pool2d", (3, 2, 0, 2), {"ceil_mode": True}),
+    ("avg_pool2d", (3, 2, 1), {}),
+    ("avg_pool2d", (3, 1, 1), {"count_include_pad": False}),
+    ("avg_pool2d", ((4, 3), (3, 2)), {"ceil_mode": True, "divisor_override": 5}),
+    ("adaptive_avg_pool2d", ((3, 4),), {}),
+    ("adaptive_max_pool2d", ((5, 2),), {}),
+    ("global_avg_pool2d", (), {}),
+    ("global_max_pool2d", (), {}),
+]
+
+
+@every_dtype
+@pytest.mark.parametrize("shape", [(2, 3, 13, 17), (1, 70, 9, 40), (3, 16, 19, 5)], ids=str)
+@pytest.mark.parametrize(("op", "arguments", "options"), CHANNELS_LAST, ids=str)
+def test_channels_last_is_read_as_it_lies(op, arguments, options, shape, dtype, tier):
+    x = values(shape, dtype, op, str(arguments))
+    view = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    told = fastconv.explain(op, view, *arguments, **options)
+    assert told.copied_bytes == 0
+    assert told.algorithm == "pool_channels"
+    poison_pool()
+    out = getattr(F, op)(view, *arguments, **options)
+    assert out.flags.c_contiguous
+    # Sums run in one order whatever the layout, but for whole planes, which rows have in any order.
+    if op == "global_avg_pool2d":
+        np.testing.assert_allclose(out, F.global_avg_pool2d(x), rtol=0, atol=32 * roundoff(dtype))
+    else:
+        np.testing.assert_array_equal(out, getattr(F, op)(x, *arguments, **options))
+    for threads in (2, 3):
+        again = getattr(F, op)(view, *arguments, **options, threads=threads)
+        np.testing.assert_array_equal(again, out)
+
+
+@every_dtype
+def test_channels_last_with_indices(dtype):
+    x = values((2, 5, 9, 11), dtype, "indices")
+    view = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert fastconv.explain("max_pool2d", view, 3, 2, 1, return_indices=True).copied_bytes == 0
+    for is_, wanted in zip(
+        F.max_pool2d(view, 3, 2, 1, return_indices=True),
+        F.max_pool2d(x, 3, 2, 1, return_indices=True),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(is_, wanted)

@@ -53,7 +53,7 @@ class Mutant:
 
 
 DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
-DEPTHWISE, WINDOWS = "csrc/driver/conv_depthwise.c", "csrc/driver/pool_windows.c"
+DEPTHWISE = "csrc/driver/conv_depthwise.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
 MUTANTS = [
     Mutant(
@@ -155,15 +155,15 @@ MUTANTS = [
     ),
     Mutant(
         "depthwise: all filters of a channel are its first",
-        DEPTHWISE,
-        "oc * d->kh * d->kw * bytes;\n        char *dst",
-        "group * job->multiplier * d->kh * d->kw * bytes;\n        char *dst",
+        "csrc/ukr/conv_plane.c",
+        "o++, c.weights += a->kh * a->kw)",
+        "o++, c.weights += o % a->multiplier == 0 ? a->multiplier * a->kh * a->kw : 0)",
     ),
     Mutant(
         "depthwise: no bias",
         "csrc/ukr/conv_plane.c",
-        "vec_activate(vec_add(acc[r * V + v], bias), activation)",
-        "vec_activate(acc[r * V + v], activation)",
+        "vec_activate(vec_add(acc[r * k.V + v], bias), activation)",
+        "vec_activate(acc[r * k.V + v], activation)",
     ),
     Mutant(
         "phases: an odd row loses its last element",
@@ -185,7 +185,7 @@ MUTANTS = [
     ),
     Mutant(
         "average: padding never counted",
-        WINDOWS,
+        "csrc/driver/pool_taps.h",
         "if (d->count_include_pad) return fc_min64(start + taps, size + border) - start;",
         "if (d->count_include_pad) return fc_min64(start + taps, size) - fc_max64(start, 0);",
     ),
@@ -200,6 +200,18 @@ MUTANTS = [
         "csrc/ukr/pool_columns.c",
         "for (ptrdiff_t t = 1; t < taps; t++) v = pool_step(v, vec_load(src + t * tap_step)",
         "for (ptrdiff_t t = 2; t < taps; t++) v = pool_step(v, vec_load(src + t * tap_step)",
+    ),
+    Mutant(
+        "pool: the last of three columns missing",
+        "csrc/ukr/pool_plane.c",
+        "if (s.taps == 3) v = pool_step(v, odd, s.kind);",
+        "if (s.taps == 4) v = pool_step(v, odd, s.kind);",
+    ),
+    Mutant(
+        "channels last: a window's columns from the border on",
+        "csrc/driver/pool_channels.c",
+        "(start + begin * d->dilation_w) * job.block",
+        "(start + begin) * job.block",
     ),
     Mutant(
         "indices: the last of equal maxima",

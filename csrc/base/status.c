@@ -54,6 +54,7 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_BILINEAR: return "bilinear";
     case FC_ALGO_PLANAR: return "planar";
     case FC_ALGO_POINTWISE: return "pointwise";
+    case FC_ALGO_POOL_CHANNELS: return "pool_channels";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

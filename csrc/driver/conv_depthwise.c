@@ -3,8 +3,9 @@
  * Channel planes stay in plain NCHW and are vectorised along their rows. The kernel finds input
  * rows through a table of pointers in which rows above and below the image are one row of zeros.
  *
- *   in place   stride_w 1, contiguous rows, a tier with masked loads: the table points into src
- *              and the kernel masks the lanes beyond either end of a row. Nothing is copied.
+ *   in place   contiguous rows, stride_w 1, or 2 too on AVX-512, a tier with masked loads: the table
+ *              points into src and the kernel masks the lanes beyond either end of a row. Nothing is
+ *              copied.
  *   bordered   otherwise: rows are copied with their border into thread-private scratch, split
  *              into stride_w phases so that every tap is a contiguous load:
  *
@@ -18,7 +19,8 @@
  *
  * Work is cut into units: a strip of output rows of one source plane, small enough for the copy to
  * stay in the first-level cache. Several small planes are copied before any is computed: vectors
- * are then not loaded while the narrower stores that they straddle are still in flight.
+ * are then not loaded while the narrower stores that they straddle are still in flight. One call of the
+ * kernel computes them all, for on a map of 7 x 7 a call takes as long as a plane.
  *
  * Rows are dealt to the kernel so that neighbouring output rows share input rows: with dilation,
  * every (dilation_h / stride_h)-th row together. */
@@ -28,7 +30,7 @@
 
 #include <string.h>
 
-/* Planes copied ahead, at most. */
+/* Planes of one call of the kernel, at most. */
 #define PLANES_AHEAD 16
 
 typedef struct depthwise_job {
@@ -47,8 +49,7 @@ typedef struct depthwise_job {
     int64_t filled_rows;        /* of these, most that lie in the image */
     int64_t filled_cols;        /* columns of a source row that any window reads */
     int64_t lead, phase, pitch; /* elements: before column 0, of a phase, of a bordered row */
-    int64_t planes;             /* bordered planes side by side in scratch; 1 when strips > 1 */
-    int64_t slots;              /* tables in scratch: one for each of these, or one in place */
+    int64_t planes;             /* planes of a call of the kernel; 1 when strips > 1 */
     int64_t units, chunk;       /* strips of all planes; units in a task */
     int64_t class_rows;         /* classes of output rows that share input rows */
 } depthwise_job;
@@ -64,14 +65,14 @@ static int64_t window_cols(const fc_conv2d_desc *d) { return (d->kw - 1) * d->di
 
 static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
-/* The kernel's contract for rows without a border: only the first and the last vector of a row of
- * output may have taps outside the image. */
+/* The kernel's contract for rows without a border. AVX2: only the first and the last vector of a row
+ * of output may have taps outside the image. */
 static bool reads_in_place(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen;
-    if (p->kernels->isa != FC_ISA_AVX2 && p->kernels->isa != FC_ISA_AVX512) return false;
-    if (d->stride_w != 1 || d->src_stride[3] != 1 || d->kw > FC_WINDOW_TAPS) return false;
-    if (d->border != FC_BORDER_ZEROS) return false;
+    if (d->src_stride[3] != 1 || d->border != FC_BORDER_ZEROS) return false;
+    if (p->kernels->isa == FC_ISA_AVX512) return d->stride_w <= 2;
+    if (p->kernels->isa != FC_ISA_AVX2 || d->stride_w != 1 || d->kw > FC_WINDOW_TAPS) return false;
     const int64_t last = (p->ow - 1) / vlen * vlen; /* first pixel of the last vector */
     const int64_t before = last - 1 + window_cols(d) - 1 - d->pad_left; /* read by the one before */
     return last == 0 || (d->pad_left <= vlen && before < d->iw);
@@ -123,11 +124,10 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.filled_rows = job.bordered ? job.src_rows : fc_min64(job.src_rows, d->ih);
     job.spread_bytes =
         spread ? (size_t)fc_round_up(job.strip_rows * p->ow * bytes, FC_CACHE_LINE) : 0;
-    if (job.strips == 1 && !job.in_place)
-        job.planes = fc_max64(
-            1, fc_min64(PLANES_AHEAD, budget / fc_max64(1, job.filled_rows * job.pitch * bytes)));
-    job.slots = job.planes;
-    if (job.strips == 1 && job.in_place) job.planes = d->groups;
+    if (job.strips == 1) {
+        const int64_t copied = job.in_place ? 0 : job.filled_rows * job.pitch * bytes;
+        job.planes = fc_max64(1, fc_min64(PLANES_AHEAD, budget / fc_max64(1, copied)));
+    }
     job.units = planes * job.strips;
     /* Tasks of at least 64 KiB of traffic and some eight a thread. */
     int64_t unit_bytes = job.strip_rows * p->ow * bytes;
@@ -138,7 +138,7 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.class_rows = d->dilation_h % d->stride_h == 0 ? d->dilation_h / d->stride_h : 1;
 
     job.column_bytes = (size_t)fc_round_up(d->kw * (int64_t)sizeof(ptrdiff_t), FC_CACHE_LINE);
-    job.table_bytes = (size_t)fc_round_up(job.slots * job.src_rows * (int64_t)sizeof(void *),
+    job.table_bytes = (size_t)fc_round_up(job.planes * job.src_rows * (int64_t)sizeof(void *),
                                           FC_CACHE_LINE);
     job.zero_bytes = (size_t)(job.pitch * bytes);
     job.worker_bytes = FC_CACHE_LINE + job.spread_bytes + job.table_bytes + job.zero_bytes;
@@ -233,37 +233,50 @@ static void spread_rows(const fc_conv_problem *p, const char *src, char *dst, in
         }
 }
 
-/* All output channels of one source plane, output rows [y0, y0 + rows). */
-static void convolve_plane(const depthwise_job *job, const void *const *table, char *dense,
-                           int64_t n, int64_t group, int64_t y0, int64_t rows) {
+/* Output channels from `oc` on, of some source planes: rows [y0, y0 + rows) of each, the first of which
+ * goes to `dst`, the others `row` elements apart. `plane` says how many of either. */
+static void convolve(const depthwise_job *job, fc_conv_plane_args plane, const void *const *table,
+                     int64_t n, int64_t oc, int64_t y0, int64_t rows, char *dst, int64_t row) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const fc_args *args = job->args;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
     const int64_t classes = fc_min64(job->class_rows, rows);
+    plane.weights =
+        (const char *)(args->packed ? args->packed : args->weights) + oc * d->kh * d->kw * bytes;
+    if (d->has_bias) plane.bias = (const char *)args->bias + oc * bytes;
+    plane.dst_row = row * job->class_rows;
+    for (int64_t c = 0; c < classes; c++) {
+        plane.src = table + c * d->stride_h;
+        plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
+        plane.dst = dst + c * row * bytes;
+        if (d->has_residual)
+            plane.residual = (const char *)args->residual +
+                             ((n * d->oc + oc) * p->oh + y0 + c) * p->ow * bytes;
+        p->kernels->conv_plane(&plane);
+    }
+}
+
+/* All output channels of some source planes, output rows [y0, y0 + rows). Where columns of dst lie
+ * apart they are made one by one in `dense`. */
+static void convolve_planes(const depthwise_job *job, const void *const *table, char *dense,
+                            int64_t n, int64_t group, int64_t planes, int64_t y0, int64_t rows) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), oc = group * job->multiplier;
     fc_conv_plane_args plane = job->plane;
-    for (int64_t oc = group * job->multiplier; oc < (group + 1) * job->multiplier; oc++) {
-        plane.weights =
-            (const char *)(args->packed ? args->packed : args->weights) + oc * d->kh * d->kw * bytes;
-        char *dst = (char *)args->dst + (n * d->dst_stride[0] + oc * d->dst_stride[1] +
-                                         y0 * d->dst_stride[2]) * bytes;
-        char *made = dense ? dense : dst;
-        const int64_t made_row = dense ? p->ow : d->dst_stride[2];
-        if (d->has_bias)
-            plane.bias = d->dtype == FC_F64 ? ((const double *)args->bias)[oc]
-                                            : (double)((const float *)args->bias)[oc];
-        for (int64_t c = 0; c < classes; c++) {
-            int64_t y = y0 + c;
-            plane.src = table + c * d->stride_h;
-            plane.rows = classes == 1 ? rows : fc_div_up(rows - c, job->class_rows);
-            plane.dst = made + c * made_row * bytes;
-            plane.dst_row = made_row * job->class_rows;
-            if (d->has_residual)
-                plane.residual = (const char *)args->residual +
-                                 ((n * d->oc + oc) * p->oh + y) * p->ow * bytes;
-            p->kernels->conv_plane(&plane);
-        }
-        if (dense) spread_rows(p, dense, dst, rows);
+    char *dst = (char *)job->args->dst +
+                (n * d->dst_stride[0] + oc * d->dst_stride[1] + y0 * d->dst_stride[2]) * bytes;
+    if (!dense) {
+        plane.planes = planes;
+        convolve(job, plane, table, n, oc, y0, rows, dst, d->dst_stride[2]);
+        return;
+    }
+    plane.planes = plane.multiplier = 1;
+    for (int64_t i = 0; i < planes * job->multiplier; i++) {
+        convolve(job, plane, table + i / job->multiplier * job->src_rows, n, oc + i, y0, rows, dense,
+                 p->ow);
+        spread_rows(p, dense, dst + i * d->dst_stride[1] * bytes, rows);
     }
 }
 
@@ -297,7 +310,7 @@ static void run_task(void *context, int64_t task, int worker) {
                           (n * d->src_stride[0] + group * d->src_stride[1]) * bytes;
         if (!job->in_place) {
             if (head->first != first)
-                for (int64_t i = 0; i < job->slots; i++)
+                for (int64_t i = 0; i < job->planes; i++)
                     fill_table(job, table + i * job->src_rows, zeros,
                                buffer + i * job->filled_rows * job->pitch * bytes,
                                job->pitch * bytes, first, src_rows);
@@ -309,14 +322,11 @@ static void run_task(void *context, int64_t task, int worker) {
                                                job->pitch * bytes);
             if (!job->bordered) fill_planes(job, src, planes, image_y, image_rows, buffer);
         }
-        for (int64_t i = 0; i < planes; i++) {
-            if (job->in_place)
-                fill_table(job, table, zeros,
-                           src + (i * d->src_stride[1] + image_y * d->src_stride[2]) * bytes,
-                           d->src_stride[2] * bytes, first, src_rows);
-            convolve_plane(job, job->in_place ? table : table + i * job->src_rows, dense, n,
-                           group + i, y0, rows);
-        }
+        for (int64_t i = 0; job->in_place && i < planes; i++)
+            fill_table(job, table + i * job->src_rows, zeros,
+                       src + (i * d->src_stride[1] + image_y * d->src_stride[2]) * bytes,
+                       d->src_stride[2] * bytes, first, src_rows);
+        convolve_planes(job, table, dense, n, group, planes, y0, rows);
         unit += planes;
     }
 }
@@ -382,8 +392,9 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
     job.scratch = scratch;
     ptrdiff_t *column = scratch;
     for (int64_t b = 0; b < d->kw; b++) {
-        int64_t e = b * d->dilation_w - d->pad_left, place = floor_div(e, d->stride_w);
-        column[b] = job.lead + place + (e - place * d->stride_w) * job.phase;
+        const int64_t e = b * d->dilation_w - d->pad_left, place = floor_div(e, d->stride_w);
+        column[b] =
+            job.in_place ? e : job.lead + place + (e - place * d->stride_w) * job.phase;
     }
     job.plane = (fc_conv_plane_args){
         .column = column,
@@ -391,9 +402,14 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
         .kw = d->kw,
         .row_step = d->stride_h * job.class_rows,
         .tap_step = d->dilation_h,
+        .step = job.in_place ? d->stride_w : 1,
         .width = job.in_place ? d->iw : 0,
         .pixels = p->ow,
         .residual_row = p->ow * job.class_rows,
+        .multiplier = job.multiplier,
+        .table = job.src_rows,
+        .dst_plane = d->dst_stride[1],
+        .residual_plane = p->oh * p->ow,
         .activation = d->activation,
     };
     for (int i = 0; i < job.threads; i++) {

@@ -91,7 +91,7 @@ typedef struct fc_pool_driver {
                     int threads);
 } fc_pool_driver;
 
-extern const fc_pool_driver fc_pool_global, fc_pool_indices, fc_pool_windows;
+extern const fc_pool_driver fc_pool_global, fc_pool_indices, fc_pool_windows, fc_pool_channels;
 
 typedef struct fc_unpool_problem {
     fc_unpool_desc desc;

@@ -74,6 +74,7 @@ static void run_task(void *context, int64_t task, int worker) {
 }
 
 static const char *refuse(const fc_pool2d_desc *d, int64_t oh, int64_t ow) {
+    if (d->src_stride[3] != 1) return "channels lie side by side, not columns";
     if (d->with_indices) return "positions of the maxima are asked for";
     if (d->kind == FC_POOL_LP) return "norms are made by rows and columns";
     if (d->adaptive) return "there are several windows";

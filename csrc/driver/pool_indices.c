@@ -39,7 +39,7 @@ static inline __attribute__((always_inline)) void pool_line(const fc_pool_proble
                                                             int64_t *indices,
                                                             const fc_dtype dtype) {
     const fc_pool2d_desc *d = &p->desc;
-    const int64_t row = d->src_stride[2];
+    const int64_t row = d->src_stride[2], column = d->src_stride[3];
     int64_t y0, y1, top = fc_window_rows(d, p->oh, y, &y0, &y1);
     for (int64_t x = 0; x < p->ow; x++) {
         int64_t x0, x1, left = fc_window_cols(d, p->ow, x, &x0, &x1);
@@ -49,7 +49,7 @@ static inline __attribute__((always_inline)) void pool_line(const fc_pool_proble
             const int64_t sy = top + a * d->dilation_h;
             for (int64_t b = x0; b < x1; b++) {
                 const int64_t sx = left + b * d->dilation_w;
-                const double v = value_at(plane, sy * row + sx, dtype);
+                const double v = value_at(plane, sy * row + sx * column, dtype);
                 if (best_y < 0 || v > best || v != v) {
                     best = v;
                     best_y = sy;
@@ -61,10 +61,10 @@ static inline __attribute__((always_inline)) void pool_line(const fc_pool_proble
         indices[x] = best_y < 0 ? -1 : best_y * d->iw + best_x;
         if (dtype == FC_F64)
             ((double *)dst)[x] =
-                best_y < 0 ? -(double)INFINITY : ((const double *)plane)[best_y * row + best_x];
+                best_y < 0 ? -(double)INFINITY : ((const double *)plane)[best_y * row + best_x * column];
         else
             ((float *)dst)[x] =
-                best_y < 0 ? -INFINITY : ((const float *)plane)[best_y * row + best_x];
+                best_y < 0 ? -INFINITY : ((const float *)plane)[best_y * row + best_x * column];
     }
 }
 

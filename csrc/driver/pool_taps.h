@@ -41,4 +41,22 @@ static inline int64_t fc_window_cols(const fc_pool2d_desc *d, int64_t ow, int64_
     return start;
 }
 
+/* What a window counts in one direction. A window may overhang the border too; there it counts only
+ * as far as the border reaches. */
+static inline int64_t fc_counted(const fc_pool2d_desc *d, int64_t start, int64_t taps, int64_t size,
+                                 int64_t border) {
+    if (d->count_include_pad) return fc_min64(start + taps, size + border) - start;
+    return fc_min64(start + taps, size) - fc_max64(start, 0);
+}
+
+static inline int64_t fc_counted_rows(const fc_pool2d_desc *d, int64_t oh, int64_t y) {
+    int64_t begin, end, start = fc_window_rows(d, oh, y, &begin, &end);
+    return d->adaptive ? end : fc_counted(d, start, d->kh, d->ih, d->pad_bottom);
+}
+
+static inline int64_t fc_counted_cols(const fc_pool2d_desc *d, int64_t ow, int64_t x) {
+    int64_t begin, end, start = fc_window_cols(d, ow, x, &begin, &end);
+    return d->adaptive ? end : fc_counted(d, start, d->kw, d->iw, d->pad_right);
+}
+
 #endif

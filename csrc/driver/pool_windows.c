@@ -9,6 +9,9 @@
  * -Inf or 0, which is written once a call. Small planes share a strip, several to a pass, so that
  * vectors are not loaded while the stores that they straddle are still in flight.
  *
+ * Windows of two or three columns, step 1 or 2, go without the buffer: pool_plane keeps the lines of
+ * the first pass in registers. It computes the same, sums in the same order.
+ *
  * Windows far wider than the image would need borders to match, and those of adaptive pooling come in
  * two widths. There each output column takes only the taps that meet the image and is made by a call
  * of its own. */
@@ -32,6 +35,7 @@ typedef struct pool_job {
     size_t line_bytes, line_divisor_bytes, pixel_divisor_bytes, ready_bytes, buffer_bytes;
     int threads;
     bool wide;                    /* columns one by one */
+    bool narrow;                  /* windows of pool_plane */
     bool reciprocal;              /* every divisor is a power of two */
     int64_t cols;                 /* columns of the image that any window meets */
     int64_t lead, pitch;          /* elements: before column 0, of a buffer line */
@@ -49,8 +53,12 @@ static pool_job cut(const fc_pool_problem *p, int threads) {
     const int64_t planes = d->n * d->c, whole = fc_round_up(p->ow, vlen);
     const int64_t window = fc_taps_span(d->kw, d->dilation_w);
     pool_job job = {.problem = p, .wide = d->adaptive || window > 2 * d->iw + 64};
+    job.narrow = !job.wide && (d->kw == 2 || d->kw == 3) && d->stride_w <= 2 &&
+                 d->dilation_w == 1 && d->pad_left <= 1 && d->kind != FC_POOL_LP;
 
-    if (job.wide) {
+    if (job.narrow) {
+        job.cols = d->iw;
+    } else if (job.wide) {
         job.cols = d->iw;
         job.pitch = d->iw + vlen;
     } else {
@@ -69,7 +77,8 @@ static pool_job cut(const fc_pool_problem *p, int threads) {
 
     /* Strips: the buffer within half of the first-level cache; finer when planes are too few to
      * feed the threads. */
-    const int64_t budget = (int64_t)fc_cpu_caches()->l1d / 2 / (job.pitch * bytes);
+    const int64_t budget =
+        job.narrow ? INT64_MAX : (int64_t)fc_cpu_caches()->l1d / 2 / (job.pitch * bytes);
     int64_t lines = fc_max64(4, budget);
     if (threads > 1 && planes < 4 * threads)
         lines = fc_min64(lines, fc_max64(4, fc_div_up(p->oh * planes, 4 * threads)));
@@ -78,14 +87,17 @@ static pool_job cut(const fc_pool_problem *p, int threads) {
     job.strips = fc_div_up(p->oh, job.strip_lines);
     job.planes = 1;
     if (job.strips == 1)
-        job.planes = fc_max64(1, fc_min64(fc_min64(STRIP_PLANES, job.run), budget / p->oh));
+        job.planes = job.narrow ? job.run
+                                : fc_max64(1, fc_min64(fc_min64(STRIP_PLANES, job.run),
+                                                       budget / p->oh));
     job.units = planes * job.strips;
     /* Tasks of at least 64 KiB of traffic, some eight a thread, in whole strips. */
     const double unit_bytes = traffic / (double)job.units;
     job.chunk = job.units;
     if (threads > 1) {
         job.chunk = fc_max64(fc_div_up(job.units, 8 * threads), (int64_t)(65536 / unit_bytes) + 1);
-        job.chunk = fc_min64(job.units, fc_round_up(job.chunk, job.planes));
+        if (!job.narrow) job.chunk = fc_round_up(job.chunk, job.planes);
+        job.chunk = fc_min64(job.units, job.chunk);
     }
 
     const bool average = d->kind != FC_POOL_MAX;
@@ -106,26 +118,6 @@ static void set_real(const fc_pool_problem *p, void *array, int64_t i, double va
 
 static bool power_of_two(int64_t v) { return v > 0 && (v & (v - 1)) == 0; }
 
-/* What a window counts in one direction. A window may overhang the border too; there it counts
- * only as far as the border reaches. */
-static int64_t counted(const fc_pool2d_desc *d, int64_t start, int64_t taps, int64_t size,
-                       int64_t border) {
-    if (d->count_include_pad) return fc_min64(start + taps, size + border) - start;
-    return fc_min64(start + taps, size) - fc_max64(start, 0);
-}
-
-static int64_t counted_rows(const fc_pool_problem *p, int64_t y) {
-    const fc_pool2d_desc *d = &p->desc;
-    int64_t begin, end, start = fc_window_rows(d, p->oh, y, &begin, &end);
-    return d->adaptive ? end : counted(d, start, d->kh, d->ih, d->pad_bottom);
-}
-
-static int64_t counted_cols(const fc_pool_problem *p, int64_t x) {
-    const fc_pool2d_desc *d = &p->desc;
-    int64_t begin, end, start = fc_window_cols(d, p->ow, x, &begin, &end);
-    return d->adaptive ? end : counted(d, start, d->kw, d->iw, d->pad_right);
-}
-
 /* The divisor of an average is a product, of its row's number and its column's. With a power of
  * two dividing and multiplying by the reciprocal are the same, to the bit. */
 static void fill_divisors(pool_job *job) {
@@ -136,14 +128,14 @@ static void fill_divisors(pool_job *job) {
         bool all = true;
         for (int64_t y = 0; y < p->oh; y++) {
             int64_t v = d->divisor_override;
-            if (!v) v = counted_rows(p, y);
+            if (!v) v = fc_counted_rows(d, p->oh, y);
             all = all && power_of_two(v);
             set_real(p, job->line_divisor, y, job->reciprocal ? 1 / (double)v : (double)v);
         }
         for (int64_t x = 0; x < whole; x++) {
             int64_t v = 1;
             if (!d->divisor_override && x < p->ow)
-                v = counted_cols(p, x);
+                v = fc_counted_cols(d, p->ow, x);
             all = all && power_of_two(v);
             set_real(p, job->pixel_divisor, x, job->reciprocal ? 1 / (double)v : (double)v);
         }
@@ -201,12 +193,39 @@ static void run_task(void *context, int64_t task, int worker) {
     for (int64_t unit = task * job->chunk; unit < end;) {
         const int64_t plane = unit / job->strips, y = unit % job->strips * job->strip_lines;
         const int64_t n = plane / d->c, c = plane % d->c;
+        const char *src = (const char *)job->args->src +
+                          (n * d->src_stride[0] + c * d->src_stride[1]) * bytes;
         const int64_t lines = fc_min64(job->strip_lines, p->oh - y);
         const int64_t planes =
             fc_min64(fc_min64(job->planes, end - unit), job->run - plane % job->run);
+        const void *line_divisor = job->line_divisor + y * bytes;
+        char *dst = (char *)job->args->dst + (plane * p->oh + y) * p->ow * bytes;
+        if (job->narrow) {
+            const fc_pool_plane_args windows = {
+                .src = src,
+                .dst = dst,
+                .line = job->line + y,
+                .line_divisor = line_divisor,
+                .pixel_divisor = job->pixel_divisor,
+                .planes = planes,
+                .lines = lines,
+                .pixels = p->ow,
+                .width = job->cols,
+                .src_plane = d->src_stride[1],
+                .row_stride = d->dilation_h * d->src_stride[2],
+                .dst_line = p->ow,
+                .taps = (int)d->kw,
+                .step = (int)d->stride_w,
+                .before = (int)d->pad_left,
+                .reciprocal = job->reciprocal,
+                .kind = d->kind,
+            };
+            p->kernels->pool_plane(&windows);
+            unit += planes;
+            continue;
+        }
         const fc_pool_rows_args rows = {
-            .src = (const char *)job->args->src +
-                   (n * d->src_stride[0] + c * d->src_stride[1]) * bytes,
+            .src = src,
             .dst = buffer + job->lead * bytes,
             .line = job->line + y,
             .planes = planes,
@@ -221,8 +240,8 @@ static void run_task(void *context, int64_t task, int worker) {
         p->kernels->pool_rows(&rows);
         const fc_pool_columns_args columns = {
             .src = buffer + (job->wide ? 0 : job->lead - d->pad_left) * bytes,
-            .dst = (char *)job->args->dst + (plane * p->oh + y) * p->ow * bytes,
-            .line_divisor = job->line_divisor + y * bytes,
+            .dst = dst,
+            .line_divisor = line_divisor,
             .pixel_divisor = job->pixel_divisor,
             .planes = planes,
             .lines = lines,
@@ -248,7 +267,8 @@ static void run_task(void *context, int64_t task, int worker) {
 static const char *refuse(const fc_pool2d_desc *d, int64_t oh, int64_t ow) {
     (void)oh;
     (void)ow;
-    return d->with_indices ? "positions of the maxima are asked for" : NULL;
+    if (d->with_indices) return "positions of the maxima are asked for";
+    return d->src_stride[3] == 1 ? NULL : "channels lie side by side, not columns";
 }
 
 static size_t scratch_bytes(const fc_pool_problem *p, int threads) {

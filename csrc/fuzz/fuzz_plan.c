@@ -242,7 +242,9 @@ static void fuzz_pool(feed *b) {
     if (d.adaptive) d.oh = number(b, 1, 9), d.ow = number(b, 1, 50);
     const int64_t src[4] = {d.n, d.c, d.ih, d.iw};
     strides(b, src, 4, true, d.src_stride);
-    d.src_stride[3] = take(b) == 255 ? 2 : 1;
+    const uint8_t order = take(b);
+    if (order % 4) d.src_stride[3] = 1;
+    if (order % 4 == 0 && order) d.src_stride[1] = 1; /* channels last; 0: neither */
     fc_plan *plan = NULL;
     if (fc_pool2d_create(&d, &plan) != FC_OK) {
         refused[FC_OP_POOL2D]++;

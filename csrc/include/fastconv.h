@@ -96,7 +96,8 @@ typedef enum fc_algorithm {
     FC_ALGO_BILINEAR = 19,
     FC_ALGO_PLANAR = 20, /* vectors are pixels of planes as they lie */
     FC_ALGO_POINTWISE = 21, /* 1x1 convolution whose vectors are pixels of a plane */
-    FC_ALGO_COUNT = 22
+    FC_ALGO_POOL_CHANNELS = 22, /* windowed pooling of channels that lie side by side */
+    FC_ALGO_COUNT = 23
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -241,7 +242,7 @@ typedef struct fc_pool2d_desc {
     int64_t divisor_override; /* 0: none */
     int64_t oh, ow;           /* of the result when adaptive, else 0 */
     double norm;              /* of Lp pooling, not 0; else 0 */
-    int64_t src_stride[4];    /* n, c, h, w; w must be 1 */
+    int64_t src_stride[4];    /* n, c, h, w; w must be 1, or c (but for norms), or indices asked for */
 } fc_pool2d_desc;             /* dst and indices are dense NCHW */
 
 /* The way back from maxima to where they were: dst is 0 but for dst[plane][indices[i]] = src[i]; of

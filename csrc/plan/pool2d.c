@@ -38,7 +38,11 @@ static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
     if (d->kind != FC_POOL_MAX && (d->dilation_h != 1 || d->dilation_w != 1))
         return FC_ERR_UNSUPPORTED;
     if (d->direction != FC_FORWARD || d->src_layout != FC_LAYOUT_STRIDED ||
-        d->dst_layout != FC_LAYOUT_STRIDED || d->src_stride[3] != 1)
+        d->dst_layout != FC_LAYOUT_STRIDED)
+        return FC_ERR_UNSUPPORTED;
+    /* columns side by side, or channels; positions of maxima are found anywhere */
+    if (d->src_stride[3] != 1 && !d->with_indices &&
+        (d->src_stride[1] != 1 || d->kind == FC_POOL_LP))
         return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->c < 1 || d->ih < 1 || d->iw < 1) return FC_ERR_INVALID_SHAPE;
     /* at most half a window of border: every window then holds a source element */

@@ -9,6 +9,7 @@ static const fc_conv_driver *const conv_drivers[] = {
 /* Best first; a later one is reached only through the refusals of the earlier ones. */
 static const fc_pool_driver *const pool_drivers[] = {
     &fc_pool_indices,
+    &fc_pool_channels,
     &fc_pool_global,
     &fc_pool_windows,
 };

@@ -21,6 +21,10 @@
  *   vec_load_transposed(r, p, stride)   r[i][j] = p[j * stride + i], VLEN rows of VLEN elements
  *   vec_deinterleave(a, b, &even, &odd)
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
+ *   vec_greatest(x, sofar)   vec_max(x, sofar), but a NaN where x is NaN: none is lost
+ *   vec_load_or(p, n, v)     vec_load_n(p, n) with the lanes of v behind the first n; n <= 0: all of v
+ *   vec_before(a, b)         the last lane of a, then b without its last lane
+ *   vec_behind(a, b)         a without its first lane, then the first lane of b
  */
 #ifndef FC_SIMD_VEC_H
 #define FC_SIMD_VEC_H
@@ -69,6 +73,19 @@ typedef float real;
 #endif
 
 FC_INLINE void vec_prefetch(const real *p) { __builtin_prefetch(p); }
+#ifndef VEC_GREATEST
+FC_INLINE vec vec_greatest(vec x, vec sofar) { return vec_keep_nan(x, vec_max(x, sofar)); }
+#endif
+
+#ifndef VEC_LOAD_OR
+FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
+    if (n >= VLEN) return vec_load(p);
+    real lanes[VLEN];
+    vec_store(lanes, v);
+    for (ptrdiff_t i = 0; i < n; i++) lanes[i] = p[i];
+    return vec_load(lanes);
+}
+#endif
 
 #ifndef VEC_LOAD_TRANSPOSED
 FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {

@@ -30,6 +30,31 @@ FC_INLINE void vec_store(real *p, vec v) { MM(storeu)(p, v); }
 FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) {
     return n >= VLEN ? vec_load(p) : MM(maskload)(p, vec_mask(n));
 }
+#if FC_REAL_IS_F64
+#define VEC_AS_REAL _mm256_castsi256_pd
+#define VEC_AS_BITS _mm256_castpd_si256
+#else
+#define VEC_AS_REAL _mm256_castsi256_ps
+#define VEC_AS_BITS _mm256_castps_si256
+#endif
+#define VEC_LOAD_OR
+FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
+    if (n >= VLEN) return vec_load(p);
+    if (n <= 0) return v;
+    const __m256i mask = vec_mask(n);
+    return MM(blendv)(v, MM(maskload)(p, mask), VEC_AS_REAL(mask));
+}
+/* The upper half of a and the lower of b lie between the halves that each lane is cut from. */
+FC_INLINE vec vec_before(vec a, vec b) {
+    const __m256i middle = _mm256_permute2x128_si256(VEC_AS_BITS(a), VEC_AS_BITS(b), 0x21);
+    return VEC_AS_REAL(_mm256_alignr_epi8(VEC_AS_BITS(b), middle, 16 - sizeof(real)));
+}
+FC_INLINE vec vec_behind(vec a, vec b) {
+    const __m256i middle = _mm256_permute2x128_si256(VEC_AS_BITS(a), VEC_AS_BITS(b), 0x21);
+    return VEC_AS_REAL(_mm256_alignr_epi8(middle, VEC_AS_BITS(a), sizeof(real)));
+}
+#undef VEC_AS_REAL
+#undef VEC_AS_BITS
 FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) {
     if (n >= VLEN)
         vec_store(p, v);
@@ -43,6 +68,10 @@ FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
 FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(fmadd)(a, b, c); }
 FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
 FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+#define VEC_GREATEST
+FC_INLINE vec vec_greatest(vec x, vec sofar) {
+    return MM(or)(MM(max)(x, sofar), MM(cmp)(x, x, _CMP_UNORD_Q)); /* all bits set are a NaN too */
+}
 FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
     return MM(blendv)(y, x, MM(cmp)(a, b, _CMP_GT_OQ));

@@ -20,6 +20,11 @@ FC_INLINE vec vec_set1(real s) { return MM(set1)(s); }
 FC_INLINE vec vec_load(const real *p) { return MM(loadu)(p); }
 FC_INLINE void vec_store(real *p, vec v) { MM(storeu)(p, v); }
 FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) { return MM(maskz_loadu)(vec_mask(n), p); }
+#define VEC_LOAD_OR
+FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
+    if (n >= VLEN) return vec_load(p);
+    return n > 0 ? MM(mask_loadu)(v, vec_mask(n), p) : v;
+}
 FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) { MM(mask_storeu)(p, vec_mask(n), v); }
 FC_INLINE vec vec_add(vec a, vec b) { return MM(add)(a, b); }
 FC_INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
@@ -35,6 +40,18 @@ FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
 }
 FC_INLINE vec vec_keep_nan(vec x, vec r) {
     return _mm512_mask_mov_pd(r, _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x);
+}
+#define VEC_GREATEST
+FC_INLINE vec vec_greatest(vec x, vec sofar) {
+    return _mm512_mask_max_pd(x, _mm512_cmp_pd_mask(x, x, _CMP_ORD_Q), x, sofar);
+}
+FC_INLINE vec vec_before(vec a, vec b) {
+    return _mm512_castsi512_pd(
+        _mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), VLEN - 1));
+}
+FC_INLINE vec vec_behind(vec a, vec b) {
+    return _mm512_castsi512_pd(
+        _mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));
 }
 FC_INLINE vec vec_exponent(vec t) {
     return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(t), 52));
@@ -83,6 +100,18 @@ FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
 }
 FC_INLINE vec vec_keep_nan(vec x, vec r) {
     return _mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+#define VEC_GREATEST
+FC_INLINE vec vec_greatest(vec x, vec sofar) {
+    return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, sofar);
+}
+FC_INLINE vec vec_before(vec a, vec b) {
+    return _mm512_castsi512_ps(
+        _mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), VLEN - 1));
+}
+FC_INLINE vec vec_behind(vec a, vec b) {
+    return _mm512_castsi512_ps(
+        _mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
 }
 FC_INLINE vec vec_exponent(vec t) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(t), 23));

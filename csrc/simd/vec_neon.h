@@ -65,6 +65,8 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
     r[3] = vzip2q_f32(b, d);
 }
 #endif
+FC_INLINE vec vec_before(vec a, vec b) { return MM(vextq)(a, b, VLEN - 1); }
+FC_INLINE vec vec_behind(vec a, vec b) { return MM(vextq)(a, b, 1); }
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = MM(vuzp1q)(a, b);
     *odd = MM(vuzp2q)(a, b);

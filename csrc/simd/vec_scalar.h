@@ -37,6 +37,14 @@ FC_INLINE vec vec_exponent(vec t) {
     return t;
 }
 FC_INLINE void vec_transpose(vec r[VLEN]) { (void)r; }
+FC_INLINE vec vec_before(vec a, vec b) {
+    (void)b;
+    return a;
+}
+FC_INLINE vec vec_behind(vec a, vec b) {
+    (void)a;
+    return b;
+}
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = a;
     *odd = b;

@@ -17,20 +17,46 @@ FC_INLINE vec vec_zero(void) { return MM(setzero)(); }
 FC_INLINE vec vec_set1(real s) { return MM(set1)(s); }
 FC_INLINE vec vec_load(const real *p) { return MM(loadu)(p); }
 FC_INLINE void vec_store(real *p, vec v) { MM(storeu)(p, v); }
+#if FC_REAL_IS_F64
+FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) {
+    return n >= VLEN ? vec_load(p) : n > 0 ? _mm_load_sd(p) : vec_zero();
+}
+FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) {
+    if (n >= VLEN)
+        vec_store(p, v);
+    else if (n > 0)
+        _mm_store_sd(p, v);
+}
+#else
 FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) {
     if (n >= VLEN) return vec_load(p);
-    real lanes[VLEN] = {0};
-    for (ptrdiff_t i = 0; i < n; i++) lanes[i] = p[i];
-    return vec_load(lanes);
+    if (n <= 0) return vec_zero();
+    if (n == 1) return _mm_load_ss(p);
+    const vec two = _mm_loadl_pi(vec_zero(), (const __m64 *)(const void *)p);
+    return n == 2 ? two : _mm_movelh_ps(two, _mm_load_ss(p + 2));
 }
 FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) {
     if (n >= VLEN) {
         vec_store(p, v);
         return;
     }
-    real lanes[VLEN];
-    vec_store(lanes, v);
-    for (ptrdiff_t i = 0; i < n; i++) p[i] = lanes[i];
+    if (n >= 2) _mm_storel_pi((__m64 *)(void *)p, v);
+    if (n == 3) _mm_store_ss(p + 2, _mm_movehl_ps(v, v));
+    if (n == 1) _mm_store_ss(p, v);
+}
+#endif
+/* A window into this row gives the mask of the first n lanes. */
+#if FC_REAL_IS_F64
+static const int64_t vec_mask_row[2 * VLEN] = {-1, -1};
+#else
+static const int32_t vec_mask_row[2 * VLEN] = {-1, -1, -1, -1};
+#endif
+#define VEC_LOAD_OR
+FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
+    if (n >= VLEN) return vec_load(p);
+    if (n <= 0) return v;
+    const vec mask = MM(loadu)((const real *)(const void *)(vec_mask_row + VLEN - n));
+    return MM(or)(vec_load_n(p, n), MM(andnot)(mask, v));
 }
 FC_INLINE vec vec_add(vec a, vec b) { return MM(add)(a, b); }
 FC_INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
@@ -39,6 +65,10 @@ FC_INLINE vec vec_div(vec a, vec b) { return MM(div)(a, b); }
 FC_INLINE vec vec_fma(vec a, vec b, vec c) { return MM(add)(MM(mul)(a, b), c); }
 FC_INLINE vec vec_max(vec a, vec b) { return MM(max)(a, b); }
 FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
+#define VEC_GREATEST
+FC_INLINE vec vec_greatest(vec x, vec sofar) {
+    return MM(or)(MM(max)(x, sofar), MM(cmpunord)(x, x)); /* all bits set are a NaN too */
+}
 FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
     vec greater = MM(cmpgt)(a, b);
@@ -57,6 +87,8 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
     r[0] = a;
     r[1] = b;
 }
+FC_INLINE vec vec_before(vec a, vec b) { return _mm_shuffle_pd(a, b, 1); }
+FC_INLINE vec vec_behind(vec a, vec b) { return _mm_shuffle_pd(a, b, 1); }
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = _mm_unpacklo_pd(a, b);
     *odd = _mm_unpackhi_pd(a, b);
@@ -66,6 +98,14 @@ FC_INLINE vec vec_exponent(vec t) {
     return _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(t), 23));
 }
 FC_INLINE void vec_transpose(vec r[VLEN]) { _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]); }
+FC_INLINE vec vec_before(vec a, vec b) {
+    return _mm_shuffle_ps(_mm_shuffle_ps(a, b, _MM_SHUFFLE(0, 0, 3, 3)), b,
+                          _MM_SHUFFLE(2, 1, 2, 0));
+}
+FC_INLINE vec vec_behind(vec a, vec b) {
+    const vec turned = _mm_move_ss(a, b);
+    return _mm_shuffle_ps(turned, turned, _MM_SHUFFLE(0, 3, 2, 1));
+}
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = _mm_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0));
     *odd = _mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1));

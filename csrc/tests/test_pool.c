@@ -26,7 +26,7 @@ static int64_t pick(const int64_t *from, int64_t count) { return from[random_bel
     pick((const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 typedef enum values { INTEGERS, SPECIALS, NEGATIVES, REALS } values;
-typedef enum form { DENSE, GAPS, REVERSED } form;
+typedef enum form { DENSE, GAPS, REVERSED, CHANNELS_LAST, CHANNELS_APART, FORMS } form;
 
 typedef struct test_case {
     fc_pool2d_desc desc;
@@ -118,9 +118,10 @@ static double naive_average(const fc_pool2d_desc *d, const double *plane, int64_
 /* ---- one case ------------------------------------------------------------------------------- */
 
 static const fc_pool_driver *driver_of(int algorithm) {
-    return algorithm == FC_ALGO_POOL_GLOBAL    ? &fc_pool_global
-           : algorithm == FC_ALGO_POOL_INDICES ? &fc_pool_indices
-                                               : &fc_pool_windows;
+    return algorithm == FC_ALGO_POOL_GLOBAL     ? &fc_pool_global
+           : algorithm == FC_ALGO_POOL_INDICES  ? &fc_pool_indices
+           : algorithm == FC_ALGO_POOL_CHANNELS ? &fc_pool_channels
+                                                : &fc_pool_windows;
 }
 
 static void describe(const test_case *t, char *text, size_t size) {
@@ -158,6 +159,12 @@ static bool run(test_case *t, const double *plain, int expected_algorithm, poole
         d->src_stride[0] = plane;
         d->src_stride[1] = plane * d->n;
     }
+    if (t->form == CHANNELS_LAST || t->form == CHANNELS_APART) {
+        const int64_t pixel = d->c + (t->form == CHANNELS_APART ? 2 : 0);
+        d->src_stride[0] = pixel * d->ih * d->iw, d->src_stride[1] = 1;
+        d->src_stride[2] = pixel * d->iw, d->src_stride[3] = pixel;
+        count = d->n * d->src_stride[0] - pixel + d->c;
+    }
     if (t->form == REVERSED) {
         origin = count - d->iw;
         for (int i = 0; i < 3; i++) d->src_stride[i] = -d->src_stride[i];
@@ -183,7 +190,8 @@ static bool run(test_case *t, const double *plain, int expected_algorithm, poole
         for (int64_t x = 0; x < d->iw; x++)
             set(src.data,
                 origin + i / (d->c * d->ih) * d->src_stride[0] +
-                    i / d->ih % d->c * d->src_stride[1] + i % d->ih * d->src_stride[2] + x,
+                    i / d->ih % d->c * d->src_stride[1] + i % d->ih * d->src_stride[2] +
+                    x * d->src_stride[3],
                 d->dtype, plain[i * d->iw + x]);
 
     result->count = d->n * d->c * oh * ow;
@@ -290,10 +298,14 @@ static void test_random_windows(int cases) {
         d->with_indices = d->kind == FC_POOL_MAX && random_below(3) == 0;
         if (d->kind == FC_POOL_AVG) d->divisor_override = PICK(0, 0, 0, 1, 4, 7, -3, -8);
         t.values = (values)random_below(3);
-        t.form = (form)random_below(3);
+        t.form = (form)random_below(FORMS);
         t.at_end = random_below(4) != 0;
         t.threads = (int)PICK(1, 1, 3);
-        check_case(t, d->with_indices ? FC_ALGO_POOL_INDICES : 0);
+        if (t.form >= CHANNELS_LAST && random_below(4) == 0) d->c = PICK(16, 33, 70);
+        const bool channels = t.form == CHANNELS_APART || (t.form == CHANNELS_LAST && d->c > 1);
+        check_case(t, d->with_indices ? FC_ALGO_POOL_INDICES
+                      : channels      ? FC_ALGO_POOL_CHANNELS
+                                      : 0);
     }
 }
 
@@ -457,18 +469,20 @@ static void test_rounding(void) {
 }
 
 static void test_refusals(void) {
-    for (int j = 0; j < 3; j++) {
+    for (int j = 0; j < 4; j++) {
         test_case t = pooling(FC_POOL_MAX, FC_F32, 1, 1, 6, 6, j == 1 ? 6 : 2, 2, 0);
         t.desc.with_indices = j == 2;
         t.desc.src_stride[0] = t.desc.src_stride[1] = 36;
         t.desc.src_stride[2] = 6, t.desc.src_stride[3] = 1;
-        const int algorithm[] = {FC_ALGO_POOL_ROWS, FC_ALGO_POOL_GLOBAL, FC_ALGO_POOL_INDICES};
+        if (j == 3) t.desc.src_stride[1] = 1, t.desc.src_stride[2] = 12, t.desc.src_stride[3] = 2;
+        const int algorithm[] = {FC_ALGO_POOL_ROWS, FC_ALGO_POOL_GLOBAL, FC_ALGO_POOL_INDICES,
+                                 FC_ALGO_POOL_CHANNELS};
         fc_plan *plan = NULL;
         if (!CHECK(fc_pool2d_create(&t.desc, &plan) == FC_OK)) continue;
         fc_plan_info info = {.struct_size = sizeof info};
         fc_plan_query(plan, &info);
         CHECK(info.algorithm == algorithm[j] && info.reason && !info.refusal[algorithm[j]]);
-        for (int i = 0; i < 3; i++) CHECK(i == j || info.refusal[algorithm[i]]);
+        for (int i = 0; i < 4; i++) CHECK(i == j || info.refusal[algorithm[i]]);
         fc_plan_destroy(plan);
     }
 }

@@ -7,10 +7,9 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
-/* The next element into a running maximum or sum. vec_max(x, sofar) keeps a NaN in `sofar` but
- * loses one in `x`, which vec_keep_nan brings back. */
+/* The next element into a running maximum or sum. */
 FC_INLINE vec pool_step(vec sofar, vec x, const int kind) {
-    return kind == FC_POOL_MAX ? vec_keep_nan(x, vec_max(x, sofar)) : vec_add(sofar, x);
+    return kind == FC_POOL_MAX ? vec_greatest(x, sofar) : vec_add(sofar, x);
 }
 
 /* The same for one element. */

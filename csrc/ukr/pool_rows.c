@@ -18,34 +18,47 @@ FC_INLINE vec pool_down(const real *src, ptrdiff_t row, ptrdiff_t rows, ptrdiff_
     return v;
 }
 
-FC_INLINE void pool_line(const real *src, real *dst, ptrdiff_t row, ptrdiff_t rows,
-                         ptrdiff_t pixels, const int kind, double norm) {
+/* The rows of a line, and what their sums are divided by, if anything. */
+typedef struct rows_of {
+    ptrdiff_t stride, count;
+    const real *divisor;
+    double norm;
+} rows_of;
+
+FC_INLINE vec pool_lanes(const real *src, const rows_of *w, const int rows, ptrdiff_t lanes,
+                         const int kind) {
+    vec v = pool_down(src, w->stride, rows ? rows : w->count, lanes, kind, w->norm);
+    return kind == FC_POOL_AVG && w->divisor ? vec_div(v, vec_set1(*w->divisor)) : v;
+}
+
+FC_INLINE void pool_line(const real *src, real *dst, const rows_of *w, const int rows,
+                         ptrdiff_t pixels, const int kind) {
     if (pixels < VLEN) {
-        vec_store_n(dst, pool_down(src, row, rows, pixels, kind, norm), pixels);
+        vec_store_n(dst, pool_lanes(src, w, rows, pixels, kind), pixels);
         return;
     }
     ptrdiff_t x = 0;
     for (; x + VLEN <= pixels; x += VLEN)
-        vec_store(dst + x, pool_down(src + x, row, rows, VLEN, kind, norm));
+        vec_store(dst + x, pool_lanes(src + x, w, rows, VLEN, kind));
     /* The rest as a whole vector that ends with the line: it computes some pixels again. */
     x = pixels - VLEN;
-    if (pixels % VLEN) vec_store(dst + x, pool_down(src + x, row, rows, VLEN, kind, norm));
+    if (pixels % VLEN) vec_store(dst + x, pool_lanes(src + x, w, rows, VLEN, kind));
 }
 
 FC_INLINE void pool_planes(const fc_pool_rows_args *a, const int kind) {
-    const real *src = a->src;
+    const real *src = a->src, *divisor = a->divisor;
     real *dst = a->dst;
-    const ptrdiff_t row = a->row_stride, pixels = a->pixels;
+    const ptrdiff_t pixels = a->pixels;
     for (ptrdiff_t p = 0; p < a->planes; p++, src += a->src_plane)
         for (ptrdiff_t l = 0; l < a->lines; l++, dst += a->dst_line) {
             const real *first = src + a->line[l].first;
-            const ptrdiff_t rows = a->line[l].rows;
-            if (rows == 2)
-                pool_line(first, dst, row, 2, pixels, kind, a->norm);
-            else if (rows == 3)
-                pool_line(first, dst, row, 3, pixels, kind, a->norm);
-            else if (rows > 0)
-                pool_line(first, dst, row, rows, pixels, kind, a->norm);
+            const rows_of w = {a->row_stride, a->line[l].rows, divisor ? divisor + l : NULL, a->norm};
+            if (w.count == 2)
+                pool_line(first, dst, &w, 2, pixels, kind);
+            else if (w.count == 3)
+                pool_line(first, dst, &w, 3, pixels, kind);
+            else if (w.count > 0)
+                pool_line(first, dst, &w, 0, pixels, kind);
             else
                 for (ptrdiff_t x = 0; x < pixels; x++) dst[x] = pool_nothing(kind);
         }

@@ -164,28 +164,33 @@ typedef struct fc_pack_weights_args {
     int panels, lanes;
 } fc_pack_weights_args;
 
-/* conv_plane: convolution of one channel plane with one kernel, vectorised over pixels.
- *   dst[y*dst_row + x] = act( (sum over a, b of weights[a*kw + b] * tap(y, x, a, b))
- *                             + bias + residual[y*residual_row + x] )   y < rows, x < pixels
- *   tap(y, x, a, b) = src[y*row_step + a*tap_step][column[b] + x]
- * `src` is a table of input rows; the sum runs over (a, b) in row-major order, from zero, with one
- * vec_fma each.
+/* conv_plane: convolution of channel planes, each with `multiplier` kernels, vectorised over pixels.
+ *   dst[o*dst_plane + y*dst_row + x] =
+ *       act( (sum over a, b of weights[(o*kh + a)*kw + b] * tap(o, y, x, a, b)) + bias[o]
+ *            + residual[o*residual_plane + y*residual_row + x] )
+ *   tap(o, y, x, a, b) =
+ *       src[o/multiplier*table + y*row_step + a*tap_step][column[b] + x*step]
+ *   y < rows, x < pixels, o < planes*multiplier; bias and residual may be NULL
+ * `src` is a table of input rows, `table` of them for a plane; the sum runs over (a, b) in row-major
+ * order, from zero, with one vec_fma each.
  * width == 0: every row named is readable at column[b] + x for x < pixels rounded up to a multiple
- * of vlen (a bordered copy with slack).
- * width > 0 (tiers with masked loads: AVX2, AVX-512; kw <= FC_WINDOW_TAPS): rows hold `width`
- * elements, taps outside [0, width) are zero and are not read. Only the first vlen pixels and those
- * from the last multiple of vlen below `pixels` may have such taps. */
+ * of vlen (a bordered copy with slack); step is 1.
+ * width > 0 (tiers with masked loads, AVX2 and AVX-512): rows hold `width` elements, taps outside
+ * [0, width) are zero and are not read; columns rise.
+ *   AVX2      step is 1, kw <= FC_WINDOW_TAPS, and only the first vlen pixels and those from the last
+ *             multiple of vlen below `pixels` may have taps outside
+ *   AVX-512   step is 1 or 2 */
 #define FC_WINDOW_TAPS 16
 typedef struct fc_conv_plane_args {
     const void *const *src;
     const void *weights;
     void *dst;
-    const void *residual; /* or NULL */
+    const void *bias, *residual;
     const ptrdiff_t *column;
-    ptrdiff_t kh, kw, row_step, tap_step;
+    ptrdiff_t kh, kw, row_step, tap_step, step;
     ptrdiff_t width;
     ptrdiff_t rows, pixels, dst_row, residual_row;
-    double bias;
+    ptrdiff_t planes, multiplier, table, dst_plane, residual_plane;
     int activation;
 } fc_conv_plane_args;
 
@@ -204,7 +209,8 @@ typedef struct fc_split_phases_args {
  *   dst[(p*lines + l)*dst_line + x] =
  *       max (or sum) over r < line[l].rows of src[p*src_plane + line[l].first + r*row_stride + x]
  *   x < pixels, l < lines, p < planes; line[l].rows 0 gives -Inf (or 0)
- * A NaN in a maximum stays; sums run in order of r. FC_POOL_LP sums src^norm. */
+ * A NaN in a maximum stays; sums run in order of r. FC_POOL_LP sums src^norm. With `divisor`, sums of
+ * FC_POOL_AVG are divided by divisor[l]. */
 typedef struct fc_pool_line {
     ptrdiff_t first; /* element at which the line's first row begins */
     ptrdiff_t rows;
@@ -214,6 +220,7 @@ typedef struct fc_pool_rows_args {
     const void *src;
     void *dst;
     const fc_pool_line *line;
+    const void *divisor; /* or NULL */
     ptrdiff_t planes, lines, pixels;
     ptrdiff_t src_plane, row_stride, dst_line;
     int kind; /* fc_pool_kind */
@@ -239,6 +246,25 @@ typedef struct fc_pool_columns_args {
     int kind;
     double norm, window;
 } fc_pool_columns_args;
+
+/* pool_plane: both halves in one pass, for windows of two or three columns side by side, over rows as
+ * they lie.
+ *   dst[(p*lines + l)*dst_line + x] = what pool_rows makes of lines of `width` pixels, and of these
+ *       pool_columns, at columns x*step - before + t, t < taps
+ *   x < pixels, l < lines, p < planes; columns outside [0, width) are -Inf (or 0) and not read
+ * taps 2 or 3, step 1 or 2, before 0 or 1, maxima or averages; pixels rounded up to a multiple of
+ * vlen elements of pixel_divisor are readable. The order of a sum is that of the two kernels. */
+typedef struct fc_pool_plane_args {
+    const void *src;
+    void *dst;
+    const fc_pool_line *line;
+    const void *line_divisor, *pixel_divisor; /* of averages */
+    ptrdiff_t planes, lines, pixels, width;
+    ptrdiff_t src_plane, row_stride, dst_line;
+    int taps, step, before;
+    int reciprocal;
+    int kind;
+} fc_pool_plane_args;
 
 /* reduce_row: each of several contiguous rows to one value.
  *   dst[r] = max over i < count of src[r*src_row + i]   or   (sum over i of the same) / divisor

@@ -1,0 +1,251 @@
+/* conv_plane_row.h: what conv_plane does with one input row: its vectors, with or without a border, and
+ * the products of the kernel row with them. The tiers differ here and nowhere else. */
+#ifndef FC_UKR_CONV_PLANE_ROW_H
+#define FC_UKR_CONV_PLANE_ROW_H
+
+#include "../simd/vec.h"
+#include "../simd/vec_math.h"
+#include "ukr.h"
+
+#include <assert.h>
+
+#if FC_TIER == FC_TAG_avx512 || FC_TIER == FC_TAG_neon
+#define MAX_VECTORS 4
+#else
+#define MAX_VECTORS 2
+#endif
+#define ROWS_OF(vectors) ((vectors) == 1 ? 7 : 4)
+
+/* ---- rows without a border: the lanes of a vector that lie inside the row -------------------- */
+
+#if FC_REAL_IS_F64
+#define BY_DTYPE(f32, f64) f64
+#else
+#define BY_DTYPE(f32, f64) f32
+#endif
+
+#if FC_TIER == FC_TAG_avx512
+#define HAVE_WINDOWS 1
+typedef __mmask16 window;
+FC_INLINE window window_make(ptrdiff_t first, ptrdiff_t end) {
+    return (window)(vec_mask(end) & ~vec_mask(first));
+}
+FC_INLINE vec window_load(const real *p, window w) {
+    return BY_DTYPE(_mm512_maskz_loadu_ps(w, p), _mm512_maskz_loadu_pd((__mmask8)w, p));
+}
+#define HAVE_SLIDES 1
+typedef __m512i slide;
+/* Lanes n, n + 1, ... of two vectors end to end, n <= VLEN. */
+static const BY_DTYPE(int32_t, int64_t) lane_numbers[2 * VLEN] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+#if !FC_REAL_IS_F64
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+#endif
+};
+FC_INLINE slide slide_make(ptrdiff_t n) { return _mm512_loadu_si512(lane_numbers + n); }
+FC_INLINE vec slide_cut(vec low, vec high, slide s) {
+    return BY_DTYPE(_mm512_permutex2var_ps(low, s, high), _mm512_permutex2var_pd(low, s, high));
+}
+#elif FC_TIER == FC_TAG_avx2
+#define HAVE_WINDOWS 1
+typedef __m256i window;
+FC_INLINE window window_make(ptrdiff_t first, ptrdiff_t end) {
+    return _mm256_andnot_si256(vec_mask(first), vec_mask(end));
+}
+FC_INLINE vec window_load(const real *p, window w) {
+    return BY_DTYPE(_mm256_maskload_ps(p, w), _mm256_maskload_pd(p, w));
+}
+#else
+#define HAVE_WINDOWS 0
+typedef int window;
+FC_INLINE vec window_load(const real *p, window w) {
+    (void)w;
+    return vec_load(p);
+}
+#endif
+
+#ifndef HAVE_SLIDES
+#define HAVE_SLIDES 0
+#endif
+
+/* The lanes of VLEN elements from `at` on that lie within [0, width). */
+#if HAVE_WINDOWS
+FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
+    ptrdiff_t end = fc_max64(0, fc_min64(width - at, VLEN));
+    return window_make(fc_max64(0, fc_min64(-at, end)), end);
+}
+#endif
+
+/* ---- one input row ------------------------------------------------------------------------------ */
+
+#define KNOWN_COLUMNS 5 /* most kernel columns of a body that is compiled for their number */
+#define MAX_HALVES 2    /* vectors of a block with step 2 */
+
+/* What is known when a body is compiled.
+ *   R, V    rows and vectors of a block         K     kernel of K x K, or 0: any
+ *   H       input rows between output rows      S     columns between pixels
+ *   edge    taps may lie beyond either end of the input row
+ *   far     kernel columns may lie beyond a vector's reach of the first (where there are slides) */
+typedef struct body {
+    int R, V, K, H, S;
+    bool edge, far;
+} body;
+
+/* Some vectors' width of the map, over output rows [first, end) of one output plane. */
+typedef struct columns {
+    const real *const *src;
+    const real *weights, *residual;
+    real *dst;
+    real bias;
+    ptrdiff_t x, first, end;
+    ptrdiff_t lanes; /* of the last vector; the others are full */
+#if HAVE_SLIDES
+    window span[2 * (MAX_VECTORS + 1)]; /* of the vectors of a row from column[0] on */
+    slide slide[KNOWN_COLUMNS];
+    ptrdiff_t run; /* kernel columns within reach of the first */
+#else
+    window window[FC_WINDOW_TAPS][2]; /* by kernel column: of the first and of the last vector */
+#endif
+} columns;
+
+FC_INLINE void multiply(const vec *x, const real *weights, vec *acc, const int low, const int high,
+                        ptrdiff_t row, const body k) {
+#pragma GCC unroll 8
+    for (int r = low; r < high; r++) {
+        vec w = vec_set1(weights[-r * k.H * row]);
+#pragma GCC unroll 4
+        for (int v = 0; v < k.V; v++)
+            acc[r * k.V + v] = vec_fma(x[v], w, acc[r * k.V + v]);
+    }
+}
+
+#if HAVE_SLIDES
+
+/* Kernel columns [first, return value) lie within a vector's reach of the first of them. */
+FC_INLINE ptrdiff_t run_end(const fc_conv_plane_args *a, ptrdiff_t first) {
+    ptrdiff_t b = first + 1;
+    while (b < a->kw && a->column[b] >= a->column[b - 1] &&
+           a->column[b] - a->column[first] <= VLEN * a->step)
+        b++;
+    return b;
+}
+
+/* The element after the last that kernel column b of a block has a tap in. */
+FC_INLINE ptrdiff_t reach_of(const fc_conv_plane_args *a, ptrdiff_t x, ptrdiff_t b, const body k) {
+    const ptrdiff_t reach = a->column[b] + (x + k.V * VLEN - 1) * k.S + 1;
+    return a->width ? fc_min64(a->width, reach) : reach;
+}
+
+/* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. `span`
+ * is that of the columns, for first == 0, or NULL. */
+FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
+                          const fc_conv_plane_args *a, const columns *c, const window *span,
+                          ptrdiff_t first, ptrdiff_t end, const body k) {
+    const ptrdiff_t at = a->column[first] + c->x * k.S;
+    const ptrdiff_t reach = span ? 0 : reach_of(a, c->x, end - 1, k);
+    vec x[2 * (MAX_VECTORS + 1)];
+#pragma GCC unroll 10
+    for (int i = 0; i < k.S * (k.V + 1); i++) {
+        const real *p = row + at + i * VLEN;
+        if (!span)
+            x[i] = window_load(p, window_at(at + i * VLEN, reach));
+        else if (k.edge || i >= k.S * k.V)
+            x[i] = window_load(p, span[i]);
+        else
+            x[i] = vec_load(p);
+    }
+#pragma GCC unroll 5
+    for (int v = 0; v <= k.V; v++) {
+        if (k.S == 2)
+            vec_deinterleave(x[2 * v], x[2 * v + 1], &part[0][v], &part[1][v]);
+        else
+            part[0][v] = x[v];
+    }
+}
+
+FC_INLINE void multiply_cut(const vec *from, slide cut, const real *weights, vec *acc,
+                            const int low, const int high, ptrdiff_t row, const body k) {
+#pragma GCC unroll 4
+    for (int v = 0; v < k.V; v++) {
+        const vec x = slide_cut(from[v], from[v + 1], cut);
+#pragma GCC unroll 8
+        for (int r = low; r < high; r++)
+            acc[r * k.V + v] =
+                vec_fma(x, vec_set1(weights[-r * k.H * row]), acc[r * k.V + v]);
+    }
+}
+
+/* One input row into output rows [low, high) of the block; it is row `i - r * H` of the kernel for
+ * output row r. `weights` points at kernel row i. */
+FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const real *row,
+                         const real *weights, vec *acc, const int low, const int high,
+                         const body k) {
+    vec part[2][MAX_VECTORS + 1];
+    if (k.K) {
+        /* Or the compiler keeps all weights of the kernel in registers, though there are not so
+         * many; 3 x 3 with up to 3 vectors is where there are. */
+        if (!(k.K == 3 && k.V < MAX_VECTORS)) __asm__("" : "+r"(weights));
+        load_parts(part, row, a, c, c->span, 0, k.K, k);
+#pragma GCC unroll 8
+        for (int b = 0; b < k.K; b++) {
+            const vec *from = part[k.S == 2 ? b & 1 : 0];
+            if (b < k.S)
+                multiply(from, weights + b, acc, low, high, k.K, k);
+            else
+                multiply_cut(from, c->slide[b], weights + b, acc, low, high, k.K, k);
+        }
+        return;
+    }
+    ptrdiff_t first = 0, end = k.far ? c->run : a->kw;
+    load_parts(part, row, a, c, c->span, first, end, k);
+    for (;;) {
+        multiply(part[0], weights + first, acc, low, high, a->kw, k);
+        for (ptrdiff_t b = first + 1; b < end; b++) {
+            const ptrdiff_t beyond = a->column[b] - a->column[first];
+            multiply_cut(part[k.S == 2 ? beyond & 1 : 0], slide_make(beyond / k.S), weights + b, acc,
+                         low, high, a->kw, k);
+        }
+        if (!k.far || end == a->kw) return;
+        first = end;
+        end = run_end(a, first);
+        load_parts(part, row, a, c, NULL, first, end, k);
+    }
+}
+
+#else
+
+FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const real *row,
+                            const real *weights, vec *acc, const int low, const int high,
+                            ptrdiff_t b, ptrdiff_t kw, const body k) {
+    const real *p = row + a->column[b] + c->x;
+    const window *w = c->window[k.edge ? b : 0];
+    vec x[MAX_VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < k.V; v++)
+        x[v] = k.edge && (v == 0 || v == k.V - 1) ? window_load(p + v * VLEN, w[v == 0 ? 0 : 1])
+                                                  : vec_load(p + v * VLEN);
+    multiply(x, weights + b, acc, low, high, kw, k);
+}
+
+/* One input row into output rows [low, high) of the block; it is row `i - r * H` of the kernel for
+ * output row r. `weights` points at kernel row i. */
+FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const real *row,
+                         const real *weights, vec *acc, const int low, const int high,
+                         const body k) {
+    /* Or the compiler keeps all weights of the kernel in registers, though there are not so many. */
+    __asm__("" : "+r"(weights));
+    /* Five columns unrolled make the compiler spill sums where there are 16 registers: on SSE2 0.78
+     * of the speed of a loop. */
+    if (k.K == 3) {
+#pragma GCC unroll 8
+        for (int b = 0; b < 3; b++)
+            chain_column(a, c, row, weights, acc, low, high, b, 3, k);
+        return;
+    }
+    const ptrdiff_t kw = k.K ? k.K : a->kw;
+    for (ptrdiff_t b = 0; b < kw; b++) chain_column(a, c, row, weights, acc, low, high, b, kw, k);
+}
+
+#endif
+
+#endif

@@ -73,4 +73,5 @@ def test_planes_are_read_where_they_lie():
     assert whole.refusals["1x1"]
     x = np.ones((1, 32, 32, 32), np.float32).transpose(0, 2, 3, 1)
     view = np.ascontiguousarray(x).transpose(0, 3, 1, 2)
-    assert fastconv.explain("conv2d", view, w).algorithm != "pointwise"
+    if whole.tier != "scalar":  # where a vector is one element, it may come from anywhere
+        assert fastconv.explain("conv2d", view, w).algorithm != "pointwise"

@@ -41,23 +41,25 @@ def test_exact(case, dtype, tier):
 @every_dtype
 @pytest.mark.parametrize("case", CASES[::7], ids=str)
 def test_layouts_threads_and_batches(case, dtype):
-    """Channels last in and out, weights in any order, one image at a time: the same bits."""
+    """Any threads and one image at a time give the same bits. Channels last in and out, and weights
+    in any order, may go by another algorithm: the same where sums are exact."""
     x, w, bias = case.operands(dtype)
     rng = np.random.default_rng(3)
-    x = x + rng.standard_normal(x.shape).astype(dtype)
+    rounded = x + rng.standard_normal(x.shape).astype(dtype)
     how = dict(case.how) | {"activation": case.activation}
-    result = F.conv_transpose2d(x, w, bias, **how, threads=1)
+    result = F.conv_transpose2d(rounded, w, bias, **how, threads=1)
     for threads in (2, 3):
         np.testing.assert_array_equal(
-            F.conv_transpose2d(x, w, bias, **how, threads=threads), result
+            F.conv_transpose2d(rounded, w, bias, **how, threads=threads), result
         )
+    for image, one in zip(rounded, result, strict=True):
+        np.testing.assert_array_equal(F.conv_transpose2d(image, w, bias, **how), one)
+    result = F.conv_transpose2d(x, w, bias, **how)
     last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     out = np.moveaxis(poisoned((*np.moveaxis(result, 1, -1).shape,), dtype), -1, 1)
     turned = np.asfortranarray(w)[:, :, ::-1][:, :, ::-1]
     assert F.conv_transpose2d(last, turned, bias, **how, out=out) is out
     np.testing.assert_array_equal(out, result)
-    for image, one in zip(x, result, strict=True):
-        np.testing.assert_array_equal(F.conv_transpose2d(image, w, bias, **how), one)
 
 
 @pytest.mark.parametrize("case", CASES[::5], ids=str)

@@ -13,6 +13,7 @@ from tuned import (
     CALL,
     DEFAULT,
     INPUT,
+    PREPARED_DEFAULT,
     RNG,
     WEIGHT,
     W,
@@ -237,7 +238,8 @@ def test_choices_come_and_go(file):
     layer = fastconv.Conv2d(W, padding=1)
     written(file, key(), key(prepared=True))
     for _ in range(3):
-        assert algorithm(layer, X) == algorithm(layer, X) == conv() == DEFAULT
+        assert algorithm(layer, X) == algorithm(layer, X) == PREPARED_DEFAULT
+        assert conv() == DEFAULT
         fastconv.load_tuning(file)
         assert algorithm(layer, X) == algorithm(layer, X) == conv() == "im2col"
         fastconv.clear_tuning()
@@ -283,7 +285,7 @@ def test_choices_change_while_others_compute(file):
     for worker in workers:
         worker.join()
     assert not wrong
-    assert conv(x, w) == algorithm(layer, x) == DEFAULT
+    assert (conv(x, w), algorithm(layer, x)) == (DEFAULT, PREPARED_DEFAULT)
 
 
 # ---- who gets them -------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ W = RNG.standard_normal(WEIGHT).astype(np.float32)
 # What the engine chooses for this call: not im2col, which the tests' choices name.
 DEFAULT = turns.Convolution(X, W, CALL[2], 1).probe().automatic
 assert DEFAULT != "im2col"
+# And with prepared weights, whose packing no longer counts.
+PREPARED_DEFAULT = fastconv.explain(fastconv.Conv2d(W, padding=1), X).algorithm
+assert PREPARED_DEFAULT != "im2col"
 
 
 def key(x=X, weight=W, prepared=False, **options):

@@ -121,7 +121,11 @@ def _listing(file: Path) -> str:
 
 def _is_tile(file: Path, tier: str) -> bool:
     """Whether an object holds a register tile, written for this tier's registers."""
-    return file.stem in ("conv_tile", "pixel_tile") and tier in ("sse2", "avx2", "avx512")
+    return file.stem in ("conv_tile", "pixel_tile", "plane_tile") and tier in (
+        "sse2",
+        "avx2",
+        "avx512",
+    )
 
 
 def check(build: Path) -> list[str]:

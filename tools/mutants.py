@@ -78,15 +78,44 @@ MUTANTS = [
     Mutant(
         "direct: the last strip skipped",
         DIRECT,
-        "fc_parallel_tasks(threads, p->desc.dtype, p->desc.n * job.strips * job.parts,",
-        "fc_parallel_tasks(threads, p->desc.dtype, fc_max64(1, p->desc.n * job.strips * job.parts "
-        "- 1),",
+        "fc_parallel_tasks(threads, p->desc.dtype, job.units * job.parts,",
+        "fc_parallel_tasks(threads, p->desc.dtype, fc_max64(1, job.units * job.parts - 1),",
     ),
     Mutant(
         "direct: rows of a strip's second chunk from the first",
         DIRECT,
         "tile.src = strip + (size_t)(y * tile.src_row) * bytes;",
         "tile.src = strip;",
+    ),
+    Mutant(
+        "direct: shared strips of the first channels alone",
+        DIRECT,
+        "pack_block(job, &unit, task % blocks,",
+        "pack_block(job, &unit, 0,",
+    ),
+    Mutant(
+        "planar: rows dilated like columns",
+        "csrc/driver/conv_planar.c",
+        "row = a * d->dilation_h / d->stride_h",
+        "row = a * d->dilation_w / d->stride_h",
+    ),
+    Mutant(
+        "planar: rows below the source not cleared",
+        "csrc/driver/conv_planar.c",
+        "(size_t)((count - end) * row_bytes)",
+        "(size_t)((count - end - 1) * row_bytes)",
+    ),
+    Mutant(
+        "planar: the residual's first row for all",
+        "csrc/driver/conv_planar.c",
+        ".residual_at = at.y * ow + at.x,",
+        ".residual_at = at.x,",
+    ),
+    Mutant(
+        "planar: the last row of a tile without bias",
+        "csrc/ukr/plane_tile.c",
+        "acc[r * vectors + n] = vec_add(acc[r * vectors + n], vec_set1(bias[r]));",
+        "acc[r * vectors + n] = vec_add(acc[r * vectors + n], vec_set1(r < 13 ? bias[r] : 0));",
     ),
     Mutant(
         "1x1: strides swapped",

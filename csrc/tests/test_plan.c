@@ -139,11 +139,13 @@ static void test_selection(void) {
     info = info_of(&depthwise);
     CHECK(info.algorithm == FC_ALGO_DEPTHWISE && info.packed_weight_bytes == 0);
 
-    fc_conv2d_desc whole = d;
-    whole.kh = whole.kw = 20;
-    whole.pad_top = whole.pad_bottom = whole.pad_left = whole.pad_right = 0;
-    whole.dst_stride[0] = 32, whole.dst_stride[1] = whole.dst_stride[2] = 1;
-    CHECK(info_of(&whole).algorithm == FC_ALGO_IM2COL);
+    fc_conv2d_desc column = d; /* single pixels, far apart */
+    column.ic = 5, column.ih = 60, column.iw = 3, column.oc = 2, column.kh = column.kw = 2;
+    column.stride_h = column.stride_w = 3;
+    column.pad_top = column.pad_bottom = column.pad_left = column.pad_right = 0;
+    column.src_stride[0] = 900, column.src_stride[1] = 180, column.src_stride[2] = 3;
+    column.dst_stride[0] = 40, column.dst_stride[1] = 20, column.dst_stride[2] = 1;
+    CHECK(info_of(&column).algorithm == FC_ALGO_IM2COL);
 }
 
 /* Among plans of one weight shape equal packings mean equal packed bytes, and every packed form has a

@@ -29,7 +29,7 @@
 
 /* Planes come from caches beyond the first-level one; 3 x 3 with stride 2 is 1.17 times as fast when
  * their rows are called for in advance. */
-#define AHEAD 1024 /* bytes */
+#define AHEAD (1024 / (ptrdiff_t)sizeof(real))
 
 /* Kernel rows kh >= R, or a kernel of K x K when K is not 0. */
 FC_INLINE void chain(const fc_conv_plane_args *a, const columns *c, const real *const *src,
@@ -43,7 +43,7 @@ FC_INLINE void chain(const fc_conv_plane_args *a, const columns *c, const real *
             if (i >= k.K - k.H) {
 #pragma GCC unroll 8
                 for (int v = 0; v < k.V * k.S; v++)
-                    __builtin_prefetch((const char *)(src[i * step] + c->x * k.S + v * VLEN) + AHEAD);
+                    vec_prefetch(src[i * step] + c->x * k.S + v * VLEN + AHEAD);
             }
             chain_row(a, c, src[i * step], weights + i * kw, acc, low, high < k.R ? high : k.R, k);
         }
@@ -142,10 +142,12 @@ typedef void (*columns_fn)(const fc_conv_plane_args *a, const columns *c);
     static void run_##how##_##V##_##S##_##edge(const fc_conv_plane_args *a, const columns *c) { \
         columns_run(a, c, how, V, S, edge);                                                   \
     }
-#if HAVE_WINDOWS
+#if HAVE_WINDOWS && !HAVE_SLIDES
+#define EDGES 2
 #define RUN_EDGES(how, V, S) RUN(how, V, S, 0) RUN(how, V, S, 1)
 #define ENTRY(how, V, S) {run_##how##_##V##_##S##_0, run_##how##_##V##_##S##_1}
 #else
+#define EDGES 1
 #define RUN_EDGES(how, V, S) RUN(how, V, S, 0)
 #define ENTRY(how, V, S) {run_##how##_##V##_##S##_0}
 #endif
@@ -172,7 +174,7 @@ RUN_WIDTHS(FAR)
 RUN_WIDTHS(FAR_CHAIN)
 #endif
 
-static const columns_fn run_table[WAYS][MAX_VECTORS][1 + HAVE_WINDOWS] = {
+static const columns_fn run_table[WAYS][MAX_VECTORS][EDGES] = {
 #if HAVE_SLIDES
     [FAR_ROW] = ENTRIES(FAR_ROW), [FAR] = ENTRIES(FAR), [FAR_CHAIN] = ENTRIES(FAR_CHAIN),
 #endif
@@ -191,7 +193,7 @@ RUN_BY_2(FAR)
 RUN_BY_2(HALVES_5)
 RUN_BY_2(HALVES_3)
 
-static const columns_fn run_table_by_2[WAYS][MAX_HALVES][1 + HAVE_WINDOWS] = {
+static const columns_fn run_table_by_2[WAYS][MAX_HALVES][EDGES] = {
     ENTRIES_BY_2(PLAIN_ROW), ENTRIES_BY_2(PLAIN),    ENTRIES_BY_2(FAR_ROW),
     ENTRIES_BY_2(FAR),       ENTRIES_BY_2(HALVES_5), ENTRIES_BY_2(HALVES_3)};
 #endif
@@ -231,8 +233,9 @@ static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int v
     const ptrdiff_t at = a->column[0] + c->x * a->step;
     const ptrdiff_t reach = reach_of(a, c->x, c->run - 1, k);
     for (int i = 0; i < k.S * (vectors + 1); i++)
-        c->span[i] = window_at(at + i * VLEN, reach);
-    if (k.S == 2) return run_table_by_2[how][vectors - 1][edge];
+        c->span[i] = span_at(a, at + i * VLEN, reach);
+    (void)edge;
+    return k.S == 2 ? run_table_by_2[how][vectors - 1][0] : run_table[how][vectors - 1][0];
 #elif HAVE_WINDOWS
     for (ptrdiff_t b = 0; edge && b < a->kw; b++) {
         const ptrdiff_t at = a->column[b] + c->x;
@@ -261,9 +264,7 @@ static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vector
             c->x = from * VLEN;
             c->lanes = width == left ? a->pixels - (vectors - 1) * VLEN : VLEN;
             const ptrdiff_t begin = a->column[0] + c->x * a->step;
-            /* with step 2 the last element loaded need not be a tap */
-            const ptrdiff_t end = a->column[a->kw - 1] + (c->x + width * VLEN - 1) * a->step + 1 +
-                                  (a->step - 1);
+            const ptrdiff_t end = a->column[a->kw - 1] + c->x + width * VLEN;
             const bool edge = a->width && (begin < 0 || end > a->width);
             columns_prepare(c, a, (int)width, edge, known)(a, c);
         }

@@ -84,7 +84,8 @@ FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
 /* What is known when a body is compiled.
  *   R, V    rows and vectors of a block         K     kernel of K x K, or 0: any
  *   H       input rows between output rows      S     columns between pixels
- *   edge    taps may lie beyond either end of the input row
+ *   edge    taps may lie beyond either end of the input row (AVX2; where there are slides all loads
+ *           are masked, which costs little and halves the bodies)
  *   far     kernel columns may lie beyond a vector's reach of the first (where there are slides) */
 typedef struct body {
     int R, V, K, H, S;
@@ -136,6 +137,12 @@ FC_INLINE ptrdiff_t reach_of(const fc_conv_plane_args *a, ptrdiff_t x, ptrdiff_t
     return a->width ? fc_min64(a->width, reach) : reach;
 }
 
+/* The lanes of VLEN elements from `at` on that are loaded: a copy with a border has it before its
+ * element 0 too. */
+FC_INLINE window span_at(const fc_conv_plane_args *a, ptrdiff_t at, ptrdiff_t reach) {
+    return a->width ? window_at(at, reach) : window_make(0, fc_max64(0, fc_min64(reach - at, VLEN)));
+}
+
 /* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. `span`
  * is that of the columns, for first == 0, or NULL. */
 FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
@@ -147,12 +154,7 @@ FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
 #pragma GCC unroll 10
     for (int i = 0; i < k.S * (k.V + 1); i++) {
         const real *p = row + at + i * VLEN;
-        if (!span)
-            x[i] = window_load(p, window_at(at + i * VLEN, reach));
-        else if (k.edge || i >= k.S * k.V)
-            x[i] = window_load(p, span[i]);
-        else
-            x[i] = vec_load(p);
+        x[i] = window_load(p, span ? span[i] : span_at(a, at + i * VLEN, reach));
     }
 #pragma GCC unroll 5
     for (int v = 0; v <= k.V; v++) {

@@ -103,11 +103,21 @@ static void test_no_image(void) {
 static void test_selection(void) {
     fc_conv2d_desc d = good();
     fc_plan_info info = info_of(&d);
-    CHECK(info.algorithm == FC_ALGO_DIRECT && info.reason && *info.reason);
-    CHECK(!info.refusal[FC_ALGO_DIRECT] && info.refusal[FC_ALGO_1X1] &&
-          info.refusal[FC_ALGO_IM2COL] && info.refusal[FC_ALGO_DEPTHWISE]);
+    /* rows of whole vectors on some tiers, and not on others */
+    CHECK((info.algorithm == FC_ALGO_DIRECT || info.algorithm == FC_ALGO_PLANAR) && info.reason &&
+          *info.reason);
+    static const int dense[] = {FC_ALGO_DIRECT, FC_ALGO_PLANAR, FC_ALGO_1X1, FC_ALGO_POINTWISE,
+                                FC_ALGO_IM2COL, FC_ALGO_DEPTHWISE};
+    for (size_t i = 0; i < sizeof dense / sizeof *dense; i++)
+        CHECK((info.refusal[dense[i]] == NULL) == (dense[i] == info.algorithm));
     CHECK(info.flops == 2ull * 2 * 32 * 400 * 32 * 9);
-    CHECK(info.packed_weight_bytes >= info.weight_bytes);
+    fc_conv2d_desc direct = d;
+    direct.algorithm = FC_ALGO_DIRECT;
+    CHECK(info_of(&direct).packed_weight_bytes >= info.weight_bytes);
+    fc_conv2d_desc planar = d; /* a stem */
+    planar.ic = 3;
+    CHECK(info_of(&planar).algorithm == FC_ALGO_PLANAR);
+    CHECK(info_of(&planar).packed_weight_bytes == 0);
 
     fc_conv2d_desc batch = d;
     batch.n = 64;

@@ -293,6 +293,12 @@ int main(void) {
     fc_runtime_info runtime = {.struct_size = sizeof runtime};
     fc_runtime_query(&runtime);
     CHECK(runtime.isa_compiled >> runtime.isa_used & 1);
-    CHECK(fc_measure_peak(FC_F32, 1) > 1e8 && fc_measure_peak(FC_F64, 1) > 1e8);
+    double most[2] = {0, 0}; /* of a millisecond each, in which others may have had the core */
+    for (int i = 0; i < 9; i++)
+        for (int j = 0; j < 2; j++) {
+            const double peak = fc_measure_peak(j ? FC_F64 : FC_F32, 1);
+            most[j] = peak > most[j] ? peak : most[j];
+        }
+    CHECK(most[0] > 1e8 && most[1] > 1e8);
     return check_summary("plan");
 }

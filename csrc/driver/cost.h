@@ -5,9 +5,10 @@
  * drawn shapes (1 to 512 channels, kernels 1 to 7, strides and dilations 1 to 3, groups, maps up to 224
  * wide), each computed by every algorithm that takes it, one thread, weights packed in each call:
  * AVX-512 in float32 and float64, AVX2, SSE2 (Zen 5, gcc 12, 2026-11-25). One set of numbers serves them
- * all, since lengths of vectors and sizes of tiles are arguments; on these shapes the choice was within
- * 1.15 of the best in 97 to 98 of 100 (SSE2: 92). benchmarks/selection.py draws other ones, and prints
- * the worst. */
+ * all, since lengths of vectors and sizes of tiles are arguments. Those of pointwise and depthwise were
+ * set by hand. On 500 other shapes, AVX-512, the choice of all six took 1.04 times the best in geometric
+ * mean, within 1.15 for 90 of 100, 2.2 times at worst. benchmarks/selection.py draws more, and prints the
+ * worst. */
 #ifndef FC_COST_H
 #define FC_COST_H
 

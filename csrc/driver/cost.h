@@ -7,8 +7,8 @@
  * AVX-512 in float32 and float64, AVX2, SSE2 (Zen 5, gcc 12, 2026-11-25). One set of numbers serves them
  * all, since lengths of vectors and sizes of tiles are arguments. Those of pointwise and depthwise were
  * set by hand. On 500 other shapes, AVX-512, the choice of all six took 1.04 times the best in geometric
- * mean, within 1.15 for 90 of 100, 2.2 times at worst. benchmarks/selection.py draws more, and prints the
- * worst. */
+ * mean, within 1.15 for 93 of 100, 4.3 times at worst; on AVX2 1.02, 95 and 2.0. benchmarks/selection.py
+ * draws more, and prints the worst. */
 #ifndef FC_COST_H
 #define FC_COST_H
 

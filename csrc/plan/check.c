@@ -11,10 +11,9 @@ bool fc_product_fits(const int64_t *sizes, int count) {
 bool fc_strides_fit(const int64_t *size, const int64_t *stride, int rank) {
     int64_t reach = 0;
     for (int i = 0; i < rank; i++) {
-        if (size[i] < 1) return true; /* nothing is reached */
         if (stride[i] == INT64_MIN) return false;
         int64_t span, length = stride[i] < 0 ? -stride[i] : stride[i];
-        if (!fc_mul64(size[i] - 1, length, &span) || !fc_add64(reach, span, &reach)) return false;
+        if (!fc_mul64(fc_max64(size[i], 1) - 1, length, &span) || !fc_add64(reach, span, &reach)) return false;
     }
     return reach <= FC_MOST_ELEMENTS;
 }

@@ -13,7 +13,8 @@
  * 1, so that an empty operand does not hide an overflow among the others. */
 bool fc_product_fits(const int64_t *sizes, int count);
 
-/* Whether the farthest element that strides reach from the origin, both ways, stays addressable. */
+/* Whether the farthest element that strides reach from the origin, both ways, stays addressable;
+ * sizes of 0 count as 1 here too: plans multiply the strides of empty operands as well. */
 bool fc_strides_fit(const int64_t *size, const int64_t *stride, int rank);
 
 /* (in + before + after - (dilation (k - 1) + 1)) / stride + 1, floor or ceil; at least 1. */

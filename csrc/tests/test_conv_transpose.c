@@ -186,6 +186,10 @@ static void test_refusals(void) {
     REFUSED(reserved, 1, FC_ERR_INVALID_ARGUMENT);
     REFUSED(weight_stride[3], INT64_MIN, FC_ERR_OVERFLOW);
     REFUSED(src_stride[1], INT64_MIN, FC_ERR_OVERFLOW);
+    good.desc.n = 0; /* nothing would be reached, but plans multiply these strides */
+    good.desc.stride_h = 2;
+    good.desc.ih = 9;
+    REFUSED(dst_stride[2], INT64_MAX, FC_ERR_OVERFLOW);
 #undef REFUSED
     CHECK(fc_conv_transpose2d_create(NULL, &plan) == FC_ERR_INVALID_ARGUMENT);
 }

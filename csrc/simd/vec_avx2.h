@@ -100,15 +100,19 @@ FC_INLINE vec vec_exponent(vec t) {
 }
 FC_INLINE void vec_transpose(vec r[VLEN]) {
     vec a[8], b[8];
+#pragma GCC unroll 16
     for (int i = 0; i < 4; i++) {
         a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
         a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
     }
+#pragma GCC unroll 16
     for (int i = 0; i < 8; i += 4)
+#pragma GCC unroll 16
         for (int j = 0; j < 2; j++) {
             b[i + 2 * j] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
             b[i + 2 * j + 1] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
         }
+#pragma GCC unroll 16
     for (int i = 0; i < 4; i++) {
         r[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
         r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);

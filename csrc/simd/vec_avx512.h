@@ -58,15 +58,19 @@ FC_INLINE vec vec_exponent(vec t) {
 }
 FC_INLINE void vec_transpose(vec r[VLEN]) {
     vec a[8], b[8];
+#pragma GCC unroll 16
     for (int i = 0; i < 4; i++) {
         a[2 * i] = _mm512_unpacklo_pd(r[2 * i], r[2 * i + 1]);
         a[2 * i + 1] = _mm512_unpackhi_pd(r[2 * i], r[2 * i + 1]);
     }
+#pragma GCC unroll 16
     for (int i = 0; i < 2; i++)
+#pragma GCC unroll 16
         for (int j = 0; j < 2; j++) {
             b[4 * i + j] = _mm512_shuffle_f64x2(a[4 * i + j], a[4 * i + j + 2], 0x88);
             b[4 * i + j + 2] = _mm512_shuffle_f64x2(a[4 * i + j], a[4 * i + j + 2], 0xdd);
         }
+#pragma GCC unroll 16
     for (int j = 0; j < 4; j++) {
         r[j] = _mm512_shuffle_f64x2(b[j], b[j + 4], 0x88);
         r[j + 4] = _mm512_shuffle_f64x2(b[j], b[j + 4], 0xdd);
@@ -76,8 +80,10 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
  * shuffles within lanes, a third of those of vec_transpose, and no load that straddles two lines. */
 #define VEC_LOAD_TRANSPOSED
 FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+#pragma GCC unroll 16
     for (int c = 0; c < 8; c += 2) {
         vec half[2]; /* half[i]: columns c, c + 1 of rows i, i + 2, i + 4, i + 6 */
+#pragma GCC unroll 16
         for (int i = 0; i < 2; i++) {
             const real *q = p + i * stride + c;
             half[i] = _mm512_castpd128_pd512(_mm_loadu_pd(q));
@@ -118,15 +124,19 @@ FC_INLINE vec vec_exponent(vec t) {
 }
 FC_INLINE void vec_transpose(vec r[VLEN]) {
     vec a[16], b[16];
+#pragma GCC unroll 16
     for (int i = 0; i < 8; i++) {
         a[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
         a[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
     }
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 16
         for (int j = 0; j < 2; j++) { /* b[i+q]: rows i..i+3 of columns q, q+4, q+8, q+12 */
             b[i + 2 * j] = _mm512_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
             b[i + 2 * j + 1] = _mm512_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
         }
+#pragma GCC unroll 16
     for (int q = 0; q < 4; q++) {
         vec even0 = _mm512_shuffle_f32x4(b[q], b[4 + q], 0x88);
         vec odd0 = _mm512_shuffle_f32x4(b[q], b[4 + q], 0xdd);
@@ -140,8 +150,10 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
 }
 #define VEC_LOAD_TRANSPOSED
 FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+#pragma GCC unroll 16
     for (int c = 0; c < 16; c += 4) {
         vec part[4]; /* part[i]: columns c .. c + 3 of rows i, i + 4, i + 8, i + 12 */
+#pragma GCC unroll 16
         for (int i = 0; i < 4; i++) {
             const real *q = p + i * stride + c;
             part[i] = _mm512_castps128_ps512(_mm_loadu_ps(q));

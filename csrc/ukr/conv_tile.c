@@ -105,6 +105,14 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
                 }
             }
 
+    if (a->lanes == panels * VLEN) {
+#pragma GCC unroll 32
+        for (int i = 0; i < rows * cols * panels; i++)
+            vec_store(dst + i / panels / cols * a->dst_row + i / panels % cols * a->dst_pixel +
+                          i % panels * VLEN,
+                      acc[i]);
+        return;
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16

@@ -33,6 +33,9 @@ FC_INLINE void pack_partial(const real *src, real *dst, const fc_pack_pixels_arg
 
 FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
     const ptrdiff_t block = a->block;
+    /* a pixel or two, by which 7 x 7 and 9 x 9 outlast whole vectors: a square would be nearly empty */
+    const ptrdiff_t rest = a->pixels % VLEN;
+    const ptrdiff_t end = VLEN > 4 && rest <= 2 ? a->pixels - rest : a->pixels;
     for (ptrdiff_t c = 0; c < block; c += VLEN) {
         const real *src = (const real *)a->src + c * a->channel_stride;
         real *dst = (real *)a->dst + c;
@@ -46,9 +49,12 @@ FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
 #pragma GCC unroll 16
                 for (int i = 0; i < VLEN; i++) vec_store(dst + (p + i) * block, square[i]);
             }
-        for (; p < a->pixels; p += VLEN)
-            pack_partial(src + p * step, dst + p * block, a, have, want,
-                         at_most(a->pixels - p, VLEN), step);
+        for (; p < end; p += VLEN)
+            pack_partial(src + p * step, dst + p * block, a, have, want, at_most(end - p, VLEN),
+                         step);
+        for (; p < a->pixels; p++)
+            for (ptrdiff_t i = 0; i < want; i++)
+                dst[p * block + i] = i < have ? src[i * a->channel_stride + p * step] : 0;
     }
 }
 

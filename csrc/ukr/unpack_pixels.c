@@ -32,15 +32,38 @@ static void unpack_channels(const fc_unpack_pixels_args *a) {
         }
 }
 
+/* A pixel or two, by which 7 x 7 and 9 x 9 outlast whole vectors: a square would be nearly empty. */
+FC_INLINE void unpack_rest(const fc_unpack_pixels_args *a, ptrdiff_t first, const int activation) {
+    for (ptrdiff_t p = first; p < a->pixels; p++)
+        for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
+            const ptrdiff_t channels = at_most(a->channels - c, VLEN);
+            vec v = vec_load_n((const real *)a->src + p * a->src_pixel + c, channels);
+            if (a->bias) v = vec_add(v, vec_load_n((const real *)a->bias + c, channels));
+            real lane[VLEN];
+            if (a->residual) {
+                const real *residual = (const real *)a->residual + c * a->residual_stride + p;
+                for (ptrdiff_t i = 0; i < VLEN; i++)
+                    lane[i] = i < channels ? residual[i * a->residual_stride] : 0;
+                v = vec_add(v, vec_load(lane));
+            }
+            vec_store(lane, vec_activate(v, activation));
+            real *dst = (real *)a->dst + c * a->channel_stride + p;
+            for (ptrdiff_t i = 0; i < channels; i++) dst[i * a->channel_stride] = lane[i];
+        }
+}
+
 /* pixel_stride elements between the pixels, 1 where it is known. */
 FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation,
                       const ptrdiff_t pixel_stride) {
     const real *src = a->src, *bias = a->bias, *residual = a->residual;
     real *dst = a->dst;
+    const ptrdiff_t rest = a->pixels % VLEN;
+    const ptrdiff_t end = pixel_stride == 1 && VLEN > 4 && rest <= 2 ? a->pixels - rest : a->pixels;
+    if (end < a->pixels) unpack_rest(a, end, activation);
     for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
         ptrdiff_t channels = at_most(a->channels - c, VLEN);
-        for (ptrdiff_t p = 0; p < a->pixels; p += VLEN) {
-            ptrdiff_t pixels = at_most(a->pixels - p, VLEN);
+        for (ptrdiff_t p = 0; p < end; p += VLEN) {
+            ptrdiff_t pixels = at_most(end - p, VLEN);
             vec square[VLEN];
             load_square(square, src + p * a->src_pixel + c, a->src_pixel, pixels, channels);
 #pragma GCC unroll 16

@@ -19,6 +19,7 @@
 #include "../base/cpu.h"
 #include "conv_blocked.h"
 #include "cost.h"
+#include "tile_weights.h"
 
 #define MOST_LANES 32 /* two vectors of the widest tier */
 
@@ -34,6 +35,8 @@ typedef struct pointwise_job {
     bool deep;              /* a panel leaves no room in the first-level cache */
     int64_t width;          /* pixels of a panel */
     ptrdiff_t panel_step;   /* elements from one copied panel to the next */
+    int64_t rest;           /* pixels behind the panels, for pixel_rest */
+    size_t panels_bytes;    /* of a worker's copied panels; behind them, its rest */
     int64_t panels, chunks; /* of a list; a chunk of panels is one task's, */
     int64_t tiles, parts;   /* with a part of a group's tiles */
 } pointwise_job;
@@ -68,6 +71,16 @@ static bool dst_is_flat(const fc_conv_problem *p) {
     return p->oh == 1 || p->desc.dst_stride[2] == p->ow;
 }
 
+/* How many of the last pixels of a list are computed by pixel_rest: where it gains over a vector that is
+ * mostly idle. With few channels its scattered stores outweigh that. */
+static int64_t rest_of(const fc_conv_problem *p, int64_t icg, int64_t list) {
+    const int64_t vlen = p->kernels->vlen, rest = list % vlen;
+    const int64_t most = p->desc.weights_prepared           ? fc_min64(FC_REST_MAX_PIXELS, vlen * 5 / 8)
+                         : p->desc.weight_stride[2] == 1 ? fc_min64(FC_REST_PIXELS, vlen / 4)
+                                                            : 0;
+    return rest <= most && rest < list && icg >= 2 * vlen ? rest : 0;
+}
+
 /* Into how many pieces, at least `least`, each of `lists` lists of `total` is cut for this many threads:
  * as few as leave the busiest within a sixteenth of its share; or else so many that the last ones even
  * it out. */
@@ -94,8 +107,9 @@ static pointwise_job cut(const fc_conv_problem *p, int threads) {
     };
     job.list = job.merged ? d->n * plane : dst_is_flat(p) ? plane : p->ow;
     job.lists = d->n * plane / job.list;
-    job.panels = fc_div_up(job.list, job.width);
-    job.tiles = fc_div_up(job.ocg, p->kernels->tile_pixels);
+    job.rest = job.merged ? 0 : rest_of(p, job.icg, job.list);
+    job.panels = fc_div_up(job.list - job.rest, job.width);
+    job.tiles = fc_tile_count(p);
     job.in_place = !job.merged && reads_in_place(p, job.icg, job.tiles, job.list);
     /* a line more than its pixels: panels that begin in one set of a cache would drive each other out */
     const int64_t panel_bytes = fc_round_up(job.icg * job.width * bytes, FC_CACHE_LINE) + FC_CACHE_LINE;
@@ -119,8 +133,11 @@ static pointwise_job cut(const fc_conv_problem *p, int threads) {
                 job.parts = fc_min64(job.tiles, fc_div_up(threads, lists * job.chunks));
         }
     }
-    const int64_t copied = job.in_place ? job.list % job.width != 0 : fc_div_up(job.panels, job.chunks);
-    job.worker_bytes = (size_t)(copied * panel_bytes);
+    const int64_t copied = job.in_place ? (job.list - job.rest) % job.width != 0
+                                        : fc_div_up(job.panels, job.chunks);
+    job.panels_bytes = (size_t)(copied * panel_bytes);
+    job.worker_bytes =
+        job.panels_bytes + (size_t)fc_round_up(job.rest * job.icg * bytes, FC_CACHE_LINE);
     return job;
 }
 
@@ -135,9 +152,10 @@ static pixel_place place_of(const pointwise_job *job, int64_t list, int64_t at) 
     return (pixel_place){pixel / (p->oh * p->ow), pixel / p->ow % p->oh, pixel % p->ow};
 }
 
-/* Pixels [first, first + count) of a list into panels. */
+/* Pixels [first, first + count) of a list into panels of `width`, the last filled up to a multiple of
+ * `unit`. */
 static void copy_pixels(const pointwise_job *job, int64_t list, int64_t group, int64_t first,
-                        int64_t count, char *panels) {
+                        int64_t count, int64_t width, int64_t unit, char *panels) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
@@ -145,23 +163,23 @@ static void copy_pixels(const pointwise_job *job, int64_t list, int64_t group, i
         .rows = job->icg,
         .src_row = d->src_stride[1],
         .src_step = d->stride_w * d->src_stride[3],
-        .dst_row = job->width,
-        .panel = job->width,
+        .dst_row = width,
+        .panel = width,
         .panel_step = job->panel_step,
     };
     const bool flat = src_is_flat(p);
     for (int64_t at = 0; at < count; at += copy.pixels) {
         const pixel_place from = place_of(job, list, first + at);
         const int64_t run = flat ? (p->oh - from.y) * p->ow - from.x : p->ow - from.x;
-        const int64_t begin = at % job->width;
+        const int64_t begin = at % width;
         copy.pixels = fc_min64(run, count - at);
         /* only what begins with a panel may run on into the next */
-        if (begin || copy.pixels < count - at) copy.pixels = fc_min64(copy.pixels, job->width - begin);
+        if (begin || copy.pixels < count - at) copy.pixels = fc_min64(copy.pixels, width - begin);
         copy.fill = copy.pixels;
-        if (at + copy.pixels == count) copy.fill = fc_round_up(count, p->kernels->vlen) - at;
+        if (at + copy.pixels == count) copy.fill = fc_round_up(count, unit) - at;
         copy.src = fc_conv_src_at(p, job->args->src, from.n, group * job->icg, from.y * d->stride_h,
                                   from.x * d->stride_w);
-        copy.dst = panels + (at / job->width * job->panel_step + begin) * bytes;
+        copy.dst = panels + (at / width * job->panel_step + begin) * bytes;
         p->kernels->copy_panels(&copy);
     }
 }
@@ -187,8 +205,10 @@ typedef struct pointwise_task {
     int64_t from, to;       /* tiles of the group */
     int64_t whole;          /* panels that are read in place, */
     const char *src;        /* the first of them, */
-    const char *panels;     /* and the others, copied */
-    const char *weights;    /* of the group */
+    const char *panels;     /* and the others, copied; */
+    const char *rest;       /* NULL: another task's */
+    const char *weights;    /* of the group, */
+    int64_t weights_tile;   /* elements from one tile's to the next */
     char *dst;              /* of the list and the group's first channel, */
     const char *residual;
     int64_t row, pixel;     /* and where in it the next call begins */
@@ -198,11 +218,12 @@ typedef struct pointwise_task {
 
 /* The next calls are of this tile of output channels ... */
 static void take_rows(const pointwise_job *job, pointwise_task *t, int64_t index) {
-    const int64_t base = job->ocg / job->tiles, extra = job->ocg % job->tiles;
-    const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
-    t->row = index * base + fc_min64(index, extra); /* as fc_split deals them */
-    t->tile.rows = (int)(base + (index < extra));
-    t->tile.weights = t->weights + t->row * t->tile.weights_row * bytes;
+    const fc_conv_problem *p = job->problem;
+    const int64_t rows = fc_tile_rows(p);
+    const ptrdiff_t bytes = (ptrdiff_t)p->kernels->element_bytes;
+    t->row = index * rows;
+    t->tile.rows = (int)fc_min64(rows, job->ocg - t->row);
+    t->tile.weights = t->weights + index * t->weights_tile * bytes;
     if (job->problem->desc.has_bias)
         t->tile.bias = (const char *)job->args->bias + (t->group * job->ocg + t->row) * bytes;
 }
@@ -216,7 +237,7 @@ static void take_panel(const pointwise_job *job, pointwise_task *t, int64_t pane
     t->tile.src = copied ? t->panels + (i - t->whole) * job->panel_step * bytes
                          : t->src + i * job->width * bytes;
     t->tile.src_channel = copied ? job->width : job->problem->desc.src_stride[1];
-    t->tile.pixels = (int)fc_min64(job->width, job->list - t->pixel);
+    t->tile.pixels = (int)fc_min64(job->width, job->list - job->rest - t->pixel);
     if (job->merged) {
         pieces_of(job->problem, t->pixel, t->tile.pixels, t->pieces);
         t->tile.pieces = t->pieces;
@@ -232,13 +253,38 @@ static void call(const pointwise_job *job, pointwise_task *t, bool weights_chang
     if (t->residual)
         tile->residual = t->residual + (t->row * tile->residual_channel + t->pixel) * bytes;
     if (weights_change) {
-        tile->ahead = (const char *)tile->weights + tile->rows * tile->weights_row * bytes;
+        tile->ahead = (const char *)tile->weights + t->weights_tile * bytes;
         tile->ahead_step = FC_CACHE_LINE;
     } else {
         tile->ahead = (const char *)tile->src + job->width * bytes;
         tile->ahead_step = tile->src_channel * bytes;
     }
     job->problem->kernels->pixel_tile(tile);
+}
+
+/* The rest of the list against tiles [from, to). */
+static void compute_rest(const pointwise_job *job, const pointwise_task *task, int64_t from, int64_t to) {
+    pointwise_task t = *task;
+    const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
+    const int64_t first = job->list - job->rest;
+    take_rows(job, &t, to - 1);
+    const int64_t end = t.row + t.tile.rows;
+    take_rows(job, &t, from);
+    t.tile.rows = (int)(end - t.row);
+    t.tile.tile_rows = job->problem->desc.weights_prepared ? (int)fc_tile_rows(job->problem) : 0;
+    t.tile.src = t.rest;
+    t.tile.src_channel = job->rest;
+    t.tile.pixels = (int)job->rest;
+    t.tile.dst = t.dst + (t.row * t.tile.dst_channel + first) * bytes;
+    if (t.residual) t.tile.residual = t.residual + (t.row * t.tile.residual_channel + first) * bytes;
+    job->problem->kernels->pixel_rest(&t.tile);
+}
+
+/* Tiles whose weights are still near when they meet the rest, where all of them may not be. */
+static int64_t rest_tiles(const pointwise_job *job) {
+    const int64_t bytes = (int64_t)job->problem->kernels->element_bytes;
+    const int64_t tile = job->icg * fc_tile_lanes(job->problem) * bytes;
+    return fc_min64(16, fc_max64(4, (int64_t)fc_cpu_caches()->l2 / 4 / tile / 4 * 4));
 }
 
 static void run_task(void *context, int64_t index, int worker) {
@@ -256,8 +302,6 @@ static void run_task(void *context, int64_t index, int worker) {
         .panels = panels,
         .tile = {
             .depth = job->icg,
-            .weights_row = d->weight_stride[1],
-            .weights_channel = d->weight_stride[2],
             .dst_channel = d->dst_stride[1],
             .residual_channel = plane,
             .activation = d->activation,
@@ -265,7 +309,17 @@ static void run_task(void *context, int64_t index, int worker) {
     };
     const int64_t oc = t.group * job->ocg;
     const pixel_place origin = place_of(job, t.list, 0);
-    t.weights = (const char *)job->args->weights + t.group * d->weight_stride[0] * bytes;
+    if (d->weights_prepared) {
+        t.weights_tile = job->icg * fc_tile_lanes(p);
+        t.weights = (const char *)job->args->packed + t.group * job->tiles * t.weights_tile * bytes;
+        t.tile.weights_row = 1;
+        t.tile.weights_channel = fc_tile_lanes(p);
+    } else {
+        t.weights_tile = fc_tile_rows(p) * d->weight_stride[1];
+        t.weights = (const char *)job->args->weights + t.group * d->weight_stride[0] * bytes;
+        t.tile.weights_row = d->weight_stride[1];
+        t.tile.weights_channel = d->weight_stride[2];
+    }
     t.dst = (char *)job->args->dst + (origin.n * d->dst_stride[0] + oc * d->dst_stride[1] +
                                       origin.y * d->dst_stride[2]) * bytes;
     if (d->has_residual)
@@ -274,7 +328,7 @@ static void run_task(void *context, int64_t index, int worker) {
     fc_split(job->tiles, job->parts, index / all, &t.from, &t.to);
     fc_split(job->panels, job->chunks, chunk % job->chunks, &t.begin, &t.end);
     const int64_t first = t.begin * job->width;
-    const int64_t count = fc_min64(t.end * job->width, job->list) - first;
+    const int64_t count = fc_min64(t.end * job->width, job->list - job->rest) - first;
     if (job->in_place) {
         const pixel_place at = place_of(job, t.list, first);
         t.whole = count / job->width;
@@ -282,8 +336,15 @@ static void run_task(void *context, int64_t index, int worker) {
     }
     if (count > t.whole * job->width)
         copy_pixels(job, t.list, t.group, first + t.whole * job->width,
-                    count - t.whole * job->width, panels);
+                    count - t.whole * job->width, job->width, p->kernels->vlen, panels);
 
+    if (job->rest && t.end == job->panels) {
+        char *rest = panels + job->panels_bytes;
+        copy_pixels(job, t.list, t.group, job->list - job->rest, job->rest, job->rest, job->rest, rest);
+        t.rest = rest;
+    }
+
+    const int64_t together = rest_tiles(job);
     if (job->deep)
         for (int64_t i = t.from; i < t.to; i++) {
             take_rows(job, &t, i);
@@ -291,6 +352,8 @@ static void run_task(void *context, int64_t index, int worker) {
                 take_panel(job, &t, j);
                 call(job, &t, j + 1 == t.end && i + 1 < t.to);
             }
+            const int64_t done = (i - t.from) % together + 1;
+            if (t.rest && (done == together || i + 1 == t.to)) compute_rest(job, &t, i + 1 - done, i + 1);
         }
     else
         for (int64_t j = t.begin; j < t.end; j++) {
@@ -300,6 +363,7 @@ static void run_task(void *context, int64_t index, int worker) {
                 call(job, &t, i + 1 < t.to);
             }
         }
+    if (!job->deep && t.rest) compute_rest(job, &t, t.from, t.to);
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
@@ -361,6 +425,9 @@ const fc_conv_driver fc_conv_pointwise = {
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,
+    .packed_bytes = fc_tile_weights_bytes,
+    .pack = fc_tile_weights_pack,
+    .packing = fc_tile_weights_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

@@ -44,7 +44,8 @@ typedef struct fc_conv_problem {
 /* The layouts of packed weights. Drivers that name the same one share packed buffers. */
 typedef enum fc_packed_layout {
     FC_PACKED_PANELS = 1, /* conv_blocked.h: panels of output channels against blocks of input's */
-    FC_PACKED_DENSE = 2   /* dense_weights.h: a dense copy */
+    FC_PACKED_DENSE = 2,  /* dense_weights.h: a dense copy */
+    FC_PACKED_TILES = 3   /* tile_weights.h: the rows of a tile side by side */
 } fc_packed_layout;
 
 /* One number from a layout and the two that settle it, each below 2^28. */

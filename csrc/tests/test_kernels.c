@@ -295,6 +295,30 @@ static void call_pixel_tile(trial *t) {
     }
 }
 
+/* Half the cases have packed weights, with lanes that are no rows. */
+static void prepare_pixel_rest(trial *t) {
+    fc_pixel_tile_args *a = &t->args.pixel_rest;
+    const bool packed = random_below(2);
+    a->rows = (int)draw(t, 1, 70);
+    a->pixels = (int)draw(t, 1, packed ? FC_REST_MAX_PIXELS : FC_REST_PIXELS);
+    a->depth = t->timed ? 256 : draw(t, 1, 40);
+    a->src_channel = a->pixels + draw(t, 0, 5);
+    a->src = operand(t, (a->depth - 1) * a->src_channel + a->pixels);
+    if (packed) {
+        a->tile_rows = (int)draw(t, 1, t->shape->tile_pixels);
+        a->weights_row = 1, a->weights_channel = fc_round_up(a->tile_rows, t->shape->vlen);
+        a->weights = operand(t, fc_div_up(a->rows, a->tile_rows) * a->depth * a->weights_channel);
+    } else {
+        a->weights_channel = 1, a->weights_row = a->depth + draw(t, 0, 3);
+        a->weights = operand(t, (a->rows - 1) * a->weights_row + a->depth);
+    }
+    a->dst_channel = a->pixels + draw(t, 0, 3), a->residual_channel = a->pixels + draw(t, 0, 3);
+    a->bias = perhaps(t, a->rows);
+    a->residual = perhaps(t, (a->rows - 1) * a->residual_channel + a->pixels);
+    a->activation = fused_activation(t);
+    a->dst = result(t, (a->rows - 1) * a->dst_channel + a->pixels);
+}
+
 static void prepare_copy_panels(trial *t) {
     fc_copy_panels_args *a = &t->args.copy_panels;
     a->rows = draw(t, 1, 20), a->pixels = draw(t, 1, 100), a->fill = a->pixels + draw(t, 0, 20);
@@ -687,6 +711,7 @@ static void call_fma_peak(trial *t) {
 
 #define PLAIN(name) \
     static void call_##name(trial *t) { t->table->name(&t->args.name); }
+PLAIN(pixel_rest)
 PLAIN(copy_panels)
 PLAIN(pack_pixels)
 PLAIN(unpack_pixels)

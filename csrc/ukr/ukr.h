@@ -114,8 +114,18 @@ typedef struct fc_pixel_tile_args {
     ptrdiff_t depth;
     ptrdiff_t src_channel, weights_row, weights_channel, dst_channel, residual_channel;
     int rows, pixels;
+    int tile_rows;  /* pixel_rest's alone */
     int activation; /* fc_activation */
 } fc_pixel_tile_args;
+
+/* pixel_rest: the formula of pixel_tile, bit for bit, for any number of rows and few pixels. Only these
+ * pixels of src are read. There are no `pieces`; nothing is prefetched.
+ *   tile_rows == 0: weights_channel is 1; at most FC_REST_PIXELS pixels.
+ *   tile_rows > 0: weights are packed, [tile][k][weights_channel]: row r is element r % tile_rows of a
+ *   column of tile r / tile_rows; weights_channel is tile_rows rounded up to whole vectors, of which what
+ *   is not a row changes nothing; at most FC_REST_MAX_PIXELS pixels. */
+#define FC_REST_PIXELS 4
+#define FC_REST_MAX_PIXELS 10
 
 /* copy_panels: rows, of pixels or of weights, into panels of `panel` elements a row.
  *   dst[x/panel * panel_step + r*dst_row + x%panel] = x < pixels ? src[r*src_row + x*src_step] : 0

@@ -378,21 +378,33 @@ static const char *refuse(const fc_conv2d_desc *d) {
 static double tile_cost(int64_t icg, int64_t rows, int64_t vectors) {
     enum { TILE = 57, VECTOR = 2 }; /* to begin a tile; to store a vector of sums */
     const int64_t least = FC_COST_LATENCY;
-    const int64_t pair = fc_max64(least, 2 * rows), single = fc_max64(least, rows + 1);
+    const int64_t pair = fc_max64(least, 2 * rows), single = fc_max64(least, rows + 2);
     return (double)(vectors / 2) * (double)(TILE + icg * pair) +
            (double)(vectors % 2) * (double)(TILE + icg * single) + (double)(VECTOR * rows * vectors);
+}
+
+/* `rest` pixels by pixel_rest. */
+static double rest_cost(const fc_conv_problem *p, int64_t icg, int64_t ocg, int64_t rest) {
+    enum { TRANSPOSE = 6, SCATTER = 3 }; /* of a vector of weights; of a result */
+    if (!rest) return 0;
+    const int64_t vlen = p->kernels->vlen;
+    const bool packed = p->desc.weights_prepared;
+    const int64_t vectors = packed ? fc_tile_count(p) * fc_tile_lanes(p) / vlen : fc_div_up(ocg, vlen);
+    const int64_t latency = FC_COST_LATENCY / (rest <= 2 && packed ? 4 : 2);
+    const int64_t step = packed ? fc_max64(rest, latency) : fc_max64(rest + TRANSPOSE, latency);
+    return (double)(vectors * icg * step) + (double)(SCATTER * ocg * rest);
 }
 
 static double cost(const fc_conv_problem *p) {
     enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ELEMENT = 8 };
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
-    const int64_t tiles = fc_div_up(ocg, p->kernels->tile_pixels), larger = ocg % tiles;
+    const int64_t tiles = fc_tile_count(p), rows = fc_tile_rows(p);
     const bool whole = dst_is_flat(p);
     const int64_t list = whole ? p->oh * p->ow : p->ow, lists = whole ? 1 : p->oh;
-    const int64_t vectors = fc_div_up(list, vlen);
-    double sum = (double)(tiles - larger) * tile_cost(icg, ocg / tiles, vectors) +
-                 (double)larger * tile_cost(icg, ocg / tiles + 1, vectors);
+    const int64_t rest = rest_of(p, icg, list), vectors = fc_div_up(list - rest, vlen);
+    double sum = (double)(tiles - 1) * tile_cost(icg, rows, vectors) +
+                 tile_cost(icg, ocg - (tiles - 1) * rows, vectors) + rest_cost(p, icg, ocg, rest);
     /* what is copied: the ragged end, or everything by runs that end with rows and panels */
     const int64_t step = d->stride_w * d->src_stride[3];
     const bool in_place = reads_in_place(p, icg, tiles, list);

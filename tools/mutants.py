@@ -132,8 +132,26 @@ MUTANTS = [
     Mutant(
         "pointwise: the last output channel of longer tiles missing",
         "csrc/driver/conv_pointwise.c",
-        "t->tile.rows = (int)(base + (index < extra));",
-        "t->tile.rows = (int)base;",
+        "t->tile.rows = (int)fc_min64(job->rows, job->ocg - t->row);",
+        "t->tile.rows = (int)fc_min64(job->rows - 1, job->ocg - t->row);",
+    ),
+    Mutant(
+        "pointwise: the last pixels without residual",
+        "csrc/ukr/pixel_rest.c",
+        "v = vec_add(v, vec_load(other));",
+        "v = vec_add(v, vec_zero());",
+    ),
+    Mutant(
+        "pointwise: rows of a strided map follow each other",
+        "csrc/driver/conv_pointwise.c",
+        ".src_row = d->stride_h * d->src_stride[2],",
+        ".src_row = d->src_stride[2],",
+    ),
+    Mutant(
+        "pointwise: the zeros behind rows copied side by side missing",
+        "csrc/ukr/copy_rows.c",
+        "left = a->fill - a->rows * a->pixels; left > 0;",
+        "left = a->fill - a->rows * a->pixels; left > VLEN;",
     ),
     Mutant(
         "im2col: rows dilated like columns",

@@ -2,7 +2,8 @@
  * pixels against broadcast weights, nothing transposed and nothing packed.
  *
  *   src [channel][pixel] ------------- read where it lies, a panel of two vectors wide ---.
- *            '-- copy_panels --> panels [panel][channel][2 vectors]   ragged ends, strides |
+ *            |-- copy_panels --> panels [panel][channel][2 vectors]          ragged ends   |
+ *            '-- copy_rows ----> pixels [channel][pixel]          rows that lie apart, strides |
  *   weights [oc][ic] --- read where they lie --> pixel_tile --> dst [oc][pixel] <----------'
  *
  * The pixels of a list, which is a plane (or a row, where the result's rows lie apart), are cut into
@@ -32,13 +33,16 @@ typedef struct pointwise_job {
     int64_t list, lists;    /* pixels of a list; lists of a group */
     bool merged;            /* the one list of all images */
     bool in_place;          /* whole panels are read where they lie */
+    bool by_rows;           /* pixels are copied [channel][pixel], `pitch` elements a channel */
     bool deep;              /* a panel leaves no room in the first-level cache */
     int64_t width;          /* pixels of a panel */
     ptrdiff_t panel_step;   /* elements from one copied panel to the next */
+    int64_t pitch;
     int64_t rest;           /* pixels behind the panels, for pixel_rest */
     size_t panels_bytes;    /* of a worker's copied panels; behind them, its rest */
     int64_t panels, chunks; /* of a list; a chunk of panels is one task's, */
-    int64_t tiles, parts;   /* with a part of a group's tiles */
+    int64_t tiles, parts;   /* with a part of a group's tiles, */
+    int64_t rows, lanes;    /* output channels each, and what holds them where they are packed */
 } pointwise_job;
 
 /* Whether an eighth or more of the vectors that hold one plane is not pixels. */
@@ -110,7 +114,10 @@ static pointwise_job cut(const fc_conv_problem *p, int threads) {
     job.rest = job.merged ? 0 : rest_of(p, job.icg, job.list);
     job.panels = fc_div_up(job.list - job.rest, job.width);
     job.tiles = fc_tile_count(p);
+    job.rows = fc_tile_rows(p);
+    job.lanes = fc_tile_lanes(p);
     job.in_place = !job.merged && reads_in_place(p, job.icg, job.tiles, job.list);
+    job.by_rows = !job.merged && !job.in_place && !src_is_flat(p);
     /* a line more than its pixels: panels that begin in one set of a cache would drive each other out */
     const int64_t panel_bytes = fc_round_up(job.icg * job.width * bytes, FC_CACHE_LINE) + FC_CACHE_LINE;
     job.panel_step = (ptrdiff_t)(panel_bytes / bytes);
@@ -138,6 +145,12 @@ static pointwise_job cut(const fc_conv_problem *p, int threads) {
     job.panels_bytes = (size_t)(copied * panel_bytes);
     job.worker_bytes =
         job.panels_bytes + (size_t)fc_round_up(job.rest * job.icg * bytes, FC_CACHE_LINE);
+    if (job.by_rows) {
+        /* an odd number of lines: the channels of a panel then meet in no set of a cache */
+        const int64_t most_pixels = fc_min64(copied * job.width, job.list - job.rest) + job.rest;
+        job.pitch = (fc_div_up(most_pixels * bytes, FC_CACHE_LINE) | 1) * FC_CACHE_LINE / bytes;
+        job.worker_bytes = (size_t)(job.icg * job.pitch * bytes);
+    }
     return job;
 }
 
@@ -184,6 +197,31 @@ static void copy_pixels(const pointwise_job *job, int64_t list, int64_t group, i
     }
 }
 
+/* The same of a list by rows: the end of a row, whole rows, the beginning of one. */
+static void copy_by_rows(const pointwise_job *job, int64_t list, int64_t group, int64_t first,
+                         int64_t count, char *pixels) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    fc_copy_rows_args copy = {
+        .channels = job->icg,
+        .src_channel = d->src_stride[1],
+        .src_row = d->stride_h * d->src_stride[2],
+        .src_step = d->stride_w * d->src_stride[3],
+        .dst_channel = job->pitch,
+    };
+    for (int64_t at = 0; at < count; at += copy.rows * copy.pixels) {
+        const pixel_place from = place_of(job, list, first + at);
+        copy.pixels = fc_min64(p->ow - from.x, count - at);
+        copy.rows = copy.pixels == p->ow ? (count - at) / p->ow : 1;
+        copy.fill = copy.rows * copy.pixels;
+        if (at + copy.fill == count) copy.fill = fc_round_up(count, p->kernels->vlen) - at;
+        copy.src = fc_conv_src_at(p, job->args->src, from.n, group * job->icg, from.y * d->stride_h,
+                                  from.x * d->stride_w);
+        copy.dst = pixels + at * (ptrdiff_t)fc_dtype_bytes(d->dtype);
+        p->kernels->copy_rows(&copy);
+    }
+}
+
 /* The runs of pixels [first, first + count) of a merged list, one for each image they belong to. */
 static void pieces_of(const fc_conv_problem *p, int64_t first, int64_t count,
                       fc_pixel_piece pieces[MOST_LANES]) {
@@ -218,11 +256,9 @@ typedef struct pointwise_task {
 
 /* The next calls are of this tile of output channels ... */
 static void take_rows(const pointwise_job *job, pointwise_task *t, int64_t index) {
-    const fc_conv_problem *p = job->problem;
-    const int64_t rows = fc_tile_rows(p);
-    const ptrdiff_t bytes = (ptrdiff_t)p->kernels->element_bytes;
-    t->row = index * rows;
-    t->tile.rows = (int)fc_min64(rows, job->ocg - t->row);
+    const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
+    t->row = index * job->rows;
+    t->tile.rows = (int)fc_min64(job->rows, job->ocg - t->row);
     t->tile.weights = t->weights + index * t->weights_tile * bytes;
     if (job->problem->desc.has_bias)
         t->tile.bias = (const char *)job->args->bias + (t->group * job->ocg + t->row) * bytes;
@@ -237,6 +273,10 @@ static void take_panel(const pointwise_job *job, pointwise_task *t, int64_t pane
     t->tile.src = copied ? t->panels + (i - t->whole) * job->panel_step * bytes
                          : t->src + i * job->width * bytes;
     t->tile.src_channel = copied ? job->width : job->problem->desc.src_stride[1];
+    if (job->by_rows) {
+        t->tile.src = t->panels + i * job->width * bytes;
+        t->tile.src_channel = job->pitch;
+    }
     t->tile.pixels = (int)fc_min64(job->width, job->list - job->rest - t->pixel);
     if (job->merged) {
         pieces_of(job->problem, t->pixel, t->tile.pixels, t->pieces);
@@ -271,9 +311,9 @@ static void compute_rest(const pointwise_job *job, const pointwise_task *task, i
     const int64_t end = t.row + t.tile.rows;
     take_rows(job, &t, from);
     t.tile.rows = (int)(end - t.row);
-    t.tile.tile_rows = job->problem->desc.weights_prepared ? (int)fc_tile_rows(job->problem) : 0;
+    t.tile.tile_rows = job->problem->desc.weights_prepared ? (int)job->rows : 0;
     t.tile.src = t.rest;
-    t.tile.src_channel = job->rest;
+    t.tile.src_channel = job->by_rows ? job->pitch : job->rest;
     t.tile.pixels = (int)job->rest;
     t.tile.dst = t.dst + (t.row * t.tile.dst_channel + first) * bytes;
     if (t.residual) t.tile.residual = t.residual + (t.row * t.tile.residual_channel + first) * bytes;
@@ -283,7 +323,7 @@ static void compute_rest(const pointwise_job *job, const pointwise_task *task, i
 /* Tiles whose weights are still near when they meet the rest, where all of them may not be. */
 static int64_t rest_tiles(const pointwise_job *job) {
     const int64_t bytes = (int64_t)job->problem->kernels->element_bytes;
-    const int64_t tile = job->icg * fc_tile_lanes(job->problem) * bytes;
+    const int64_t tile = job->icg * job->lanes * bytes;
     return fc_min64(16, fc_max64(4, (int64_t)fc_cpu_caches()->l2 / 4 / tile / 4 * 4));
 }
 
@@ -310,12 +350,12 @@ static void run_task(void *context, int64_t index, int worker) {
     const int64_t oc = t.group * job->ocg;
     const pixel_place origin = place_of(job, t.list, 0);
     if (d->weights_prepared) {
-        t.weights_tile = job->icg * fc_tile_lanes(p);
+        t.weights_tile = job->icg * job->lanes;
         t.weights = (const char *)job->args->packed + t.group * job->tiles * t.weights_tile * bytes;
         t.tile.weights_row = 1;
-        t.tile.weights_channel = fc_tile_lanes(p);
+        t.tile.weights_channel = job->lanes;
     } else {
-        t.weights_tile = fc_tile_rows(p) * d->weight_stride[1];
+        t.weights_tile = job->rows * d->weight_stride[1];
         t.weights = (const char *)job->args->weights + t.group * d->weight_stride[0] * bytes;
         t.tile.weights_row = d->weight_stride[1];
         t.tile.weights_channel = d->weight_stride[2];
@@ -334,13 +374,17 @@ static void run_task(void *context, int64_t index, int worker) {
         t.whole = count / job->width;
         t.src = fc_conv_src_at(p, job->args->src, at.n, t.group * job->icg, at.y * d->stride_h, at.x);
     }
-    if (count > t.whole * job->width)
+    const bool has_rest = job->rest && t.end == job->panels;
+    if (job->by_rows)
+        copy_by_rows(job, t.list, t.group, first, count + (has_rest ? job->rest : 0), panels);
+    else if (count > t.whole * job->width)
         copy_pixels(job, t.list, t.group, first + t.whole * job->width,
                     count - t.whole * job->width, job->width, p->kernels->vlen, panels);
 
-    if (job->rest && t.end == job->panels) {
-        char *rest = panels + job->panels_bytes;
-        copy_pixels(job, t.list, t.group, job->list - job->rest, job->rest, job->rest, job->rest, rest);
+    if (has_rest) {
+        char *rest = panels + (job->by_rows ? (size_t)(count * bytes) : job->panels_bytes);
+        if (!job->by_rows)
+            copy_pixels(job, t.list, t.group, first + count, job->rest, job->rest, job->rest, rest);
         t.rest = rest;
     }
 
@@ -377,10 +421,12 @@ static const char *refuse(const fc_conv2d_desc *d) {
 /* `rows` output channels against `vectors` of pixels, in tiles of two and a last one. */
 static double tile_cost(int64_t icg, int64_t rows, int64_t vectors) {
     enum { TILE = 57, VECTOR = 2 }; /* to begin a tile; to store a vector of sums */
+    const double waits = 1.03;      /* for operands, in the sum's loop */
     const int64_t least = FC_COST_LATENCY;
-    const int64_t pair = fc_max64(least, 2 * rows), single = fc_max64(least, rows + 2);
-    return (double)(vectors / 2) * (double)(TILE + icg * pair) +
-           (double)(vectors % 2) * (double)(TILE + icg * single) + (double)(VECTOR * rows * vectors);
+    const int64_t pair = fc_max64(least, 2 * rows), single = fc_max64(least, rows + 3);
+    return (double)(vectors / 2) * (TILE + waits * (double)(icg * pair)) +
+           (double)(vectors % 2) * (TILE + waits * (double)(icg * single)) +
+           (double)(VECTOR * rows * vectors);
 }
 
 /* `rest` pixels by pixel_rest. */
@@ -396,7 +442,7 @@ static double rest_cost(const fc_conv_problem *p, int64_t icg, int64_t ocg, int6
 }
 
 static double cost(const fc_conv_problem *p) {
-    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ELEMENT = 8 };
+    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ROW = 3, ROW_VECTOR = 5, ELEMENT = 12 };
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
     const int64_t tiles = fc_tile_count(p), rows = fc_tile_rows(p);
@@ -405,14 +451,19 @@ static double cost(const fc_conv_problem *p) {
     const int64_t rest = rest_of(p, icg, list), vectors = fc_div_up(list - rest, vlen);
     double sum = (double)(tiles - 1) * tile_cost(icg, rows, vectors) +
                  tile_cost(icg, ocg - (tiles - 1) * rows, vectors) + rest_cost(p, icg, ocg, rest);
-    /* what is copied: the ragged end, or everything by runs that end with rows and panels */
+    /* what is copied: the ragged end, or everything, by rows or panels */
     const int64_t step = d->stride_w * d->src_stride[3];
     const bool in_place = reads_in_place(p, icg, tiles, list);
-    const int64_t pixels = in_place ? list % (2 * vlen) : list;
-    const int64_t runs = in_place ? pixels > 0 : fc_div_up(list, p->ow) + fc_div_up(list, 2 * vlen);
-    const double moved = step == 1 || step == 2
-                             ? COPIED_VECTOR * (double)(step * fc_div_up(pixels, vlen))
-                             : ELEMENT * (double)pixels;
+    if (!in_place && !src_is_flat(p)) {
+        const int64_t run = fc_min64(list, p->ow), loads = step == 1 ? 1 : 2;
+        const double row = step <= 2 ? (double)(ROW_VECTOR * loads * fc_div_up(run, vlen))
+                                     : (double)(ELEMENT * run);
+        return FC_COST_CALL + (double)(d->groups * lists) *
+                                  (sum + RUN + (double)(icg * (list / run)) * (ROW + row));
+    }
+    const int64_t pixels = in_place ? (list - rest) % (2 * vlen) : list;
+    const int64_t runs = in_place ? pixels > 0 : fc_div_up(list, 2 * vlen);
+    const double moved = COPIED_VECTOR * (double)fc_div_up(pixels, vlen);
     sum += (double)runs * (RUN + (double)(COPIED_ROW * icg)) + moved * (double)icg;
     return FC_COST_CALL + (double)(d->groups * lists) * sum;
 }

@@ -331,6 +331,19 @@ static void prepare_copy_panels(trial *t) {
     a->dst = result(t, fc_div_up(a->fill, a->panel) * a->panel_step);
 }
 
+static void prepare_copy_rows(trial *t) {
+    fc_copy_rows_args *a = &t->args.copy_rows;
+    a->channels = draw(t, 1, 20), a->rows = draw(t, 1, 9), a->pixels = draw(t, 1, 40);
+    a->fill = a->rows * a->pixels + draw(t, 0, 20);
+    a->src_step = t->timed ? 2 : draw(t, 1, 3);
+    a->src_row = (a->pixels - 1) * a->src_step + 1 + draw(t, 0, 3);
+    a->src_channel = a->rows * a->src_row + draw(t, 0, 3);
+    a->dst_channel = a->fill + draw(t, 0, 3);
+    a->src = operand(t, (a->channels - 1) * a->src_channel + (a->rows - 1) * a->src_row +
+                            (a->pixels - 1) * a->src_step + 1);
+    a->dst = result(t, (a->channels - 1) * a->dst_channel + a->fill);
+}
+
 /* ---- packing -------------------------------------------------------------------------------------- */
 
 static void prepare_pack_pixels(trial *t) {
@@ -713,6 +726,7 @@ static void call_fma_peak(trial *t) {
     static void call_##name(trial *t) { t->table->name(&t->args.name); }
 PLAIN(pixel_rest)
 PLAIN(copy_panels)
+PLAIN(copy_rows)
 PLAIN(pack_pixels)
 PLAIN(unpack_pixels)
 PLAIN(conv_plane)

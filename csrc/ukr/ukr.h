@@ -138,6 +138,17 @@ typedef struct fc_copy_panels_args {
     ptrdiff_t panel, panel_step;
 } fc_copy_panels_args;
 
+/* copy_rows: rows of planes side by side.
+ *   dst[c*dst_channel + y*pixels + x] = src[c*src_channel + y*src_row + x*src_step]
+ *   dst[c*dst_channel + i] = 0       rows*pixels <= i < fill
+ *   c < channels, y < rows, x < pixels */
+typedef struct fc_copy_rows_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t channels, rows, pixels, fill;
+    ptrdiff_t src_channel, src_row, src_step, dst_channel;
+} fc_copy_rows_args;
+
 /* pack_pixels: channel planes into pixel-major order, a transpose.
  *   dst[p*block + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
  *   dst[p*block + c] = 0                                        channels <= c < block */

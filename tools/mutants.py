@@ -101,7 +101,7 @@ MUTANTS = [
     ),
     Mutant(
         "planar: rows below the source not cleared",
-        "csrc/driver/conv_planar.c",
+        "csrc/driver/planar_strip.c",
         "(size_t)((count - end) * pitch_bytes)",
         "(size_t)((count - end - 1) * pitch_bytes)",
     ),
@@ -196,7 +196,7 @@ MUTANTS = [
     ),
     Mutant(
         "planar: a block's left border keeps what was there",
-        "csrc/driver/conv_planar.c",
+        "csrc/driver/planar_strip.c",
         "memset(phase, 0, (size_t)(before * bytes));",
         "memset(phase, 0, (size_t)(before / 2 * bytes));",
     ),

@@ -17,36 +17,20 @@
  *   flat      a vector goes on in the next row, but for the columns between them: 56 of 57 pixels are
  *             results rather than 56 of 64.
  *
- * A task is a block of rows and columns of one group of one image, or a part of the group's output
- * channels where the blocks are too few. Each sum runs over (channel, kh, kw) in this order, whatever
+ * A task is a run of strips, one below the other (neighbours on two threads would write to the same
+ * lines), of one group of one image, or a part of the group's output channels where the runs are too
+ * few. Each sum runs over (channel, kh, kw) in this order, whatever
  * the cuts. A map of one column (a signal that stands upright) is laid on its side first. */
 #include "../base/cpu.h"
 #include "conv_blocked.h"
 #include "cost.h"
 #include "cut.h"
 #include "dense_weights.h"
+#include "planar_strip.h"
 
 #include <string.h>
 
 enum { SHORT_SUM = 80 };
-
-typedef struct planar_job {
-    fc_conv_problem problem; /* laid on its side */
-    const fc_args *args;
-    char *scratch;
-    const ptrdiff_t *tap;
-    int64_t taps;               /* entries of `tap`: of a channel, or of all of them when few */
-    int64_t icg, ocg;
-    int64_t lead, head, pitch;  /* elements: left of column 0, before row 0, of a row of a phase */
-    int64_t phase;              /* elements of a phase of a whole strip */
-    int64_t channel;            /* elements of a channel */
-    bool flat;
-    int64_t cols, blocks;       /* columns of output of a block, blocks in a row of them */
-    int64_t strips;             /* of an image */
-    int64_t tiles, parts;       /* of a group's output channels, and pieces they are dealt into */
-    int64_t vectors;            /* of a block, at most */
-    size_t tap_bytes, table_bytes, worker_bytes;
-} planar_job;
 
 /* What a worker keeps between its tasks, in front of its tables and its strip. */
 typedef struct planar_worker {
@@ -55,13 +39,6 @@ typedef struct planar_worker {
     fc_plane_piece *piece;
     int64_t vectors;
 } planar_worker;
-
-static int64_t window_rows(const fc_conv2d_desc *d) { return (d->kh - 1) * d->dilation_h + 1; }
-static int64_t window_cols(const fc_conv2d_desc *d) { return (d->kw - 1) * d->dilation_w + 1; }
-
-static int64_t strip_src_rows(const fc_conv2d_desc *d, int64_t rows) {
-    return (rows - 1) * d->stride_h + window_rows(d);
-}
 
 static void swap(int64_t *a, int64_t *b) {
     const int64_t t = *a;
@@ -86,8 +63,8 @@ static fc_conv_problem on_its_side(const fc_conv_problem *problem) {
     return p;
 }
 
-static planar_job begin(const fc_conv_problem *problem) {
-    planar_job job = {.problem = on_its_side(problem), .parts = 1, .blocks = 1};
+static fc_planar_job begin(const fc_conv_problem *problem) {
+    fc_planar_job job = {.problem = on_its_side(problem), .parts = 1, .blocks = 1};
     const fc_conv2d_desc *d = &job.problem.desc;
     job.icg = d->ic / d->groups;
     job.ocg = d->oc / d->groups;
@@ -96,15 +73,15 @@ static planar_job begin(const fc_conv_problem *problem) {
 }
 
 /* How the columns of a block of `cols` columns of output, `blocks` in a row, lie in the strip. */
-static void lay_out(planar_job *job, int64_t cols, int64_t blocks) {
+static void lay_out(fc_planar_job *job, int64_t cols, int64_t blocks) {
     const fc_conv_problem *p = &job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const int64_t sw = d->stride_w, whole = fc_round_up(cols, p->kernels->vlen);
-    const int64_t reach = cols + fc_floor_div(window_cols(d) - 1 - d->pad_left, sw);
+    const int64_t reach = cols + fc_floor_div(fc_planar_window_cols(d) - 1 - d->pad_left, sw);
     job->cols = cols;
     job->blocks = blocks;
     job->lead = fc_div_up(d->pad_left, sw);
-    const int64_t last = (cols - 1) * sw + window_cols(d) - d->pad_left;
+    const int64_t last = (cols - 1) * sw + fc_planar_window_cols(d) - d->pad_left;
     const int64_t body = fc_div_up(fc_max64(0, blocks > 1 ? last : fc_min64(d->iw, last)), sw);
     job->pitch = fc_max64(fc_max64(job->lead + body, reach), cols);
     const int64_t line = FC_CACHE_LINE / (int64_t)fc_dtype_bytes(d->dtype);
@@ -118,49 +95,54 @@ static void lay_out(planar_job *job, int64_t cols, int64_t blocks) {
 }
 
 /* Bytes of a source row of all channels and phases of columns. */
-static int64_t row_bytes(const planar_job *job) {
+static int64_t row_bytes(const fc_planar_job *job) {
     return job->icg * job->problem.desc.stride_w * job->pitch *
            (int64_t)fc_dtype_bytes(job->problem.desc.dtype);
 }
 
 /* Rows of output whose strip takes `bytes`, at least one. */
-static int64_t rows_within(const planar_job *job, int64_t bytes) {
+static int64_t rows_within(const fc_planar_job *job, int64_t bytes) {
     const fc_conv2d_desc *d = &job->problem.desc;
-    return fc_max64(1, (bytes / row_bytes(job) - window_rows(d)) / d->stride_h + 1);
+    return fc_max64(1, (bytes / row_bytes(job) - fc_planar_window_rows(d)) / d->stride_h + 1);
 }
 
 /* Elements copied into strips for each that one strip of the whole map would copy. */
-static double copied(const planar_job *job, int64_t rows) {
+static double copied(const fc_planar_job *job, int64_t rows) {
     const fc_conv2d_desc *d = &job->problem.desc;
     rows = fc_min64(rows, job->problem.oh);
-    return (double)(fc_div_up(job->problem.oh, rows) * strip_src_rows(d, rows) * job->blocks) *
-           (double)job->pitch / (double)strip_src_rows(d, job->problem.oh) / (double)job->problem.ow;
+    return (double)(fc_div_up(job->problem.oh, rows) * fc_planar_src_rows(d, rows) * job->blocks) *
+           (double)job->pitch / (double)fc_planar_src_rows(d, job->problem.oh) / (double)job->problem.ow;
 }
 
 /* The size of blocks: within the first-level cache where their borders are few, else within what the
  * weights leave of half of the second-level one, in the shape that copies least. The rows of one. */
-static int64_t choose_block(planar_job *job) {
+static int64_t choose_block(fc_planar_job *job, int threads) {
     const fc_conv_problem *p = &job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const int64_t l1 = (int64_t)fc_cpu_caches()->l1d, l2 = (int64_t)fc_cpu_caches()->l2 / 2;
     const int64_t vlen = p->kernels->vlen, taps = d->kh * d->kw;
     const int64_t weights = job->ocg * job->icg * taps * (int64_t)fc_dtype_bytes(d->dtype);
-    lay_out(job, p->ow, 1);
-    if (strip_src_rows(d, p->oh) * row_bytes(job) <= l1) return p->oh;
+    /* a signal goes to the threads in blocks of its only row */
+    const bool few = d->n * d->groups * p->oh < threads;
+    const int64_t several = few ? fc_max64(1, fc_min64(threads, p->ow / (8 * vlen))) : 1;
+    const int64_t part = fc_round_up(fc_div_up(p->ow, several), 2 * vlen);
+    lay_out(job, fc_min64(p->ow, part), fc_div_up(p->ow, part));
+    if (fc_planar_src_rows(d, p->oh) * row_bytes(job) <= l1) return p->oh;
     /* a copied vector counts as four of the products that are made of it */
     const int64_t most = rows_within(job, l1);
-    if (most >= window_rows(d) && copied(job, most) < 1 + (double)(job->ocg * taps) / 150) return most;
+    if (most >= fc_planar_window_rows(d) && copied(job, most) < 1 + (double)(job->ocg * taps) / 150)
+        return most > 1 ? most & ~INT64_C(1) : most; /* an odd row would leave an odd vector */
     const int64_t room = fc_max64(l2 / 2, l2 - weights);
-    planar_job best = *job;
+    fc_planar_job best = *job;
     int64_t rows = rows_within(job, room);
-    double least = row_bytes(job) * strip_src_rows(d, rows) > 2 * room ? 1e30 : copied(job, rows);
-    for (int64_t blocks = 2; least > 1.15 && blocks <= 32; blocks++) {
-        planar_job other = *job;
+    double least = row_bytes(job) * fc_planar_src_rows(d, rows) > 2 * room ? 1e30 : copied(job, rows);
+    for (int64_t blocks = job->blocks + several; least > 1.15 && blocks <= 32; blocks += several) {
+        fc_planar_job other = *job;
         const int64_t cols = fc_round_up(fc_div_up(p->ow, blocks), 2 * vlen);
         if (cols * (blocks - 1) >= p->ow) break;
         lay_out(&other, cols, blocks);
         const int64_t high = rows_within(&other, room);
-        if (row_bytes(&other) * strip_src_rows(d, high) > 2 * room) continue;
+        if (row_bytes(&other) * fc_planar_src_rows(d, high) > 2 * room) continue;
         if (copied(&other, high) * 1.05 >= least) continue;
         least = copied(&other, high);
         best = other;
@@ -171,25 +153,25 @@ static int64_t choose_block(planar_job *job) {
 }
 
 /* How one call is cut. A function of the shape, the tier, the caches and the thread count. */
-static planar_job cut(const fc_conv_problem *problem, int threads) {
-    planar_job job = begin(problem);
+static fc_planar_job cut(const fc_conv_problem *problem, int threads) {
+    fc_planar_job job = begin(problem);
     const fc_conv_problem *p = &job.problem;
     const fc_conv2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), line = FC_CACHE_LINE / bytes;
     const int64_t sw = d->stride_w, vlen = p->kernels->vlen;
-    const int64_t most = choose_block(&job);
+    job.rows = choose_block(&job, threads);
     const int64_t maps = d->n * d->groups * job.blocks, taps = d->kh * d->kw;
-    /* vector operations: of a row of output, and of the source rows that the next strip copies again */
+    /* vector operations: of a row of output, and of the source rows that the next run copies again */
     const fc_strip_cost cost = {
         .row = (double)(job.ocg * job.icg * taps * fc_div_up(job.cols, vlen)) / 2,
         .fixed = 2.0 * (double)(job.icg * sw * job.pitch / vlen) *
-                 (double)fc_max64(0, window_rows(d) - d->stride_h),
+                 (double)fc_max64(0, fc_planar_window_rows(d) - d->stride_h),
     };
-    job.strips = fc_cut_strips(maps, p->oh, most, threads, cost);
-    if (maps * job.strips < threads)
-        job.parts = fc_min64(job.tiles, fc_div_up(threads, maps * job.strips));
-    const int64_t rows = fc_div_up(p->oh, job.strips);
-    job.phase = job.head + fc_div_up(strip_src_rows(d, rows), d->stride_h) * job.pitch;
+    job.runs = fc_cut_strips(maps, p->oh, p->oh, threads, cost);
+    if (maps * job.runs < threads)
+        job.parts = fc_min64(job.tiles, fc_div_up(threads, maps * job.runs));
+    const int64_t rows = fc_min64(job.rows, fc_div_up(p->oh, job.runs));
+    job.phase = job.head + fc_div_up(fc_planar_src_rows(d, rows), d->stride_h) * job.pitch;
     /* The last vector, which reads on behind the last row. An odd number of lines, so that channels do
      * not meet in the same sets of a cache. */
     job.channel = fc_round_up(d->stride_h * sw * job.phase + vlen, 2 * line) + line;
@@ -204,71 +186,8 @@ static planar_job cut(const fc_conv_problem *problem, int threads) {
     return job;
 }
 
-/* A rectangle of output of one group of one image. */
-typedef struct block {
-    int64_t n, group;
-    int64_t y, rows, x, cols;
-} block;
-
-/* Zeros left and right of what `split` will fill, in all phases of its rows: from column -lead on. */
-static void clear_edges(const planar_job *job, fc_split_phases_args split, char *row, int64_t before) {
-    const int64_t bytes = (int64_t)job->problem.kernels->element_bytes;
-    for (int64_t r = 0; r < split.rows; r++, row += split.dst_row * bytes)
-        for (int64_t g = 0; g < split.step; g++) {
-            char *phase = row + g * job->phase * bytes;
-            const int64_t end = before + fc_div_up(fc_max64(0, split.pixels - g), split.step);
-            memset(phase, 0, (size_t)(before * bytes));
-            memset(phase + end * bytes, 0, (size_t)((job->pitch - end) * bytes));
-        }
-}
-
-/* The source rows of a block, channel by channel, as far as taps read them. With one block in a row,
- * what lies left and right of the source's columns is zero since the worker's first task. */
-static void fill_strip(const planar_job *job, block b, char *strip) {
-    const fc_conv_problem *p = &job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), sh = d->stride_h, sw = d->stride_w;
-    const int64_t pitch_bytes = job->pitch * bytes, rows = strip_src_rows(d, b.rows);
-    const int64_t first = b.y * sh;
-    /* source columns [from, to), `before` elements right of the leftmost that a tap reads */
-    const int64_t skipped = fc_max64(0, b.x - job->lead), from = skipped * sw;
-    const int64_t to = fc_min64(d->iw, (b.x + b.cols - 1) * sw + window_cols(d) - d->pad_left);
-    const int64_t before = job->lead - (b.x - skipped);
-    for (int64_t f = 0; f < fc_min64(sh, rows); f++) {
-        if (!fc_phase_is_read(f, 0, d->kh, d->dilation_h, sh)) continue;
-        /* rows f, f + sh, ... of the strip: `above` of them lie over the source, those from `end` below */
-        const int64_t count = (rows - f - 1) / sh + 1, y = first + f - d->pad_top;
-        const int64_t above = fc_min64(count, fc_div_up(fc_max64(0, -y), sh));
-        const int64_t end = fc_max64(above, fc_min64(count, fc_div_up(fc_max64(0, d->ih - y), sh)));
-        for (int64_t c = 0; c < job->icg; c++) {
-            char *at = strip + (c * job->channel + f * sw * job->phase + job->head) * bytes;
-            for (int64_t g = 0; g < sw && above + count > end; g++) {
-                char *row = at + (g * job->phase - job->lead) * bytes;
-                memset(row, 0, (size_t)(above * pitch_bytes));
-                memset(row + end * pitch_bytes, 0, (size_t)((count - end) * pitch_bytes));
-            }
-            if (end == above) continue;
-            fc_split_phases_args split = {
-                .dst = at + above * pitch_bytes + (before - job->lead) * bytes,
-                .src_stride = d->src_stride[3],
-                .pixels = fc_max64(0, to - from),
-                .step = sw,
-                .phase = job->phase,
-                .rows = end - above,
-                .src_row = sh * d->src_stride[2],
-                .dst_row = job->pitch,
-            };
-            if (job->blocks > 1 && (before || to == d->iw))
-                clear_edges(job, split, at + above * pitch_bytes - job->lead * bytes, before);
-            if (!split.pixels) continue;
-            split.src = fc_conv_src_at(p, job->args->src, b.n, b.group * job->icg + c, y + above * sh, from);
-            p->kernels->split_phases(&split);
-        }
-    }
-}
-
 /* The worker's table of vectors over a block of `rows` x `cols` results. */
-static void lay_vectors(const planar_job *job, planar_worker *w, int64_t rows, int64_t cols) {
+static void lay_vectors(const fc_planar_job *job, planar_worker *w, int64_t rows, int64_t cols) {
     const fc_conv_problem *p = &job->problem;
     const ptrdiff_t *stride = p->desc.dst_stride;
     const int64_t vlen = p->kernels->vlen;
@@ -296,7 +215,7 @@ static void lay_vectors(const planar_job *job, planar_worker *w, int64_t rows, i
 }
 
 /* The worker at the beginning of its part of the scratch, and its strip. */
-static planar_worker *worker_at(const planar_job *job, int worker, char **strip) {
+static planar_worker *worker_at(const fc_planar_job *job, int worker, char **strip) {
     char *memory = job->scratch + (size_t)worker * job->worker_bytes;
     planar_worker *w = (planar_worker *)(void *)memory;
     *strip = memory + job->table_bytes;
@@ -309,22 +228,14 @@ static planar_worker *worker_at(const planar_job *job, int worker, char **strip)
     return w;
 }
 
-static void run_task(void *context, int64_t task, int worker) {
-    const planar_job *job = context;
+/* One strip, and all output channels of the tiles [from, to) of it. */
+static void run_strip(const fc_planar_job *job, planar_worker *w, char *strip, fc_planar_block b,
+                      int64_t from, int64_t to) {
     const fc_conv_problem *p = &job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const fc_args *args = job->args;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), plane = p->oh * p->ow;
-    const int64_t place = task / job->parts, map = place / job->strips / job->blocks;
-    block b = {.n = map / d->groups, .group = map % d->groups, .x = place % job->blocks * job->cols};
-    int64_t end, from, to;
-    fc_split(p->oh, job->strips, place / job->blocks % job->strips, &b.y, &end);
-    b.rows = end - b.y;
-    b.cols = fc_min64(job->cols, p->ow - b.x);
-    fc_split(job->tiles, job->parts, task % job->parts, &from, &to);
-    char *strip;
-    planar_worker *w = worker_at(job, worker, &strip);
-    fill_strip(job, b, strip);
+    fc_planar_fill_strip(job, b, strip);
     if (w->rows != b.rows || w->cols != b.cols) lay_vectors(job, w, b.rows, b.cols);
     fc_plane_tile_args tile = {
         .src = strip,
@@ -362,13 +273,32 @@ static void run_task(void *context, int64_t task, int worker) {
     }
 }
 
+static void run_task(void *context, int64_t task, int worker) {
+    const fc_planar_job *job = context;
+    const fc_conv_problem *p = &job->problem;
+    const int64_t run = task / job->parts, map = run / job->runs / job->blocks;
+    const int64_t groups = p->desc.groups;
+    fc_planar_block b = {.n = map / groups, .group = map % groups};
+    b.x = run / job->runs % job->blocks * job->cols;
+    b.cols = fc_min64(job->cols, p->ow - b.x);
+    int64_t end, from, to;
+    fc_split(p->oh, job->runs, run % job->runs, &b.y, &end);
+    fc_split(job->tiles, job->parts, task % job->parts, &from, &to);
+    char *strip;
+    planar_worker *w = worker_at(job, worker, &strip);
+    for (; b.y < end; b.y += b.rows) {
+        b.rows = fc_min64(job->rows, end - b.y);
+        run_strip(job, w, strip, b, from, to);
+    }
+}
+
 static const char *refuse(const fc_conv2d_desc *d) {
     if (d->border != FC_BORDER_ZEROS) return "its strips know no border but zeros";
     return NULL;
 }
 
 /* One tile of `rows` output channels over all vectors of an image. */
-static double tile_cost(const planar_job *job, int64_t rows) {
+static double tile_cost(const fc_planar_job *job, int64_t rows) {
     enum { TILE = 40, VECTOR = 3, PIECE = 8 }; /* to begin a tile; to store a vector of sums, a part of one */
     const fc_conv_problem *p = &job->problem;
     const int64_t vlen = p->kernels->vlen, depth = job->icg * p->desc.kh * p->desc.kw;
@@ -392,7 +322,7 @@ static double tile_cost(const planar_job *job, int64_t rows) {
 
 static double cost(const fc_conv_problem *problem) {
     enum { CALL = 700, ROW = 10, VECTOR = 5, STRIDED_ROW = 25, PHASE = 90 };
-    planar_job job = begin(problem);
+    fc_planar_job job = begin(problem);
     const fc_conv_problem *p = &job.problem;
     const fc_conv2d_desc *d = &p->desc;
     lay_out(&job, p->ow, 1);
@@ -400,9 +330,9 @@ static double cost(const fc_conv_problem *problem) {
     double group = (double)(job.tiles - larger) * tile_cost(&job, rows);
     if (larger) group += (double)larger * tile_cost(&job, rows + 1);
     /* rows of the strip: whole vectors, or element by element, a phase at a time */
-    const int64_t src_rows = fc_min64(strip_src_rows(d, p->oh), p->oh * fc_min64(d->kh, d->stride_h) +
-                                                                    window_rows(d));
-    const int64_t filled = fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d));
+    const int64_t src_rows = fc_min64(fc_planar_src_rows(d, p->oh), p->oh * fc_min64(d->kh, d->stride_h) +
+                                                                    fc_planar_window_rows(d));
+    const int64_t filled = fc_min64(d->iw, (p->ow - 1) * sw + fc_planar_window_cols(d));
     double row = ROW + (sw > 2 ? 2.5 : 1) * VECTOR * (double)fc_div_up(filled, p->kernels->vlen);
     if (d->src_stride[3] != 1)
         row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 2 * (double)fc_div_up(filled, sw));
@@ -414,12 +344,12 @@ static double cost(const fc_conv_problem *problem) {
 static void prepare(fc_conv_problem *p) { (void)p; }
 
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
-    planar_job job = cut(p, threads);
+    fc_planar_job job = cut(p, threads);
     return job.tap_bytes + job.worker_bytes * (size_t)threads;
 }
 
 static void execute(const fc_conv_problem *problem, const fc_args *args, void *scratch, int threads) {
-    planar_job job = cut(problem, threads);
+    fc_planar_job job = cut(problem, threads);
     const fc_conv2d_desc *d = &job.problem.desc;
     ptrdiff_t *tap = scratch;
     for (int64_t a = 0; a < d->kh; a++)
@@ -435,7 +365,7 @@ static void execute(const fc_conv_problem *problem, const fc_args *args, void *s
     job.scratch = (char *)scratch + job.tap_bytes;
     for (int i = 0; i < threads; i++)
         ((planar_worker *)(void *)(job.scratch + (size_t)i * job.worker_bytes))->ready = 0;
-    fc_parallel_tasks(threads, d->dtype, d->n * d->groups * job.strips * job.blocks * job.parts, run_task,
+    fc_parallel_tasks(threads, d->dtype, d->n * d->groups * job.blocks * job.runs * job.parts, run_task,
                       &job);
 }
 

@@ -299,13 +299,14 @@ static const char *refuse(const fc_conv2d_desc *d) {
 
 /* One tile of `rows` output channels over all vectors of an image. */
 static double tile_cost(const fc_planar_job *job, int64_t rows) {
-    enum { TILE = 40, VECTOR = 3, PIECE = 8 }; /* to begin a tile; to store a vector of sums, a part of one */
+    /* to begin a tile; to store a vector of sums, and each further part of one */
+    enum { TILE = 40, VECTOR = 3, PIECE = 8 };
     const fc_conv_problem *p = &job->problem;
     const int64_t vlen = p->kernels->vlen, depth = job->icg * p->desc.kh * p->desc.kw;
     const int64_t width = FC_PLANE_WIDTH(p->kernels->tile_pixels, rows);
-    const double crossed = job->flat ? fc_min64(1, vlen) * (double)vlen / (double)job->pitch : 0;
-    const double store = p->desc.dst_stride[3] != 1 ? 3.0 * (double)vlen
-                                                    : VECTOR + PIECE * (crossed > 1 ? 1 : crossed);
+    /* pieces of a vector, beside its first */
+    const double crossed = job->flat ? (double)vlen / (double)job->pitch : 0;
+    const double store = p->desc.dst_stride[3] != 1 ? 3.0 * (double)vlen : VECTOR + PIECE * crossed;
     int64_t left = job->flat ? fc_div_up((p->oh - 1) * job->pitch + p->ow, vlen)
                              : p->oh * fc_div_up(p->ow, vlen);
     double sum = 0;
@@ -333,7 +334,7 @@ static double cost(const fc_conv_problem *problem) {
     const int64_t src_rows = fc_min64(fc_planar_src_rows(d, p->oh), p->oh * fc_min64(d->kh, d->stride_h) +
                                                                     fc_planar_window_rows(d));
     const int64_t filled = fc_min64(d->iw, (p->ow - 1) * sw + fc_planar_window_cols(d));
-    double row = ROW + (sw > 2 ? 2.5 : 1) * VECTOR * (double)fc_div_up(filled, p->kernels->vlen);
+    double row = (sw > 2 ? STRIDED_ROW : ROW) + (sw > 2 ? 2.5 : 1) * VECTOR * (double)fc_div_up(filled, p->kernels->vlen);
     if (d->src_stride[3] != 1)
         row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 2 * (double)fc_div_up(filled, sw));
     group += (double)job.icg * ((double)src_rows * row + PHASE * (double)fc_min64(d->stride_h, src_rows));

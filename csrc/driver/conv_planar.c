@@ -334,7 +334,8 @@ static double cost(const fc_conv_problem *problem) {
     const int64_t src_rows = fc_min64(fc_planar_src_rows(d, p->oh), p->oh * fc_min64(d->kh, d->stride_h) +
                                                                     fc_planar_window_rows(d));
     const int64_t filled = fc_min64(d->iw, (p->ow - 1) * sw + fc_planar_window_cols(d));
-    double row = (sw > 2 ? STRIDED_ROW : ROW) + (sw > 2 ? 2.5 : 1) * VECTOR * (double)fc_div_up(filled, p->kernels->vlen);
+    const double vectors = (double)fc_div_up(filled, p->kernels->vlen);
+    double row = sw > 2 ? STRIDED_ROW + 2.5 * VECTOR * vectors : ROW + VECTOR * vectors;
     if (d->src_stride[3] != 1)
         row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 2 * (double)fc_div_up(filled, sw));
     group += (double)job.icg * ((double)src_rows * row + PHASE * (double)fc_min64(d->stride_h, src_rows));

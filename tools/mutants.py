@@ -101,15 +101,15 @@ MUTANTS = [
     ),
     Mutant(
         "planar: rows below the source not cleared",
-        "csrc/driver/conv_planar.c",
-        "(size_t)((count - end) * row_bytes)",
-        "(size_t)((count - end - 1) * row_bytes)",
+        "csrc/driver/planar_strip.c",
+        "(size_t)((count - end) * pitch_bytes)",
+        "(size_t)((count - end - 1) * pitch_bytes)",
     ),
     Mutant(
         "planar: the residual's first row for all",
         "csrc/driver/conv_planar.c",
-        ".residual_at = at.y * ow + at.x,",
-        ".residual_at = at.x,",
+        "y * stride[2] + x * stride[3], y * p->ow + x};",
+        "y * stride[2] + x * stride[3], x};",
     ),
     Mutant(
         "planar: the last row of a tile without bias",
@@ -211,6 +211,24 @@ MUTANTS = [
         "csrc/ukr/conv_plane.c",
         "vec_activate(vec_add(acc[r * k.V + v], bias), activation)",
         "vec_activate(acc[r * k.V + v], activation)",
+    ),
+    Mutant(
+        "planar: a block's left border keeps what was there",
+        "csrc/driver/planar_strip.c",
+        "memset(phase, 0, (size_t)(before * bytes));",
+        "memset(phase, 0, (size_t)(before / 2 * bytes));",
+    ),
+    Mutant(
+        "planar: the second tile of a call with the first one's bias",
+        "csrc/ukr/plane_tile.c",
+        "const real *bias = (const real *)a->bias + first;",
+        "const real *bias = (const real *)a->bias;",
+    ),
+    Mutant(
+        "phases: the last columns of a square forgotten",
+        "csrc/ukr/split_phases.c",
+        "split_columns(rest, dst + x, step, phase, count);",
+        "split_columns(rest, dst + x, step, phase, count - 1);",
     ),
     Mutant(
         "phases: an odd row loses its last element",

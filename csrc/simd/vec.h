@@ -19,10 +19,14 @@
  *   vec_exponent(t)      the bits of t shifted into the exponent field: 2^n for t = n + EXP_MAGIC
  *   vec_transpose(r)     VLEN vectors in place: r[i][j] <-> r[j][i]
  *   vec_load_transposed(r, p, stride)   r[i][j] = p[j * stride + i], VLEN rows of VLEN elements
+ *   vec_load_columns(r, p, stride, n)   the first n of these vectors, n a constant multiple of 4 or
+ *                        VLEN; r is an array of VLEN, of whose rest nothing is said, and of each row
+ *                        n to VLEN elements are read
  *   vec_deinterleave(a, b, &even, &odd)
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
  *   vec_greatest(x, sofar)   vec_max(x, sofar), but a NaN where x is NaN: none is lost
  *   vec_load_or(p, n, v)     vec_load_n(p, n) with the lanes of v behind the first n; n <= 0: all of v
+ *   vec_store_lanes(p, v, from, n)   lanes from .. from + n - 1 to p[0 .. n - 1]
  *   vec_before(a, b)         the last lane of a, then b without its last lane
  *   vec_behind(a, b)         a without its first lane, then the first lane of b
  */
@@ -87,12 +91,24 @@ FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
 }
 #endif
 
-#ifndef VEC_LOAD_TRANSPOSED
-FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+#ifndef VEC_STORE_LANES
+FC_INLINE void vec_store_lanes(real *p, vec v, ptrdiff_t from, ptrdiff_t n) {
+    real lanes[VLEN];
+    vec_store(lanes, v);
+    for (ptrdiff_t i = 0; i < n; i++) p[i] = lanes[from + i];
+}
+#endif
+
+#ifndef VEC_LOAD_COLUMNS
+FC_INLINE void vec_load_columns(vec *r, const real *p, ptrdiff_t stride, const int columns) {
+    (void)columns;
 #pragma GCC unroll 16
     for (int j = 0; j < VLEN; j++) r[j] = vec_load(p + j * stride);
     vec_transpose(r);
 }
 #endif
+FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
+    vec_load_columns(r, p, stride, VLEN);
+}
 
 #endif

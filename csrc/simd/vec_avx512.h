@@ -26,6 +26,12 @@ FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
     return n > 0 ? MM(mask_loadu)(v, vec_mask(n), p) : v;
 }
 FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) { MM(mask_storeu)(p, vec_mask(n), v); }
+/* Masked lanes are not touched: it does not matter what lies before p. */
+#define VEC_STORE_LANES
+FC_INLINE void vec_store_lanes(real *p, vec v, ptrdiff_t from, ptrdiff_t n) {
+    real *first = (real *)((uintptr_t)p - (uintptr_t)from * sizeof(real));
+    MM(mask_storeu)(first, (__mmask16)(vec_mask(n) << from), v);
+}
 FC_INLINE vec vec_add(vec a, vec b) { return MM(add)(a, b); }
 FC_INLINE vec vec_sub(vec a, vec b) { return MM(sub)(a, b); }
 FC_INLINE vec vec_mul(vec a, vec b) { return MM(mul)(a, b); }
@@ -78,10 +84,10 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
 }
 /* Rows come as quarters, straight into the lane where their columns belong: what is left are
  * shuffles within lanes, a third of those of vec_transpose, and no load that straddles two lines. */
-#define VEC_LOAD_TRANSPOSED
-FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
-#pragma GCC unroll 16
-    for (int c = 0; c < 8; c += 2) {
+#define VEC_LOAD_COLUMNS
+FC_INLINE void vec_load_columns(vec *r, const real *p, ptrdiff_t stride, const int columns) {
+#pragma GCC unroll 4
+    for (int c = 0; c < columns; c += 2) {
         vec half[2]; /* half[i]: columns c, c + 1 of rows i, i + 2, i + 4, i + 6 */
 #pragma GCC unroll 16
         for (int i = 0; i < 2; i++) {
@@ -148,10 +154,10 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
         r[q + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
     }
 }
-#define VEC_LOAD_TRANSPOSED
-FC_INLINE void vec_load_transposed(vec r[VLEN], const real *p, ptrdiff_t stride) {
-#pragma GCC unroll 16
-    for (int c = 0; c < 16; c += 4) {
+#define VEC_LOAD_COLUMNS
+FC_INLINE void vec_load_columns(vec *r, const real *p, ptrdiff_t stride, const int columns) {
+#pragma GCC unroll 4
+    for (int c = 0; c < columns; c += 4) {
         vec part[4]; /* part[i]: columns c .. c + 3 of rows i, i + 4, i + 8, i + 12 */
 #pragma GCC unroll 16
         for (int i = 0; i < 4; i++) {

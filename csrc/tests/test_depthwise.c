@@ -410,7 +410,7 @@ static void test_split_phases(fc_dtype dtype) {
     const size_t size = fc_dtype_bytes(dtype);
     static double src[MIDDLE + ROWS * APART], dst[SIZE], want[SIZE];
     for (int64_t i = 0; i < MIDDLE + ROWS * APART; i++) put(src, i, dtype, (double)i);
-    for (int64_t step = 1; step <= 4; step++)
+    for (int64_t step = 1; step <= 18; step++)
         for (int64_t stride = -2; stride <= 2; stride++)
             for (int64_t pixels = 0; pixels <= MOST; pixels++) {
                 if (!stride) continue;

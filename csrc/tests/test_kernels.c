@@ -166,10 +166,12 @@ static void call_conv_tile(trial *t) {
 static void prepare_plane_tile(trial *t) {
     fc_plane_tile_args *a = &t->args.plane_tile;
     const int64_t vlen = t->shape->vlen, tile = t->shape->tile_pixels;
-    a->vectors = t->timed ? 2 : (int)(INT64_C(1) << draw(t, 0, 2));
-    a->rows = (int)draw(t, 1, a->vectors == 4 ? FC_WIDE_ROWS(tile) : tile);
-    a->channels = draw(t, 1, 9), a->taps = draw(t, 1, 9);
-    ptrdiff_t *tap = (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->taps * sizeof *tap, true))->data;
+    a->rows = (int)draw(t, 1, tile), a->tiles = draw(t, 1, 3);
+    const int64_t rows = a->rows * a->tiles;
+    a->vectors = t->timed ? 12 : draw(t, 1, 9);
+    a->channels = draw(t, 1, 9), a->taps = draw(t, t->timed ? 1 : 0, 9);
+    ptrdiff_t *tap =
+        (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)(a->taps + 1) * sizeof *tap, true))->data;
     int64_t reach = 0;
     for (int64_t i = 0; i < a->taps; i++) {
         tap[i] = random_below(40);
@@ -178,54 +180,64 @@ static void prepare_plane_tile(trial *t) {
     a->tap = tap;
     a->src_channel = random_below(60);
     reach += (a->channels - 1) * a->src_channel;
-    int64_t last = 0, dst_at = random_below(3);
+    int64_t last = 0, dst_at = random_below(3), pieces = 0;
     a->dst_pixel = t->timed || random_below(3) ? 1 : 2;
+    fc_plane_vector *vector = (fc_plane_vector *)(void *)keep(
+        t, guarded_new((size_t)a->vectors * sizeof *vector, true))->data;
+    fc_plane_piece *piece = (fc_plane_piece *)(void *)keep(
+        t, guarded_new(2 * (size_t)a->vectors * sizeof *piece, true))->data;
+    a->vector = vector, a->piece = piece;
     for (int v = 0; v < a->vectors; v++) {
-        a->src_at[v] = t->timed ? v * vlen : random_below(3 * vlen);
-        last = fc_max64(last, a->src_at[v]);
+        vector[v].src_at = t->timed ? v * vlen : random_below(3 * vlen);
+        vector[v].first = pieces;
+        last = fc_max64(last, vector[v].src_at);
         /* the whole vector, its beginning, or two parts with a gap */
         const int64_t kind = t->timed ? 0 : random_below(4), cut = random_below(vlen) + 1;
         const int64_t begin[2] = {0, cut + random_below(3)};
         const int64_t end[2] = {kind == 0 ? vlen : cut, kind >= 2 ? vlen : 0};
         for (int i = 0; i < 2; i++) {
             if (begin[i] >= end[i]) continue;
-            a->piece[a->pieces++] =
-                (fc_plane_piece){v * vlen + begin[i], end[i] - begin[i], dst_at * a->dst_pixel, dst_at};
+            piece[pieces++] =
+                (fc_plane_piece){begin[i], end[i] - begin[i], dst_at * a->dst_pixel, dst_at};
             dst_at += end[i] - begin[i] + (t->timed ? 0 : random_below(4));
         }
+        vector[v].pieces = pieces - vector[v].first;
     }
     a->src = operand(t, reach + last + vlen);
-    a->weights_row = a->channels * a->taps + random_below(3);
-    a->weights = operand(t, a->rows * a->weights_row);
+    a->weights_channel = a->taps + random_below(3);
+    a->weights_row = a->channels * a->weights_channel + random_below(3);
+    a->weights = operand(t, rows * a->weights_row);
     a->dst_channel = dst_at * a->dst_pixel + random_below(3), a->residual_channel = dst_at + random_below(3);
-    a->bias = perhaps(t, a->rows);
-    a->residual = perhaps(t, a->rows * a->residual_channel);
+    a->bias = perhaps(t, rows);
+    a->residual = perhaps(t, rows * a->residual_channel);
     a->activation = fused_activation(t);
-    a->dst = result(t, a->rows * a->dst_channel);
+    a->dst = result(t, rows * a->dst_channel);
 }
 
-/* Pixel by pixel and in fewer rows on a tier whose vectors are shorter. */
+/* Pixel by pixel and row by row on a tier whose vectors are shorter. */
 static void call_plane_tile(trial *t) {
     const fc_plane_tile_args whole = t->args.plane_tile;
     if (t->table->vlen == t->shape->vlen) {
         t->table->plane_tile(&whole);
         return;
     }
-    for (int r = 0; r < whole.rows; r += t->table->tile_pixels)
-        for (int i = 0; i < whole.pieces; i++)
-            for (int64_t x = 0; x < whole.piece[i].lanes; x++) {
-                const int64_t lane = whole.piece[i].lane + x;
-                fc_plane_tile_args a = whole;
-                a.rows = (int)fc_min64(t->table->tile_pixels, whole.rows - r);
-                a.weights = at(t, a.weights, r * a.weights_row);
-                a.dst = at(t, a.dst, r * a.dst_channel);
-                if (a.bias) a.bias = at(t, a.bias, r);
-                if (a.residual) a.residual = at(t, a.residual, r * a.residual_channel);
-                a.vectors = a.pieces = 1;
-                a.src_at[0] = whole.src_at[lane / t->shape->vlen] + lane % t->shape->vlen;
-                a.piece[0] = (fc_plane_piece){0, 1, whole.piece[i].dst_at + x * whole.dst_pixel,
-                                              whole.piece[i].residual_at + x};
-                t->table->plane_tile(&a);
+    for (int64_t r = 0; r < whole.tiles * whole.rows; r++)
+        for (int64_t v = 0; v < whole.vectors; v++)
+            for (int64_t i = 0; i < whole.vector[v].pieces; i++) {
+                const fc_plane_piece piece = whole.piece[whole.vector[v].first + i];
+                for (int64_t x = 0; x < piece.lanes; x++) {
+                    const fc_plane_vector one = {whole.vector[v].src_at + piece.lane + x, 0, 1};
+                    const fc_plane_piece pixel = {0, 1, piece.dst_at + x * whole.dst_pixel,
+                                                  piece.residual_at + x};
+                    fc_plane_tile_args a = whole;
+                    a.rows = 1, a.tiles = 1;
+                    a.weights = at(t, a.weights, r * a.weights_row);
+                    a.dst = at(t, a.dst, r * a.dst_channel);
+                    if (a.bias) a.bias = at(t, a.bias, r);
+                    if (a.residual) a.residual = at(t, a.residual, r * a.residual_channel);
+                    a.vector = &one, a.piece = &pixel, a.vectors = 1;
+                    t->table->plane_tile(&a);
+                }
             }
 }
 
@@ -494,9 +506,9 @@ static void prepare_conv_plane(trial *t) {
 
 static void prepare_split_phases(trial *t) {
     fc_split_phases_args *a = &t->args.split_phases;
-    a->step = t->timed ? 2 : draw(t, 1, 4);
+    a->step = t->timed ? 2 : draw(t, 1, 18);
     a->src_stride = t->timed ? 1 : draw(t, 1, 2);
-    a->pixels = draw(t, 1, 100);
+    a->pixels = draw(t, 1, 100) * draw(t, 1, 3);
     a->rows = draw(t, 0, 4);
     const int64_t rows = fc_max64(1, a->rows);
     a->phase = fc_div_up(a->pixels, a->step) + draw(t, 0, 5);

@@ -10,9 +10,12 @@
  * on few output channels a group and on odd counts of them, this tile does not; it loses the lanes by
  * which a row of output falls short of whole vectors.
  *
- * On AVX-512, 14 rows x 2 vectors issue 28 FMAs (14 cycles) against 16 loads for each product. Few rows
- * take four vectors: with two, the loads would set the pace and there would be too few sums to hide
- * the latency of one. Rows are addressed from one base pointer for every three, as conv_tile's pixels. */
+ * On AVX-512, 14 rows x 2 vectors issue 28 FMAs (14 cycles) against 16 loads for each product. Fewer
+ * rows take three or four vectors: with two, the loads would set the pace and there would be too few
+ * sums to hide the latency of one. Rows are addressed from one base pointer for every three, as
+ * conv_tile's pixels. One call computes many vectors: the short sums of a stem would else wait for the
+ * tile's start and end. What the next channels will read is asked for while there is a load to spare:
+ * a strip of many channels lies in the second-level cache, in an order that no prefetcher guesses. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"
@@ -21,51 +24,62 @@
 #include <stdbool.h>
 
 /* Sums [row][vector] to where the pieces say, with bias, residual and activation. Apart from the body:
- * forty instantiations need not each carry every activation. */
-static __attribute__((noinline)) void finish_pieces(const fc_plane_tile_args *a, const real *sums) {
-    for (int r = 0; r < a->rows; r++, sums += a->vectors * VLEN) {
+ * the instantiations need not each carry every activation. */
+static __attribute__((noinline)) void finish_pieces(const fc_plane_tile_args *a, ptrdiff_t at,
+                                                    int vectors, ptrdiff_t first, const real *sums) {
+    for (ptrdiff_t r = first; r < first + a->rows; r++) {
         const vec bias = a->bias ? vec_set1(((const real *)a->bias)[r]) : vec_zero();
-        for (int i = 0; i < a->pieces; i++) {
-            const fc_plane_piece *piece = &a->piece[i];
-            real *dst = (real *)a->dst + r * a->dst_channel + piece->dst_at;
-            const real *residual =
-                (const real *)a->residual + r * a->residual_channel + piece->residual_at;
-            for (ptrdiff_t x = 0; x < piece->lanes; x += VLEN) {
-                const ptrdiff_t lanes = piece->lanes - x < VLEN ? piece->lanes - x : VLEN;
-                vec v = vec_load_n(sums + piece->lane + x, lanes);
+        for (int n = 0; n < vectors; n++, sums += VLEN) {
+            const fc_plane_piece *piece = a->piece + a->vector[at + n].first;
+            for (ptrdiff_t i = a->vector[at + n].pieces; i > 0; i--, piece++) {
+                real *dst = (real *)a->dst + r * a->dst_channel + piece->dst_at;
+                vec v = vec_load_n(sums + piece->lane, piece->lanes);
                 if (a->bias) v = vec_add(v, bias);
-                if (a->residual) v = vec_add(v, vec_load_n(residual + x, lanes));
+                if (a->residual)
+                    v = vec_add(v, vec_load_n((const real *)a->residual + r * a->residual_channel +
+                                                  piece->residual_at,
+                                              piece->lanes));
                 v = vec_activate(v, a->activation);
                 if (a->dst_pixel == 1) {
-                    vec_store_n(dst + x, v, lanes);
+                    vec_store_n(dst, v, piece->lanes);
                     continue;
                 }
                 real lane[VLEN];
                 vec_store(lane, v);
-                for (ptrdiff_t k = 0; k < lanes; k++) dst[(x + k) * a->dst_pixel] = lane[k];
+                for (ptrdiff_t k = 0; k < piece->lanes; k++) dst[k * a->dst_pixel] = lane[k];
             }
         }
     }
 }
 
-/* The body, instantiated for constant rows and vectors: everything unrolls. */
-FC_INLINE void tile(const fc_plane_tile_args *a, const int rows, const int vectors) {
+/* The vectors [at, at + vectors) of the rows from `first` on, for constant rows and vectors: everything
+ * unrolls. */
+FC_INLINE void tile(const fc_plane_tile_args *a, const ptrdiff_t at, const ptrdiff_t first,
+                    const int rows, const int vectors) {
     const int third = (rows + 2) / 3; /* base pointers */
-    const ptrdiff_t row = a->weights_row;
-    vec acc[TILE_PIXELS * 2];
+    const bool spare = rows * vectors >= rows + 3 * vectors; /* loads, beside the multiply-adds */
+    const ptrdiff_t row = a->weights_row, gap = a->weights_channel - a->taps;
+    vec acc[28];
 #pragma GCC unroll 32
     for (int i = 0; i < rows * vectors; i++) acc[i] = vec_zero();
 
     const real *base[TILE_PIXELS];
 #pragma GCC unroll 16
-    for (int i = 0; i < third; i++) base[i] = (const real *)a->weights + 3 * i * row;
-    const real *src = a->src;
-    for (ptrdiff_t c = a->channels; c > 0; c--, src += a->src_channel)
-        for (ptrdiff_t t = 0; t < a->taps; t++) {
-            const real *at = src + a->tap[t];
+    for (int i = 0; i < third; i++) base[i] = (const real *)a->weights + (first + 3 * i) * row;
+    const real *src[4];
+#pragma GCC unroll 4
+    for (int n = 0; n < vectors; n++) src[n] = (const real *)a->src + a->vector[at + n].src_at;
+    /* eight steps ahead, in whole channels */
+    const ptrdiff_t ahead = a->taps >= 8 ? a->src_channel : a->src_channel * (8 / (a->taps + !a->taps));
+    const ptrdiff_t *tap = a->tap, *end = a->tap + a->taps;
+    for (ptrdiff_t c = a->channels; c > 0; c--) {
+        for (const ptrdiff_t *t = tap; t < end; t++) {
             vec pixels[4];
 #pragma GCC unroll 4
-            for (int n = 0; n < vectors; n++) pixels[n] = vec_load(at + a->src_at[n]);
+            for (int n = 0; n < vectors; n++) pixels[n] = vec_load(src[n] + *t);
+            if (spare && ahead)
+#pragma GCC unroll 4
+                for (int n = 0; n < vectors; n++) vec_prefetch(src[n] + *t + ahead);
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
                 vec w = vec_set1(base[r / 3][r % 3 * row]);
@@ -76,90 +90,96 @@ FC_INLINE void tile(const fc_plane_tile_args *a, const int rows, const int vecto
 #pragma GCC unroll 16
             for (int i = 0; i < third; i++) base[i]++;
         }
+#pragma GCC unroll 16
+        for (int i = 0; i < third; i++) base[i] += gap;
+#pragma GCC unroll 4
+        for (int n = 0; n < vectors; n++) src[n] += a->src_channel;
+    }
 
-    const fc_plane_piece *piece = a->piece;
-    /* one piece a vector, from its first lane on */
-    bool whole = a->activation <= FC_ACT_RELU && a->pieces == vectors && a->dst_pixel == 1;
-    for (int n = 0; n < vectors; n++) whole = whole && piece[n].lane == n * VLEN;
-    if (!whole) {
-        _Alignas(64) real sums[TILE_PIXELS * 2 * VLEN];
+    if (a->residual || a->activation > FC_ACT_RELU || a->dst_pixel != 1) {
+        _Alignas(64) real sums[28 * VLEN];
 #pragma GCC unroll 32
         for (int i = 0; i < rows * vectors; i++) vec_store(sums + i * VLEN, acc[i]);
-        finish_pieces(a, sums);
+        finish_pieces(a, at, vectors, first, sums);
         return;
     }
     if (a->bias) {
-        const real *bias = a->bias;
+        const real *bias = (const real *)a->bias + first;
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
             for (int n = 0; n < vectors; n++)
                 acc[r * vectors + n] = vec_add(acc[r * vectors + n], vec_set1(bias[r]));
     }
-    if (a->residual) {
-        const real *residual = a->residual;
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++, residual += a->residual_channel)
-#pragma GCC unroll 4
-            for (int n = 0; n < vectors; n++)
-                acc[r * vectors + n] =
-                    vec_add(acc[r * vectors + n],
-                            vec_load_n(residual + piece[n].residual_at, piece[n].lanes));
-    }
     if (a->activation == FC_ACT_RELU) {
 #pragma GCC unroll 32
         for (int i = 0; i < rows * vectors; i++) acc[i] = vec_relu(acc[i]);
     }
-    real *dst = a->dst;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++, dst += a->dst_channel)
 #pragma GCC unroll 4
-        for (int n = 0; n < vectors; n++)
-            vec_store_n(dst + piece[n].dst_at, acc[r * vectors + n], piece[n].lanes);
+    for (int n = 0; n < vectors; n++) {
+        const fc_plane_piece *piece = a->piece + a->vector[at + n].first;
+        for (ptrdiff_t i = a->vector[at + n].pieces; i > 0; i--, piece++) {
+            real *dst = (real *)a->dst + first * a->dst_channel + piece->dst_at;
+            if (piece->lanes == VLEN) {
+#pragma GCC unroll 16
+                for (int r = 0; r < rows; r++, dst += a->dst_channel)
+                    vec_store(dst, acc[r * vectors + n]);
+            } else {
+#pragma GCC unroll 16
+                for (int r = 0; r < rows; r++, dst += a->dst_channel)
+                    vec_store_lanes(dst, acc[r * vectors + n], piece->lane, piece->lanes);
+            }
+        }
+    }
 }
 
-#define CASE(rows)          \
-    case rows:              \
-        if (a->vectors > 1) \
-            tile(a, rows, 2);  \
-        else                \
-            tile(a, rows, 1);  \
-        break
-#define WIDE_CASE(rows)     \
-    case rows:              \
-        if (a->vectors > 2) \
-            tile(a, rows, 4);  \
-        else if (a->vectors > 1) \
-            tile(a, rows, 2);  \
-        else                \
-            tile(a, rows, 1);  \
+FC_INLINE void tiles(const fc_plane_tile_args *a, const ptrdiff_t at, const int rows,
+                     const int vectors) {
+    for (ptrdiff_t i = 0; i < a->tiles; i++) tile(a, at, i * rows, rows, vectors);
+}
+
+/* All vectors, as many at once as the registers hold; all rows of some before the next, so that their
+ * pixels are at hand. */
+FC_INLINE void all(const fc_plane_tile_args *a, const int rows) {
+    const int width = FC_PLANE_WIDTH(TILE_PIXELS, rows);
+    ptrdiff_t at = 0;
+    for (; a->vectors - at >= width; at += width) tiles(a, at, rows, width);
+    switch (a->vectors - at) {
+    case 3:
+        if (width > 3) tiles(a, at, rows, 3);
+        break;
+    case 2:
+        if (width > 2) tiles(a, at, rows, 2);
+        break;
+    case 1:
+        tiles(a, at, rows, 1);
+    }
+}
+
+#define CASE(rows)    \
+    case rows:        \
+        all(a, rows); \
         break
 
 void FC_NAME(plane_tile)(const fc_plane_tile_args *a);
 void FC_NAME(plane_tile)(const fc_plane_tile_args *a) {
-    assert(a->rows >= 1 && a->rows <= TILE_PIXELS);
-    assert(a->vectors == 1 || a->vectors == 2 || (a->vectors == 4 && a->rows <= FC_WIDE_ROWS(TILE_PIXELS)));
+    assert(a->rows >= 1 && a->rows <= TILE_PIXELS && a->vectors >= 1 && a->tiles >= 1);
     switch (a->rows) {
-        WIDE_CASE(1);
-        WIDE_CASE(2);
+        CASE(1);
+        CASE(2);
+        CASE(3);
+        CASE(4);
+#if TILE_PIXELS >= 6
+        CASE(5);
+        CASE(6);
+#endif
 #if TILE_PIXELS >= 12
-        WIDE_CASE(3);
-        WIDE_CASE(4);
-        WIDE_CASE(5);
-        WIDE_CASE(6);
         CASE(7);
         CASE(8);
         CASE(9);
         CASE(10);
         CASE(11);
         CASE(12);
-#else
-        CASE(3);
-        CASE(4);
-#endif
-#if TILE_PIXELS == 6
-        CASE(5);
-        CASE(6);
 #endif
 #if TILE_PIXELS >= 14
         CASE(13);

@@ -48,40 +48,49 @@ typedef struct fc_conv_tile_args {
 
 /* plane_tile: the register tile of convolution over planes: its vectors are pixels.
  *
- *   sum[r][v*vlen + x] = sum over c < channels, t < taps of weights[r*weights_row + c*taps + t] *
- *                        src[c*src_channel + tap[t] + src_at[v] + x]     v < vectors, x < vlen
+ *   sum[r][v][x] = sum over c < channels, t < taps of weights[r*weights_row + c*weights_channel + t] *
+ *                  src[c*src_channel + tap[t] + vector[v].src_at + x]      v < vectors, x < vlen
  *   dst[r*dst_channel + dst_at + i*dst_pixel] =
- *       act( sum[r][lane + i] + bias[r] + residual[r*residual_channel + residual_at + i] )
- *   for each piece, i < lanes; r < rows (output channels, at most the tier's tile)
+ *       act( sum[r][v][lane + i] + bias[r] + residual[r*residual_channel + residual_at + i] )
+ *   for each piece of vector v, i < lanes; r < tiles*rows (output channels; rows at most the tier's tile)
  *
  *      src      contiguous pixels; any distance between channels, taps and vectors
  *      weights  rows of dense weights as they lie, any distance apart
  *      dst      the pieces of a row of sums; sums outside all pieces are dropped
  *
- * A piece lies within a vector; they come in order of their lanes. vectors is 1, 2 or, for at most
- * FC_WIDE_ROWS of the tier's tile, 4. The sum begins at zero and takes
- * one vec_fma for each (c, t), in that order. dst is only written, and only where a piece says; of src,
- * whole vectors are read. */
-#define FC_WIDE_ROWS(tile_pixels) ((tile_pixels) >= 12 ? 6 : 2)
-#define FC_PLANE_PIECES 64 /* 4 vectors of 16 single pixels */
+ * vectors and tiles are any numbers, at least 1: the kernel takes `rows` rows of FC_PLANE_WIDTH vectors
+ * at once, and all tiles before the next vectors: their weights should lie in a cache. The pieces of
+ * vector v are piece[vector[v].first] and those behind it, in order of their lanes. The sum begins at
+ * zero and takes one vec_fma for each (c, t), in that order. dst is only written, and only where a piece
+ * says; of src, whole vectors are read. */
+#define FC_PLANE_WIDTH(tile_pixels, rows)               \
+    ((rows) * 4 <= ((tile_pixels) >= 12 ? 24 : 8)   ? 4 \
+     : (rows) * 3 <= ((tile_pixels) >= 12 ? 27 : 9) ? 3 \
+                                                    : 2)
 
 typedef struct fc_plane_piece {
     ptrdiff_t lane, lanes;
     ptrdiff_t dst_at, residual_at;
 } fc_plane_piece;
 
+typedef struct fc_plane_vector {
+    ptrdiff_t src_at;
+    ptrdiff_t first, pieces;
+} fc_plane_vector;
+
 typedef struct fc_plane_tile_args {
     const void *src, *weights;
     void *dst;
-    const void *bias;     /* `rows` elements or NULL */
+    const void *bias;     /* tiles * rows elements or NULL */
     const void *residual; /* or NULL */
     const ptrdiff_t *tap;
-    ptrdiff_t channels, taps;
-    ptrdiff_t src_channel, weights_row, dst_channel, dst_pixel, residual_channel;
-    ptrdiff_t src_at[4];
-    int rows, vectors, pieces;
+    const fc_plane_vector *vector;
+    const fc_plane_piece *piece;
+    ptrdiff_t channels, taps, vectors, tiles;
+    ptrdiff_t src_channel, weights_row, weights_channel;
+    ptrdiff_t dst_channel, dst_pixel, residual_channel;
+    int rows;
     int activation; /* fc_activation */
-    fc_plane_piece piece[FC_PLANE_PIECES];
 } fc_plane_tile_args;
 
 /* pixel_tile: the register tile of pointwise convolution over planes: its vectors are pixels.

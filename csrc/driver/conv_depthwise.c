@@ -351,35 +351,6 @@ static double cost(const fc_conv_problem *p) {
 
 static void prepare(fc_conv_problem *p) { (void)p; }
 
-/* The kernel reads the taps of a channel as they lie when they are dense. */
-static size_t packed_bytes(const fc_conv_problem *p) {
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t size[5] = {d->groups, d->oc / d->groups, 1, d->kh, d->kw};
-    int64_t dense = 1;
-    for (int i = 4; i >= 0; i--) {
-        if (size[i] > 1 && d->weight_stride[i] != dense)
-            return (size_t)(d->oc * d->kh * d->kw) * fc_dtype_bytes(d->dtype);
-        dense *= size[i];
-    }
-    return 0;
-}
-
-static void pack(const fc_conv_problem *p, const void *weights, void *packed, int threads) {
-    (void)threads;
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t *stride = d->weight_stride, ocg = d->oc / d->groups;
-    const size_t bytes = fc_dtype_bytes(d->dtype);
-    char *dst = packed;
-    for (int64_t oc = 0; oc < d->oc; oc++)
-        for (int64_t a = 0; a < d->kh; a++)
-            for (int64_t b = 0; b < d->kw; b++, dst += bytes)
-                memcpy(dst,
-                       (const char *)weights + (oc / ocg * stride[0] + oc % ocg * stride[1] +
-                                                a * stride[3] + b * stride[4]) *
-                                                   (ptrdiff_t)bytes,
-                       bytes);
-}
-
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
     depthwise_job job = cut(p, threads);
     return job.column_bytes + job.worker_bytes * (size_t)job.threads;
@@ -426,8 +397,8 @@ const fc_conv_driver fc_conv_depthwise = {
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,
-    .packed_bytes = packed_bytes,
-    .pack = pack,
+    .packed_bytes = fc_dense_weights_bytes,
+    .pack = fc_dense_weights_pack,
     .packing = fc_dense_weights_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,

@@ -20,10 +20,17 @@
  * Other shapes ("plain") go through the input rows of each output row by itself.
  *
  * Blocks are R = 4 rows of up to 4 vectors (2 where there are 16 registers), or R = 7 rows of one
- * vector: the maps of the common networks are multiples of 7. When rows do not come out even the
- * last block overlaps its predecessor and stores the same values again.
+ * vector, on AVX-512 of two: the maps of the common networks are multiples of 7, and a multiply-add
+ * waits for the one before it unless eight others are under way. So a signal of less than 4 rows is
+ * taken in blocks of up to 8 vectors there. When rows do not come out even the last block overlaps
+ * its predecessor and stores the same values again. Narrow maps: conv_plane_pairs.h.
  */
+#include <math.h>
+
 #include "conv_plane_row.h"
+#if HAVE_SLIDES
+#include "conv_plane_pairs.h"
+#endif
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
@@ -69,15 +76,15 @@ FC_INLINE void plain(const fc_conv_plane_args *a, const columns *c, const real *
 }
 
 FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, real *dst, const vec *acc,
-                     const int activation, const body k) {
-    const vec bias = vec_set1(c->bias);
+                     const body k) {
+    const vec bias = vec_set1(c->bias), least = vec_set1(c->least), most = vec_set1(c->most);
     const ptrdiff_t lanes = c->lanes, row = a->dst_row;
 #pragma GCC unroll 8
     for (int r = 0; r < k.R; r++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < k.V; v++)
             vec_store_n(dst + r * row + v * VLEN,
-                        vec_activate(vec_add(acc[r * k.V + v], bias), activation),
+                        vec_min(most, vec_max(least, vec_add(acc[r * k.V + v], bias))),
                         v == k.V - 1 ? lanes : VLEN);
 }
 
@@ -96,44 +103,33 @@ static __attribute__((noinline)) void finish(const fc_conv_plane_args *a, const 
         }
 }
 
-typedef enum way {
-    PLAIN_ROW, PLAIN, CHAIN, FAR_ROW, FAR, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS
-} way;
+typedef enum way { PLAIN_ROW, PLAIN, CHAIN, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS } way;
 
 FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const way how,
                            const int V, const int S, const bool edge) {
     const body k = {
-        .R = how == PLAIN_ROW || how == FAR_ROW ? 1 : how == PLAIN || how == FAR ? 4 : ROWS_OF(V),
+        .R = how == PLAIN_ROW ? 1 : how == PLAIN ? 4 : ROWS_OF(V),
         .V = V,
         .K = how == CHAIN_3 || how == HALVES_3 ? 3 : how == CHAIN_5 || how == HALVES_5 ? 5 : 0,
         .H = how == HALVES_3 || how == HALVES_5 ? 2 : 1,
         .S = S,
         .edge = edge,
-        .far = how == FAR_ROW || how == FAR || how == FAR_CHAIN,
+        .far = HAVE_SLIDES && (how == PLAIN_ROW || how == PLAIN || how == FAR_CHAIN),
     };
-    const bool finished =
-        !c->residual && (a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
-                         a->activation == FC_ACT_RELU6);
     for (ptrdiff_t y = c->first;;) {
-        vec acc[4 * MAX_VECTORS > 7 ? 4 * MAX_VECTORS : 7];
+        vec acc[16];
 #pragma GCC unroll 16
         for (int i = 0; i < k.R * V; i++) acc[i] = vec_zero();
         const real *const *src = c->src + y * a->row_step;
-        if (how == PLAIN_ROW || how == PLAIN || how == FAR_ROW || how == FAR)
+        if (how == PLAIN_ROW || how == PLAIN)
             plain(a, c, src, acc, k);
         else
             chain(a, c, src, acc, k);
-        real *dst = c->dst + y * a->dst_row + c->x;
-        if (finished && a->activation == FC_ACT_RELU)
-            store(a, c, dst, acc, FC_ACT_RELU, k);
-        else if (finished && a->activation == FC_ACT_RELU6)
-            store(a, c, dst, acc, FC_ACT_RELU6, k);
-        else
-            store(a, c, dst, acc, FC_ACT_NONE, k);
+        store(a, c, c->dst + y * a->dst_row + c->x, acc, k);
         if (y + k.R >= c->end) break;
         y = y + 2 * k.R <= c->end ? y + k.R : c->end - k.R;
     }
-    if (!finished) finish(a, c, V);
+    if (!c->finished) finish(a, c, V);
 }
 
 typedef void (*columns_fn)(const fc_conv_plane_args *a, const columns *c);
@@ -151,51 +147,51 @@ typedef void (*columns_fn)(const fc_conv_plane_args *a, const columns *c);
 #define RUN_EDGES(how, V, S) RUN(how, V, S, 0)
 #define ENTRY(how, V, S) {run_##how##_##V##_##S##_0}
 #endif
-#if MAX_VECTORS == 4
-#define RUN_WIDTHS(how) \
-    RUN_EDGES(how, 1, 1) RUN_EDGES(how, 2, 1) RUN_EDGES(how, 3, 1) RUN_EDGES(how, 4, 1)
-#define ENTRIES(how) {ENTRY(how, 1, 1), ENTRY(how, 2, 1), ENTRY(how, 3, 1), ENTRY(how, 4, 1)}
-#else
-#define RUN_WIDTHS(how) RUN_EDGES(how, 1, 1) RUN_EDGES(how, 2, 1)
-#define ENTRIES(how) {ENTRY(how, 1, 1), ENTRY(how, 2, 1)}
-#endif
-
-RUN_WIDTHS(PLAIN_ROW)
-RUN_WIDTHS(PLAIN)
-RUN_WIDTHS(CHAIN)
-RUN_WIDTHS(CHAIN_5)
-RUN_WIDTHS(CHAIN_3)
-RUN_WIDTHS(HALVES_5)
-RUN_WIDTHS(HALVES_3)
+#define RUN_2(how, S) RUN_EDGES(how, 1, S) RUN_EDGES(how, 2, S)
+#define RUN_3(how, S) RUN_2(how, S) RUN_EDGES(how, 3, S)
+#define RUN_4(how, S) RUN_3(how, S) RUN_EDGES(how, 4, S)
+#define RUN_8(how, S) \
+    RUN_4(how, S) RUN_EDGES(how, 5, S) RUN_EDGES(how, 6, S) RUN_EDGES(how, 7, S) RUN_EDGES(how, 8, S)
+#define OF_2(how, S) ENTRY(how, 1, S), ENTRY(how, 2, S)
+#define OF_3(how, S) OF_2(how, S), ENTRY(how, 3, S)
+#define OF_4(how, S) OF_3(how, S), ENTRY(how, 4, S)
+#define OF_8(how, S) \
+    OF_4(how, S), ENTRY(how, 5, S), ENTRY(how, 6, S), ENTRY(how, 7, S), ENTRY(how, 8, S)
 
 #if HAVE_SLIDES
-RUN_WIDTHS(FAR_ROW)
-RUN_WIDTHS(FAR)
-RUN_WIDTHS(FAR_CHAIN)
-#endif
+RUN_8(PLAIN_ROW, 1)
+RUN_3(PLAIN, 1)
+RUN_4(CHAIN, 1)
+RUN_3(FAR_CHAIN, 1)
+RUN_4(CHAIN_5, 1)
+RUN_4(CHAIN_3, 1)
+RUN_2(PLAIN_ROW, 2)
+RUN_2(PLAIN, 2)
+RUN_2(HALVES_5, 2)
+RUN_2(HALVES_3, 2)
 
-static const columns_fn run_table[WAYS][MAX_VECTORS][EDGES] = {
-#if HAVE_SLIDES
-    [FAR_ROW] = ENTRIES(FAR_ROW), [FAR] = ENTRIES(FAR), [FAR_CHAIN] = ENTRIES(FAR_CHAIN),
-#endif
-    [PLAIN_ROW] = ENTRIES(PLAIN_ROW), [PLAIN] = ENTRIES(PLAIN), [CHAIN] = ENTRIES(CHAIN),
-    [CHAIN_5] = ENTRIES(CHAIN_5), [CHAIN_3] = ENTRIES(CHAIN_3),
-    [HALVES_5] = ENTRIES(HALVES_5), [HALVES_3] = ENTRIES(HALVES_3),
+static const columns_fn run_table[2][WAYS][MAX_ROW_VECTORS][EDGES] = {
+    {[PLAIN_ROW] = {OF_8(PLAIN_ROW, 1)}, [PLAIN] = {OF_3(PLAIN, 1)}, [CHAIN] = {OF_4(CHAIN, 1)},
+     [FAR_CHAIN] = {OF_3(FAR_CHAIN, 1)}, [CHAIN_5] = {OF_4(CHAIN_5, 1)},
+     [CHAIN_3] = {OF_4(CHAIN_3, 1)}},
+    {[PLAIN_ROW] = {OF_2(PLAIN_ROW, 2)}, [PLAIN] = {OF_2(PLAIN, 2)},
+     [HALVES_5] = {OF_2(HALVES_5, 2)}, [HALVES_3] = {OF_2(HALVES_3, 2)}},
 };
+#else
+#define RUN_ALL(how) FC_CAT2(RUN_, MAX_VECTORS)(how, 1)
+#define ALL(how) [how] = {FC_CAT2(OF_, MAX_VECTORS)(how, 1)}
+RUN_ALL(PLAIN_ROW)
+RUN_ALL(PLAIN)
+RUN_ALL(CHAIN)
+RUN_ALL(CHAIN_5)
+RUN_ALL(CHAIN_3)
+RUN_ALL(HALVES_5)
+RUN_ALL(HALVES_3)
 
-#if HAVE_SLIDES
-#define RUN_BY_2(how) RUN_EDGES(how, 1, 2) RUN_EDGES(how, 2, 2)
-#define ENTRIES_BY_2(how) [how] = {ENTRY(how, 1, 2), ENTRY(how, 2, 2)}
-RUN_BY_2(PLAIN_ROW)
-RUN_BY_2(PLAIN)
-RUN_BY_2(FAR_ROW)
-RUN_BY_2(FAR)
-RUN_BY_2(HALVES_5)
-RUN_BY_2(HALVES_3)
-
-static const columns_fn run_table_by_2[WAYS][MAX_HALVES][EDGES] = {
-    ENTRIES_BY_2(PLAIN_ROW), ENTRIES_BY_2(PLAIN),    ENTRIES_BY_2(FAR_ROW),
-    ENTRIES_BY_2(FAR),       ENTRIES_BY_2(HALVES_5), ENTRIES_BY_2(HALVES_3)};
+static const columns_fn run_table[1][WAYS][MAX_ROW_VECTORS][EDGES] = {
+    {ALL(PLAIN_ROW), ALL(PLAIN), ALL(CHAIN), ALL(CHAIN_5), ALL(CHAIN_3), ALL(HALVES_5),
+     ALL(HALVES_3)},
+};
 #endif
 
 /* The kernel's columns are such as the bodies for K x K expect. */
@@ -209,46 +205,57 @@ static bool known_columns(const fc_conv_plane_args *a, const columns *c) {
     return a->kw <= KNOWN_COLUMNS;
 }
 
+/* Kernels of K x K that have bodies of their own. */
+static bool has_body(const fc_conv_plane_args *a, bool known) {
+    return known && a->kh == a->kw && (a->kh == 3 || a->kh == 5);
+}
+
 static way choose(const fc_conv_plane_args *a, bool known, bool far, int vectors) {
     const int rows = ROWS_OF(vectors);
     const bool neighbours = a->row_step == a->tap_step && a->step == 1;
-    const bool halves = a->row_step == 2 * a->tap_step;
-    if (a->rows >= rows && known && a->kh == a->kw) {
-        if (neighbours && a->kh == 3) return CHAIN_3;
-        if (neighbours && a->kh == 5) return CHAIN_5;
-        if (halves && a->kh == 3) return HALVES_3;
-        if (halves && a->kh == 5) return HALVES_5;
+    const bool halves = a->row_step == 2 * a->tap_step && (!HAVE_SLIDES || a->step == 2);
+    if (a->rows >= rows && has_body(a, known)) {
+        if (neighbours) return a->kh == 3 ? CHAIN_3 : CHAIN_5;
+        if (halves) return a->kh == 3 ? HALVES_3 : HALVES_5;
     }
     if (a->rows >= rows && neighbours && a->kh >= rows) return far ? FAR_CHAIN : CHAIN;
-    if (a->rows >= 4) return far ? FAR : PLAIN;
-    return far ? FAR_ROW : PLAIN_ROW;
+    return a->rows >= 4 ? PLAIN : PLAIN_ROW;
+}
+
+/* Most vectors of a block. */
+static ptrdiff_t most_vectors(const fc_conv_plane_args *a, const columns *c, bool known) {
+#if HAVE_SLIDES
+    if (a->step == 2) return MAX_HALVES;
+    if (a->rows < 4) return MAX_ROW_VECTORS;
+    /* four of them spill beside four rows of sums, at three quarters of the speed */
+    if (c->run < a->kw || a->row_step != a->tap_step || (a->kh < 4 && !has_body(a, known))) return 3;
+#endif
+    (void)a, (void)c, (void)known;
+    return MAX_VECTORS;
 }
 
 /* The `vectors` from c->x on: what a row's loads are masked with, and the body that takes them. */
 static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int vectors, bool edge,
                                   bool known) {
 #if HAVE_SLIDES
-    const way how = choose(a, known, c->run < a->kw, vectors);
     const body k = {.V = vectors, .S = (int)a->step};
     const ptrdiff_t at = a->column[0] + c->x * a->step;
     const ptrdiff_t reach = reach_of(a, c->x, c->run - 1, k);
     for (int i = 0; i < k.S * (vectors + 1); i++)
         c->span[i] = span_at(a, at + i * VLEN, reach);
     (void)edge;
-    return k.S == 2 ? run_table_by_2[how][vectors - 1][0] : run_table[how][vectors - 1][0];
-#elif HAVE_WINDOWS
+    return run_table[a->step - 1][choose(a, known, c->run < a->kw, vectors)][vectors - 1][0];
+#else
+    (void)c;
+#if HAVE_WINDOWS
     for (ptrdiff_t b = 0; edge && b < a->kw; b++) {
         const ptrdiff_t at = a->column[b] + c->x;
         c->window[b][0] = window_at(at, a->width);
         c->window[b][1] = window_at(at + (vectors - 1) * VLEN, a->width);
     }
-#else
-    (void)c;
 #endif
-#if !HAVE_SLIDES
-    const way how = choose(a, known, false, vectors);
+    return run_table[0][choose(a, known, false, vectors)][vectors - 1][edge];
 #endif
-    return run_table[how][vectors - 1][edge];
 }
 
 /* A map of several groups of vectors. They take turns every few rows (whole blocks of 4 and of 7), so
@@ -281,12 +288,18 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
     c.run = run_end(a, 0);
 #endif
     const bool known = known_columns(a, &c);
-    ptrdiff_t most = a->step == 2 ? MAX_HALVES : MAX_VECTORS;
+    const ptrdiff_t most = most_vectors(a, &c, known);
+    c.least = a->activation == FC_ACT_RELU || a->activation == FC_ACT_RELU6 ? 0 : -(real)INFINITY;
+    c.most = a->activation == FC_ACT_RELU6 ? 6 : (real)INFINITY;
+    c.finished = a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
+                 a->activation == FC_ACT_RELU6;
+    if (a->residual) c.finished = false, c.least = -(real)INFINITY, c.most = (real)INFINITY;
 #if HAVE_SLIDES
-    /* four of them spill beside four rows of sums, at three quarters of the speed */
-    if (c.run < a->kw && a->rows >= 4) most = fc_min64(most, 3);
     for (ptrdiff_t b = 1; known && b < a->kw; b++)
         c.slide[b] = slide_make((a->column[b] - a->column[0]) / a->step);
+    const bool paired = pairs_fit(a);
+    pairs pair;
+    if (paired) pairs_prepare(&pair, a);
 #endif
     columns_fn run = NULL;
     if (vectors <= most) run = columns_prepare(&c, a, (int)vectors, a->width != 0, known);
@@ -296,6 +309,13 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
         c.dst = (real *)a->dst + o * a->dst_plane;
         c.residual = a->residual ? (const real *)a->residual + o * a->residual_plane : NULL;
         c.bias = a->bias ? ((const real *)a->bias)[o] : 0;
+#if HAVE_SLIDES
+        if (paired) {
+            pairs_run(a, &c, &pair);
+            if (!c.finished) finish(a, &c, 1);
+            continue;
+        }
+#endif
         if (run)
             run(a, &c);
         else

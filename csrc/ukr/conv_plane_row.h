@@ -14,7 +14,13 @@
 #else
 #define MAX_VECTORS 2
 #endif
+#if FC_TIER == FC_TAG_avx512
+#define MAX_ROW_VECTORS 8 /* of a row by itself: a vector alone waits for its last multiply-add */
+#define ROWS_OF(vectors) ((vectors) <= 2 ? 7 : 4)
+#else
+#define MAX_ROW_VECTORS MAX_VECTORS
 #define ROWS_OF(vectors) ((vectors) == 1 ? 7 : 4)
+#endif
 
 /* ---- rows without a border: the lanes of a vector that lie inside the row -------------------- */
 
@@ -97,11 +103,12 @@ typedef struct columns {
     const real *const *src;
     const real *weights, *residual;
     real *dst;
-    real bias;
+    real bias, least, most; /* added; the bounds of ReLU and ReLU6 */
+    bool finished;          /* by these: no residual, no other activation */
     ptrdiff_t x, first, end;
     ptrdiff_t lanes; /* of the last vector; the others are full */
 #if HAVE_SLIDES
-    window span[2 * (MAX_VECTORS + 1)]; /* of the vectors of a row from column[0] on */
+    window span[MAX_ROW_VECTORS + 1]; /* of the vectors of a row from column[0] on */
     slide slide[KNOWN_COLUMNS];
     ptrdiff_t run; /* kernel columns within reach of the first */
 #else
@@ -114,7 +121,7 @@ FC_INLINE void multiply(const vec *x, const real *weights, vec *acc, const int l
 #pragma GCC unroll 8
     for (int r = low; r < high; r++) {
         vec w = vec_set1(weights[-r * k.H * row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < k.V; v++)
             acc[r * k.V + v] = vec_fma(x[v], w, acc[r * k.V + v]);
     }
@@ -145,18 +152,18 @@ FC_INLINE window span_at(const fc_conv_plane_args *a, ptrdiff_t at, ptrdiff_t re
 
 /* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. `span`
  * is that of the columns, for first == 0, or NULL. */
-FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
+FC_INLINE void load_parts(vec part[2][MAX_ROW_VECTORS + 1], const real *row,
                           const fc_conv_plane_args *a, const columns *c, const window *span,
                           ptrdiff_t first, ptrdiff_t end, const body k) {
     const ptrdiff_t at = a->column[first] + c->x * k.S;
     const ptrdiff_t reach = span ? 0 : reach_of(a, c->x, end - 1, k);
-    vec x[2 * (MAX_VECTORS + 1)];
+    vec x[MAX_ROW_VECTORS + 1];
 #pragma GCC unroll 10
     for (int i = 0; i < k.S * (k.V + 1); i++) {
         const real *p = row + at + i * VLEN;
         x[i] = window_load(p, span ? span[i] : span_at(a, at + i * VLEN, reach));
     }
-#pragma GCC unroll 5
+#pragma GCC unroll 9
     for (int v = 0; v <= k.V; v++) {
         if (k.S == 2)
             vec_deinterleave(x[2 * v], x[2 * v + 1], &part[0][v], &part[1][v]);
@@ -167,7 +174,7 @@ FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
 
 FC_INLINE void multiply_cut(const vec *from, slide cut, const real *weights, vec *acc,
                             const int low, const int high, ptrdiff_t row, const body k) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < k.V; v++) {
         const vec x = slide_cut(from[v], from[v + 1], cut);
 #pragma GCC unroll 8
@@ -182,7 +189,7 @@ FC_INLINE void multiply_cut(const vec *from, slide cut, const real *weights, vec
 FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const real *row,
                          const real *weights, vec *acc, const int low, const int high,
                          const body k) {
-    vec part[2][MAX_VECTORS + 1];
+    vec part[2][MAX_ROW_VECTORS + 1];
     if (k.K) {
         /* Or the compiler keeps all weights of the kernel in registers, though there are not so
          * many; 3 x 3 with up to 3 vectors is where there are. */
@@ -221,8 +228,8 @@ FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const
                             ptrdiff_t b, ptrdiff_t kw, const body k) {
     const real *p = row + a->column[b] + c->x;
     const window *w = c->window[k.edge ? b : 0];
-    vec x[MAX_VECTORS];
-#pragma GCC unroll 4
+    vec x[MAX_ROW_VECTORS];
+#pragma GCC unroll 8
     for (int v = 0; v < k.V; v++)
         x[v] = k.edge && (v == 0 || v == k.V - 1) ? window_load(p + v * VLEN, w[v == 0 ? 0 : 1])
                                                   : vec_load(p + v * VLEN);

@@ -75,8 +75,7 @@ FC_INLINE void plain(const fc_conv_plane_args *a, const columns *c, const real *
                       k);
 }
 
-/* Results of the block at row y. A masked store costs ten cycles where it crosses a cache line, so there
- * are few: rows of dense planes are stored whole, in rising order. */
+/* Results of the block at row y. */
 FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, ptrdiff_t y, const vec *acc,
                      const body k) {
     real *dst = c->dst + y * a->dst_row + c->x;
@@ -87,11 +86,7 @@ FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, ptrdiff_t y,
 #pragma GCC unroll 8
         for (int v = 0; v < k.V; v++) {
             const vec sum = vec_min(most, vec_max(least, vec_add(acc[r * k.V + v], bias)));
-            real *at = dst + r * row + v * VLEN;
-            if (v < k.V - 1 || lanes == VLEN || y + r < c->whole)
-                vec_store(at, sum);
-            else
-                vec_store_n(at, sum, lanes);
+            vec_store_n(dst + r * row + v * VLEN, sum, v == k.V - 1 ? lanes : VLEN);
         }
 }
 
@@ -334,8 +329,6 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
             wide_planes(a, &c, most, known, o, o + together);
         return;
     }
-    const ptrdiff_t spare = a->rows * a->pixels - vectors * VLEN;
-    if (a->dst_row == a->pixels && spare >= 0) c.whole = spare / a->pixels + 1;
     const columns_fn run = columns_prepare(&c, a, (int)vectors, a->width != 0, known);
     for (ptrdiff_t o = 0; o < outputs; o++) {
         enter_plane(&c, a, o);

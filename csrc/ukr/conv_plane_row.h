@@ -109,7 +109,6 @@ typedef struct columns {
     bool finished;          /* by these: no residual, no other activation */
     ptrdiff_t x, first, end;
     ptrdiff_t lanes; /* of the last vector; the others are full */
-    ptrdiff_t whole; /* rows [0, whole) are stored in full vectors: later rows overwrite the rest */
 #if HAVE_SLIDES
     /* The first runs of kernel columns, each within reach of its first: their ends, and the masks of the
      * vectors of a row from there on. */

@@ -53,7 +53,7 @@ class Mutant:
 
 
 DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
-DEPTHWISE = "csrc/driver/conv_depthwise.c"
+DEPTHWISE_ROWS = "csrc/driver/depthwise_rows.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
 MUTANTS = [
     Mutant(
@@ -196,21 +196,33 @@ MUTANTS = [
     Mutant("border: circular off by one", BORDER, "i < 0 ? i + size :", "i < 0 ? i + size - 1 :"),
     Mutant(
         "depthwise: border above as at the left",
-        DEPTHWISE,
+        DEPTHWISE_ROWS,
         "begin = fc_min64(rows, fc_max64(0, d->pad_top - first));",
         "begin = fc_min64(rows, fc_max64(0, d->pad_left - first));",
     ),
     Mutant(
         "depthwise: all filters of a channel are its first",
         "csrc/ukr/conv_plane.c",
-        "o++, c.weights += a->kh * a->kw)",
-        "o++, c.weights += o % a->multiplier == 0 ? a->multiplier * a->kh * a->kw : 0)",
+        "(const real *)a->weights + o * a->kh * a->kw",
+        "(const real *)a->weights + (o - o % a->multiplier) * a->kh * a->kw",
     ),
     Mutant(
         "depthwise: no bias",
         "csrc/ukr/conv_plane.c",
-        "vec_activate(vec_add(acc[r * k.V + v], bias), activation)",
-        "vec_activate(acc[r * k.V + v], activation)",
+        "vec_max(least, vec_add(acc[r * k.V + v], bias))",
+        "vec_max(least, acc[r * k.V + v])",
+    ),
+    Mutant(
+        "depthwise: both rows of a pair are the first",
+        "csrc/ukr/conv_plane_pairs.h",
+        "(BY_DTYPE(int32_t, int64_t))(VLEN + at);",
+        "(BY_DTYPE(int32_t, int64_t))at;",
+    ),
+    Mutant(
+        "depthwise: an odd last row of pairs is left out",
+        "csrc/ukr/conv_plane_pairs.h",
+        "fc_min64(y + 2 * p, a->rows - 2)",
+        "fc_min64(y + 2 * p, (a->rows - 2) / 2 * 2)",
     ),
     Mutant(
         "planar: a block's left border keeps what was there",

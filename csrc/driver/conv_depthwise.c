@@ -27,43 +27,20 @@
 #include "../base/cpu.h"
 #include "cost.h"
 #include "dense_weights.h"
+#include "depthwise_rows.h"
 
 #include <string.h>
 
-/* Planes of one call of the kernel, at most. */
+/* Planes of one call of the kernel, at most. More when read in place, as many as a table of so many rows
+ * holds: what a call makes once is much beside a map of 7 x 7. */
 #define PLANES_AHEAD 16
-
-typedef struct depthwise_job {
-    const fc_conv_problem *problem;
-    const fc_args *args;
-    char *scratch;
-    fc_conv_plane_args plane; /* what all calls of the kernel have in common */
-    int64_t multiplier;       /* output channels of a plane */
-    size_t column_bytes, worker_bytes, table_bytes, zero_bytes;
-    int threads;
-    bool in_place;
-    bool bordered;              /* the border holds other than zeros: it is copied like the image */
-    size_t spread_bytes;        /* rows of output that are spread over dst afterwards, or 0 */
-    int64_t strip_rows, strips; /* output rows of a strip; strips of a plane */
-    int64_t src_rows;           /* rows that a full strip's windows span, border included */
-    int64_t filled_rows;        /* of these, most that lie in the image */
-    int64_t filled_cols;        /* columns of a source row that any window reads */
-    int64_t lead, phase, pitch; /* elements: before column 0, of a phase, of a bordered row */
-    int64_t planes;             /* planes of a call of the kernel; 1 when strips > 1 */
-    int64_t units, chunk;       /* strips of all planes; units in a task */
-    int64_t class_rows;         /* classes of output rows that share input rows */
-} depthwise_job;
+#define TABLE_ROWS 512
 
 /* A worker's scratch: head, row table, zero row, bordered planes. */
 typedef struct worker_head {
     int64_t ready; /* 0 until the zeros are in place */
     int64_t first; /* padded source row that the table was made for, -1: none */
 } worker_head;
-
-static int64_t window_rows(const fc_conv2d_desc *d) { return (d->kh - 1) * d->dilation_h + 1; }
-static int64_t window_cols(const fc_conv2d_desc *d) { return (d->kw - 1) * d->dilation_w + 1; }
-
-static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 /* The kernel's contract for rows without a border. AVX2: only the first and the last vector of a row
  * of output may have taps outside the image. */
@@ -74,16 +51,16 @@ static bool reads_in_place(const fc_conv_problem *p) {
     if (p->kernels->isa == FC_ISA_AVX512) return d->stride_w <= 2;
     if (p->kernels->isa != FC_ISA_AVX2 || d->stride_w != 1 || d->kw > FC_WINDOW_TAPS) return false;
     const int64_t last = (p->ow - 1) / vlen * vlen; /* first pixel of the last vector */
-    const int64_t before = last - 1 + window_cols(d) - 1 - d->pad_left; /* read by the one before */
+    const int64_t before = last - 1 + fc_window_cols(d) - 1 - d->pad_left; /* read by the one before */
     return last == 0 || (d->pad_left <= vlen && before < d->iw);
 }
 
 /* How one call is cut. A function of the shape, the tier, the caches and the thread count. */
-static depthwise_job cut(const fc_conv_problem *p, int threads) {
+static fc_depthwise_job cut(const fc_conv_problem *p, int threads) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), line = FC_CACHE_LINE / bytes;
     const int64_t sw = d->stride_w;
-    depthwise_job job = {.problem = p, .in_place = reads_in_place(p), .planes = 1};
+    fc_depthwise_job job = {.problem = p, .in_place = reads_in_place(p), .planes = 1};
 
     const double outputs = (double)d->n * (double)d->oc * (double)p->oh * (double)p->ow;
     const double inputs = (double)d->n * (double)d->ic * (double)d->ih * (double)d->iw;
@@ -92,13 +69,13 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.threads = threads = by_flops > threads ? by_flops : threads;
 
     job.filled_cols = fc_max64(
-        0, fc_min64(d->iw, (p->ow - 1) * sw + window_cols(d) - d->pad_left));
+        0, fc_min64(d->iw, (p->ow - 1) * sw + fc_window_cols(d) - d->pad_left));
     if (job.in_place) {
         job.pitch = fc_round_up(d->iw, line); /* of the row of zeros */
     } else {
         job.lead = fc_round_up(fc_div_up(d->pad_left, sw), line);
         int64_t reach = fc_round_up(p->ow, p->kernels->vlen) +
-                        floor_div(window_cols(d) - 1 - d->pad_left, sw);
+                        fc_floor_div(fc_window_cols(d) - 1 - d->pad_left, sw);
         job.phase = fc_round_up(
             job.lead + fc_max64(0, fc_max64(reach, fc_div_up(job.filled_cols, sw))), line);
         job.pitch = sw * job.phase;
@@ -106,12 +83,12 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
 
     /* Strips: the copy within half of the first-level cache, but no strip so low that the rows
      * shared with its neighbours outweigh it; then finer when units would not feed the threads. */
-    const int64_t low = fc_max64(8, 2 * fc_div_up(window_rows(d), d->stride_h));
+    const int64_t low = fc_max64(8, 2 * fc_div_up(fc_window_rows(d), d->stride_h));
     const int64_t budget = (int64_t)fc_cpu_caches()->l1d / 2;
     int64_t rows = p->oh;
     const bool spread = d->dst_stride[3] != 1;
     if (!job.in_place)
-        rows = fc_max64(low, (budget / (job.pitch * bytes) - window_rows(d)) / d->stride_h + 1);
+        rows = fc_max64(low, (budget / (job.pitch * bytes) - fc_window_rows(d)) / d->stride_h + 1);
     if (spread) rows = fc_min64(rows, fc_max64(low, budget / (p->ow * bytes)));
     int64_t planes = d->n * d->groups;
     if (threads > 1 && planes < 4 * threads)
@@ -119,14 +96,15 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.strips = fc_div_up(p->oh, fc_min64(rows, p->oh));
     job.strip_rows = fc_div_up(p->oh, job.strips);
     job.strips = fc_div_up(p->oh, job.strip_rows);
-    job.src_rows = (job.strip_rows - 1) * d->stride_h + window_rows(d);
+    job.src_rows = (job.strip_rows - 1) * d->stride_h + fc_window_rows(d);
     job.bordered = d->border != FC_BORDER_ZEROS;
     job.filled_rows = job.bordered ? job.src_rows : fc_min64(job.src_rows, d->ih);
     job.spread_bytes =
         spread ? (size_t)fc_round_up(job.strip_rows * p->ow * bytes, FC_CACHE_LINE) : 0;
     if (job.strips == 1) {
-        const int64_t copied = job.in_place ? 0 : job.filled_rows * job.pitch * bytes;
-        job.planes = fc_max64(1, fc_min64(PLANES_AHEAD, budget / fc_max64(1, copied)));
+        const int64_t copied = fc_max64(1, job.filled_rows * job.pitch * bytes);
+        job.planes = job.in_place ? fc_max64(PLANES_AHEAD, TABLE_ROWS / job.src_rows)
+                                  : fc_max64(1, fc_min64(PLANES_AHEAD, budget / copied));
     }
     job.units = planes * job.strips;
     /* Tasks of at least 64 KiB of traffic and some eight a thread. */
@@ -147,79 +125,6 @@ static depthwise_job cut(const fc_conv_problem *p, int threads) {
     return job;
 }
 
-/* Points the table of a plane at padded source rows [first, first + rows). Rows of the image are
- * `row_bytes` apart from `origin`, which is image row max(0, first - pad_top); where the border is
- * copied too, all rows are, from row `first` on. */
-static void fill_table(const depthwise_job *job, const void **table, const void *zeros,
-                       const char *origin, int64_t row_bytes, int64_t first, int64_t rows) {
-    const fc_conv2d_desc *d = &job->problem->desc;
-    int64_t begin = 0, end = rows;
-    if (!job->bordered) {
-        begin = fc_min64(rows, fc_max64(0, d->pad_top - first));
-        end = fc_max64(begin, fc_min64(rows, d->ih + d->pad_top - first));
-    }
-    int64_t i = 0;
-    for (; i < begin; i++) table[i] = zeros;
-    for (; i < end; i++, origin += row_bytes) table[i] = origin;
-    for (; i < rows; i++) table[i] = zeros;
-}
-
-/* Copies image rows [y, y + rows) of `planes` planes into their bordered buffers. */
-static void fill_planes(const depthwise_job *job, const char *src, int64_t planes, int64_t y,
-                        int64_t rows, char *buffer) {
-    const fc_conv_problem *p = job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
-    if (rows <= 0 || job->filled_cols <= 0) return;
-    fc_split_phases_args split = {
-        .src_stride = d->src_stride[3],
-        .pixels = job->filled_cols,
-        .step = d->stride_w,
-        .phase = job->phase,
-        .rows = rows,
-        .src_row = d->src_stride[2],
-        .dst_row = job->pitch,
-    };
-    /* Rows of dense planes follow one another without a seam. */
-    if (rows == job->filled_rows && d->src_stride[1] == rows * d->src_stride[2]) {
-        split.rows = rows * planes;
-        planes = 1;
-    }
-    for (int64_t i = 0; i < planes; i++) {
-        split.src = src + (i * d->src_stride[1] + y * d->src_stride[2]) * bytes;
-        split.dst = buffer + (i * job->filled_rows * job->pitch + job->lead) * bytes;
-        p->kernels->split_phases(&split);
-    }
-}
-
-/* One padded row of a plane whose border holds other than zeros, into its place in the buffer. */
-static void fill_bordered_row(const depthwise_job *job, const char *plane, int64_t padded_y,
-                              char *row) {
-    const fc_conv_problem *p = job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), sw = d->stride_w;
-    const int64_t y = fc_border_source(d->border, padded_y - d->pad_top, d->ih);
-    const char *src = plane + y * d->src_stride[2] * bytes;
-    if (job->filled_cols > 0) {
-        fc_split_phases_args split = {
-            .src = src,
-            .dst = row + job->lead * bytes,
-            .src_stride = d->src_stride[3],
-            .pixels = job->filled_cols,
-            .step = sw,
-            .phase = job->phase,
-        };
-        p->kernels->split_phases(&split);
-    }
-    const int64_t end = (p->ow - 1) * sw + window_cols(d) - d->pad_left;
-    for (int64_t x = d->pad_left ? -d->pad_left : d->iw; x < end; x = x == -1 ? d->iw : x + 1) {
-        const int64_t place = floor_div(x, sw);
-        memcpy(row + (job->lead + place + (x - place * sw) * job->phase) * bytes,
-               src + fc_border_source(d->border, x, d->iw) * d->src_stride[3] * bytes,
-               (size_t)bytes);
-    }
-}
-
 /* Rows of output, dense in scratch, into the columns of dst that are dst_stride[3] apart. */
 static void spread_rows(const fc_conv_problem *p, const char *src, char *dst, int64_t rows) {
     const int64_t *stride = p->desc.dst_stride;
@@ -235,7 +140,7 @@ static void spread_rows(const fc_conv_problem *p, const char *src, char *dst, in
 
 /* Output channels from `oc` on, of some source planes: rows [y0, y0 + rows) of each, the first of which
  * goes to `dst`, the others `row` elements apart. `plane` says how many of either. */
-static void convolve(const depthwise_job *job, fc_conv_plane_args plane, const void *const *table,
+static void convolve(const fc_depthwise_job *job, fc_conv_plane_args plane, const void *const *table,
                      int64_t n, int64_t oc, int64_t y0, int64_t rows, char *dst, int64_t row) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
@@ -259,7 +164,7 @@ static void convolve(const depthwise_job *job, fc_conv_plane_args plane, const v
 
 /* All output channels of some source planes, output rows [y0, y0 + rows). Where columns of dst lie
  * apart they are made one by one in `dense`. */
-static void convolve_planes(const depthwise_job *job, const void *const *table, char *dense,
+static void convolve_planes(const fc_depthwise_job *job, const void *const *table, char *dense,
                             int64_t n, int64_t group, int64_t planes, int64_t y0, int64_t rows) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
@@ -281,7 +186,7 @@ static void convolve_planes(const depthwise_job *job, const void *const *table, 
 }
 
 static void run_task(void *context, int64_t task, int worker) {
-    const depthwise_job *job = context;
+    const fc_depthwise_job *job = context;
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
@@ -301,9 +206,8 @@ static void run_task(void *context, int64_t task, int worker) {
         const int64_t n = plane / d->groups, group = plane % d->groups;
         const int64_t y0 = strip * job->strip_rows, first = y0 * d->stride_h;
         const int64_t rows = fc_min64(job->strip_rows, p->oh - y0);
-        const int64_t src_rows = (rows - 1) * d->stride_h + window_rows(d);
+        const int64_t src_rows = (rows - 1) * d->stride_h + fc_window_rows(d);
         const int64_t image_y = fc_max64(0, first - d->pad_top);
-        const int64_t image_rows = fc_min64(d->ih, first + src_rows - d->pad_top) - image_y;
         const int64_t planes =
             fc_min64(job->planes, fc_min64(end - unit, d->groups - group));
         const char *src = (const char *)job->args->src +
@@ -311,19 +215,14 @@ static void run_task(void *context, int64_t task, int worker) {
         if (!job->in_place) {
             if (head->first != first)
                 for (int64_t i = 0; i < job->planes; i++)
-                    fill_table(job, table + i * job->src_rows, zeros,
+                    fc_depthwise_table(job, table + i * job->src_rows, zeros,
                                buffer + i * job->filled_rows * job->pitch * bytes,
                                job->pitch * bytes, first, src_rows);
             head->first = first;
-            for (int64_t i = 0; job->bordered && i < planes * src_rows; i++)
-                fill_bordered_row(job, src + i / src_rows * d->src_stride[1] * bytes,
-                                  first + i % src_rows,
-                                  buffer + (i / src_rows * job->filled_rows + i % src_rows) *
-                                               job->pitch * bytes);
-            if (!job->bordered) fill_planes(job, src, planes, image_y, image_rows, buffer);
+            fc_depthwise_fill(job, src, planes, first, src_rows, buffer);
         }
         for (int64_t i = 0; job->in_place && i < planes; i++)
-            fill_table(job, table + i * job->src_rows, zeros,
+            fc_depthwise_table(job, table + i * job->src_rows, zeros,
                        src + (i * d->src_stride[1] + image_y * d->src_stride[2]) * bytes,
                        d->src_stride[2] * bytes, first, src_rows);
         convolve_planes(job, table, dense, n, group, planes, y0, rows);
@@ -342,7 +241,7 @@ static double cost(const fc_conv_problem *p) {
     const double taps = (double)(d->kh * d->kw);
     double copied = 0;
     if (!reads_in_place(p))
-        copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + window_rows(d))) *
+        copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + fc_window_rows(d))) *
                  (COPIED_ROW + (d->stride_w > 2 ? 2.5 * (double)d->iw
                                                 : 6 * (double)fc_div_up(d->iw, p->kernels->vlen)));
     return FC_COST_CALL + copied +
@@ -351,48 +250,19 @@ static double cost(const fc_conv_problem *p) {
 
 static void prepare(fc_conv_problem *p) { (void)p; }
 
-/* The kernel reads the taps of a channel as they lie when they are dense. */
-static size_t packed_bytes(const fc_conv_problem *p) {
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t size[5] = {d->groups, d->oc / d->groups, 1, d->kh, d->kw};
-    int64_t dense = 1;
-    for (int i = 4; i >= 0; i--) {
-        if (size[i] > 1 && d->weight_stride[i] != dense)
-            return (size_t)(d->oc * d->kh * d->kw) * fc_dtype_bytes(d->dtype);
-        dense *= size[i];
-    }
-    return 0;
-}
-
-static void pack(const fc_conv_problem *p, const void *weights, void *packed, int threads) {
-    (void)threads;
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t *stride = d->weight_stride, ocg = d->oc / d->groups;
-    const size_t bytes = fc_dtype_bytes(d->dtype);
-    char *dst = packed;
-    for (int64_t oc = 0; oc < d->oc; oc++)
-        for (int64_t a = 0; a < d->kh; a++)
-            for (int64_t b = 0; b < d->kw; b++, dst += bytes)
-                memcpy(dst,
-                       (const char *)weights + (oc / ocg * stride[0] + oc % ocg * stride[1] +
-                                                a * stride[3] + b * stride[4]) *
-                                                   (ptrdiff_t)bytes,
-                       bytes);
-}
-
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
-    depthwise_job job = cut(p, threads);
+    fc_depthwise_job job = cut(p, threads);
     return job.column_bytes + job.worker_bytes * (size_t)job.threads;
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
     const fc_conv2d_desc *d = &p->desc;
-    depthwise_job job = cut(p, threads);
+    fc_depthwise_job job = cut(p, threads);
     job.args = args;
     job.scratch = scratch;
     ptrdiff_t *column = scratch;
     for (int64_t b = 0; b < d->kw; b++) {
-        const int64_t e = b * d->dilation_w - d->pad_left, place = floor_div(e, d->stride_w);
+        const int64_t e = b * d->dilation_w - d->pad_left, place = fc_floor_div(e, d->stride_w);
         column[b] =
             job.in_place ? e : job.lead + place + (e - place * d->stride_w) * job.phase;
     }
@@ -426,8 +296,8 @@ const fc_conv_driver fc_conv_depthwise = {
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,
-    .packed_bytes = packed_bytes,
-    .pack = pack,
+    .packed_bytes = fc_dense_weights_bytes,
+    .pack = fc_dense_weights_pack,
     .packing = fc_dense_weights_packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,

@@ -452,6 +452,8 @@ static void prepare_conv_plane(trial *t) {
     if (!t->timed && random_below(3) == 0) a->kh = a->kw = 3 + 2 * draw(t, 0, 1);
     if (!t->timed && slides && random_below(8) == 0) a->kw = draw(t, 15, 40);
     a->rows = draw(t, 1, 28), a->pixels = draw(t, 1, 5 * vlen + 3);
+    if (!t->timed && random_below(6) == 0) a->pixels = draw(t, 1, fc_max64(1, vlen / 2));
+    if (!t->timed && random_below(6) == 0) a->rows = draw(t, 1, 3), a->pixels = draw(t, 1, 18 * vlen);
     a->tap_step = t->timed ? 1 : draw(t, 1, 2), a->row_step = t->timed ? 1 : draw(t, 1, 3);
     if (!t->timed && random_below(3) == 0) a->row_step = 2 * a->tap_step;
     const int64_t dilation = t->timed ? 1 : draw(t, 1, 2);

@@ -20,10 +20,17 @@
  * Other shapes ("plain") go through the input rows of each output row by itself.
  *
  * Blocks are R = 4 rows of up to 4 vectors (2 where there are 16 registers), or R = 7 rows of one
- * vector: the maps of the common networks are multiples of 7. When rows do not come out even the
- * last block overlaps its predecessor and stores the same values again.
+ * vector, on AVX-512 of two: the maps of the common networks are multiples of 7, and a multiply-add
+ * waits for the one before it unless eight others are under way. So a signal of less than 4 rows is
+ * taken in blocks of up to 8 vectors there. When rows do not come out even the last block overlaps
+ * its predecessor and stores the same values again. Narrow maps: conv_plane_pairs.h.
  */
+#include <math.h>
+
 #include "conv_plane_row.h"
+#if HAVE_SLIDES
+#include "conv_plane_pairs.h"
+#endif
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
@@ -68,17 +75,19 @@ FC_INLINE void plain(const fc_conv_plane_args *a, const columns *c, const real *
                       k);
 }
 
-FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, real *dst, const vec *acc,
-                     const int activation, const body k) {
-    const vec bias = vec_set1(c->bias);
+/* Results of the block at row y. */
+FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, ptrdiff_t y, const vec *acc,
+                     const body k) {
+    real *dst = c->dst + y * a->dst_row + c->x;
+    const vec bias = vec_set1(c->bias), least = vec_set1(c->least), most = vec_set1(c->most);
     const ptrdiff_t lanes = c->lanes, row = a->dst_row;
 #pragma GCC unroll 8
     for (int r = 0; r < k.R; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < k.V; v++)
-            vec_store_n(dst + r * row + v * VLEN,
-                        vec_activate(vec_add(acc[r * k.V + v], bias), activation),
-                        v == k.V - 1 ? lanes : VLEN);
+#pragma GCC unroll 8
+        for (int v = 0; v < k.V; v++) {
+            const vec sum = vec_min(most, vec_max(least, vec_add(acc[r * k.V + v], bias)));
+            vec_store_n(dst + r * row + v * VLEN, sum, v == k.V - 1 ? lanes : VLEN);
+        }
 }
 
 /* The rest of the epilogue, over rows just stored: what the blocks do not carry in each of their
@@ -96,44 +105,39 @@ static __attribute__((noinline)) void finish(const fc_conv_plane_args *a, const 
         }
 }
 
-typedef enum way {
-    PLAIN_ROW, PLAIN, CHAIN, FAR_ROW, FAR, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS
-} way;
+typedef enum way { PLAIN_ROW, PLAIN, CHAIN, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS } way;
+
+/* Rows of a chain's block. With step 2 rows of output share few rows of input, so whole rows of the map,
+ * read as they lie in memory, are worth more than many. */
+FC_INLINE int chain_rows(int vectors, ptrdiff_t step) {
+    return step == 2 && vectors > 2 ? 2 : ROWS_OF(vectors);
+}
 
 FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const way how,
                            const int V, const int S, const bool edge) {
     const body k = {
-        .R = how == PLAIN_ROW || how == FAR_ROW ? 1 : how == PLAIN || how == FAR ? 4 : ROWS_OF(V),
+        .R = how == PLAIN_ROW ? 1 : how == PLAIN ? 4 : chain_rows(V, S),
         .V = V,
         .K = how == CHAIN_3 || how == HALVES_3 ? 3 : how == CHAIN_5 || how == HALVES_5 ? 5 : 0,
         .H = how == HALVES_3 || how == HALVES_5 ? 2 : 1,
         .S = S,
         .edge = edge,
-        .far = how == FAR_ROW || how == FAR || how == FAR_CHAIN,
+        .far = HAVE_SLIDES && (how == PLAIN_ROW || how == PLAIN || how == FAR_CHAIN),
     };
-    const bool finished =
-        !c->residual && (a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
-                         a->activation == FC_ACT_RELU6);
     for (ptrdiff_t y = c->first;;) {
-        vec acc[4 * MAX_VECTORS > 7 ? 4 * MAX_VECTORS : 7];
+        vec acc[16];
 #pragma GCC unroll 16
         for (int i = 0; i < k.R * V; i++) acc[i] = vec_zero();
         const real *const *src = c->src + y * a->row_step;
-        if (how == PLAIN_ROW || how == PLAIN || how == FAR_ROW || how == FAR)
+        if (how == PLAIN_ROW || how == PLAIN)
             plain(a, c, src, acc, k);
         else
             chain(a, c, src, acc, k);
-        real *dst = c->dst + y * a->dst_row + c->x;
-        if (finished && a->activation == FC_ACT_RELU)
-            store(a, c, dst, acc, FC_ACT_RELU, k);
-        else if (finished && a->activation == FC_ACT_RELU6)
-            store(a, c, dst, acc, FC_ACT_RELU6, k);
-        else
-            store(a, c, dst, acc, FC_ACT_NONE, k);
+        store(a, c, y, acc, k);
         if (y + k.R >= c->end) break;
         y = y + 2 * k.R <= c->end ? y + k.R : c->end - k.R;
     }
-    if (!finished) finish(a, c, V);
+    if (!c->finished) finish(a, c, V);
 }
 
 typedef void (*columns_fn)(const fc_conv_plane_args *a, const columns *c);
@@ -151,111 +155,129 @@ typedef void (*columns_fn)(const fc_conv_plane_args *a, const columns *c);
 #define RUN_EDGES(how, V, S) RUN(how, V, S, 0)
 #define ENTRY(how, V, S) {run_##how##_##V##_##S##_0}
 #endif
-#if MAX_VECTORS == 4
-#define RUN_WIDTHS(how) \
-    RUN_EDGES(how, 1, 1) RUN_EDGES(how, 2, 1) RUN_EDGES(how, 3, 1) RUN_EDGES(how, 4, 1)
-#define ENTRIES(how) {ENTRY(how, 1, 1), ENTRY(how, 2, 1), ENTRY(how, 3, 1), ENTRY(how, 4, 1)}
-#else
-#define RUN_WIDTHS(how) RUN_EDGES(how, 1, 1) RUN_EDGES(how, 2, 1)
-#define ENTRIES(how) {ENTRY(how, 1, 1), ENTRY(how, 2, 1)}
-#endif
-
-RUN_WIDTHS(PLAIN_ROW)
-RUN_WIDTHS(PLAIN)
-RUN_WIDTHS(CHAIN)
-RUN_WIDTHS(CHAIN_5)
-RUN_WIDTHS(CHAIN_3)
-RUN_WIDTHS(HALVES_5)
-RUN_WIDTHS(HALVES_3)
+#define RUN_2(how, S) RUN_EDGES(how, 1, S) RUN_EDGES(how, 2, S)
+#define RUN_3(how, S) RUN_2(how, S) RUN_EDGES(how, 3, S)
+#define RUN_4(how, S) RUN_3(how, S) RUN_EDGES(how, 4, S)
+#define RUN_8(how, S) \
+    RUN_4(how, S) RUN_EDGES(how, 5, S) RUN_EDGES(how, 6, S) RUN_EDGES(how, 7, S) RUN_EDGES(how, 8, S)
+#define OF_2(how, S) ENTRY(how, 1, S), ENTRY(how, 2, S)
+#define OF_3(how, S) OF_2(how, S), ENTRY(how, 3, S)
+#define OF_4(how, S) OF_3(how, S), ENTRY(how, 4, S)
+#define OF_8(how, S) \
+    OF_4(how, S), ENTRY(how, 5, S), ENTRY(how, 6, S), ENTRY(how, 7, S), ENTRY(how, 8, S)
 
 #if HAVE_SLIDES
-RUN_WIDTHS(FAR_ROW)
-RUN_WIDTHS(FAR)
-RUN_WIDTHS(FAR_CHAIN)
-#endif
+RUN_8(PLAIN_ROW, 1)
+RUN_3(PLAIN, 1)
+RUN_4(CHAIN, 1)
+RUN_3(FAR_CHAIN, 1)
+RUN_4(CHAIN_5, 1)
+RUN_4(CHAIN_3, 1)
+RUN_2(PLAIN_ROW, 2)
+RUN_2(PLAIN, 2)
+RUN_4(HALVES_5, 2)
+RUN_4(HALVES_3, 2)
 
-static const columns_fn run_table[WAYS][MAX_VECTORS][EDGES] = {
-#if HAVE_SLIDES
-    [FAR_ROW] = ENTRIES(FAR_ROW), [FAR] = ENTRIES(FAR), [FAR_CHAIN] = ENTRIES(FAR_CHAIN),
-#endif
-    [PLAIN_ROW] = ENTRIES(PLAIN_ROW), [PLAIN] = ENTRIES(PLAIN), [CHAIN] = ENTRIES(CHAIN),
-    [CHAIN_5] = ENTRIES(CHAIN_5), [CHAIN_3] = ENTRIES(CHAIN_3),
-    [HALVES_5] = ENTRIES(HALVES_5), [HALVES_3] = ENTRIES(HALVES_3),
+static const columns_fn run_table[2][WAYS][MAX_ROW_VECTORS][EDGES] = {
+    {[PLAIN_ROW] = {OF_8(PLAIN_ROW, 1)}, [PLAIN] = {OF_3(PLAIN, 1)}, [CHAIN] = {OF_4(CHAIN, 1)},
+     [FAR_CHAIN] = {OF_3(FAR_CHAIN, 1)}, [CHAIN_5] = {OF_4(CHAIN_5, 1)},
+     [CHAIN_3] = {OF_4(CHAIN_3, 1)}},
+    {[PLAIN_ROW] = {OF_2(PLAIN_ROW, 2)}, [PLAIN] = {OF_2(PLAIN, 2)},
+     [HALVES_5] = {OF_4(HALVES_5, 2)}, [HALVES_3] = {OF_4(HALVES_3, 2)}},
 };
+#else
+#define RUN_ALL(how) FC_CAT2(RUN_, MAX_VECTORS)(how, 1)
+#define ALL(how) [how] = {FC_CAT2(OF_, MAX_VECTORS)(how, 1)}
+RUN_ALL(PLAIN_ROW)
+RUN_ALL(PLAIN)
+RUN_ALL(CHAIN)
+RUN_ALL(CHAIN_5)
+RUN_ALL(CHAIN_3)
+RUN_ALL(HALVES_5)
+RUN_ALL(HALVES_3)
 
-#if HAVE_SLIDES
-#define RUN_BY_2(how) RUN_EDGES(how, 1, 2) RUN_EDGES(how, 2, 2)
-#define ENTRIES_BY_2(how) [how] = {ENTRY(how, 1, 2), ENTRY(how, 2, 2)}
-RUN_BY_2(PLAIN_ROW)
-RUN_BY_2(PLAIN)
-RUN_BY_2(FAR_ROW)
-RUN_BY_2(FAR)
-RUN_BY_2(HALVES_5)
-RUN_BY_2(HALVES_3)
-
-static const columns_fn run_table_by_2[WAYS][MAX_HALVES][EDGES] = {
-    ENTRIES_BY_2(PLAIN_ROW), ENTRIES_BY_2(PLAIN),    ENTRIES_BY_2(FAR_ROW),
-    ENTRIES_BY_2(FAR),       ENTRIES_BY_2(HALVES_5), ENTRIES_BY_2(HALVES_3)};
+static const columns_fn run_table[1][WAYS][MAX_ROW_VECTORS][EDGES] = {
+    {ALL(PLAIN_ROW), ALL(PLAIN), ALL(CHAIN), ALL(CHAIN_5), ALL(CHAIN_3), ALL(HALVES_5),
+     ALL(HALVES_3)},
+};
 #endif
 
 /* The kernel's columns are such as the bodies for K x K expect. */
 static bool known_columns(const fc_conv_plane_args *a, const columns *c) {
     (void)c;
 #if HAVE_SLIDES
-    if (c->run < a->kw) return false;
+    if (c->run[0] < a->kw) return false;
     for (ptrdiff_t b = 1; a->step == 2 && b < a->kw; b++)
         if (a->column[b] != a->column[0] + b) return false;
 #endif
     return a->kw <= KNOWN_COLUMNS;
 }
 
+/* Kernels of K x K that have bodies of their own. */
+static bool has_body(const fc_conv_plane_args *a, bool known) {
+    return known && a->kh == a->kw && (a->kh == 3 || a->kh == 5);
+}
+
 static way choose(const fc_conv_plane_args *a, bool known, bool far, int vectors) {
-    const int rows = ROWS_OF(vectors);
+    const int rows = chain_rows(vectors, a->step);
     const bool neighbours = a->row_step == a->tap_step && a->step == 1;
-    const bool halves = a->row_step == 2 * a->tap_step;
-    if (a->rows >= rows && known && a->kh == a->kw) {
-        if (neighbours && a->kh == 3) return CHAIN_3;
-        if (neighbours && a->kh == 5) return CHAIN_5;
-        if (halves && a->kh == 3) return HALVES_3;
-        if (halves && a->kh == 5) return HALVES_5;
+    const bool halves = a->row_step == 2 * a->tap_step && (!HAVE_SLIDES || a->step == 2);
+    if (a->rows >= rows && has_body(a, known)) {
+        if (neighbours) return a->kh == 3 ? CHAIN_3 : CHAIN_5;
+        if (halves) return a->kh == 3 ? HALVES_3 : HALVES_5;
     }
     if (a->rows >= rows && neighbours && a->kh >= rows) return far ? FAR_CHAIN : CHAIN;
-    if (a->rows >= 4) return far ? FAR : PLAIN;
-    return far ? FAR_ROW : PLAIN_ROW;
+    return a->rows >= 4 ? PLAIN : PLAIN_ROW;
+}
+
+/* Most vectors of a block. */
+static ptrdiff_t most_vectors(const fc_conv_plane_args *a, const columns *c, bool known) {
+#if HAVE_SLIDES
+    if (a->step == 2)
+        return a->rows >= 2 && has_body(a, known) && a->row_step == 2 * a->tap_step ? MAX_HALVES : 2;
+    if (a->rows < 4) return MAX_ROW_VECTORS;
+    /* four of them spill beside four rows of sums, at three quarters of the speed */
+    if (c->run[0] < a->kw || a->row_step != a->tap_step || (a->kh < 4 && !has_body(a, known))) return 3;
+#endif
+    (void)a, (void)c, (void)known;
+    return MAX_VECTORS;
 }
 
 /* The `vectors` from c->x on: what a row's loads are masked with, and the body that takes them. */
 static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int vectors, bool edge,
                                   bool known) {
 #if HAVE_SLIDES
-    const way how = choose(a, known, c->run < a->kw, vectors);
-    const body k = {.V = vectors, .S = (int)a->step};
-    const ptrdiff_t at = a->column[0] + c->x * a->step;
-    const ptrdiff_t reach = reach_of(a, c->x, c->run - 1, k);
-    for (int i = 0; i < k.S * (vectors + 1); i++)
-        c->span[i] = span_at(a, at + i * VLEN, reach);
+    for (ptrdiff_t run = 0, first = 0; run < KNOWN_RUNS && first < a->kw; first = c->run[run++])
+        spans_make(a, c->x, first, c->run[run], vectors, c->span[run]);
     (void)edge;
-    return k.S == 2 ? run_table_by_2[how][vectors - 1][0] : run_table[how][vectors - 1][0];
-#elif HAVE_WINDOWS
+    return run_table[a->step - 1][choose(a, known, c->run[0] < a->kw, vectors)][vectors - 1][0];
+#else
+    (void)c;
+#if HAVE_WINDOWS
     for (ptrdiff_t b = 0; edge && b < a->kw; b++) {
         const ptrdiff_t at = a->column[b] + c->x;
         c->window[b][0] = window_at(at, a->width);
         c->window[b][1] = window_at(at + (vectors - 1) * VLEN, a->width);
     }
-#else
-    (void)c;
 #endif
-#if !HAVE_SLIDES
-    const way how = choose(a, known, false, vectors);
+    return run_table[0][choose(a, known, false, vectors)][vectors - 1][edge];
 #endif
-    return run_table[how][vectors - 1][edge];
 }
 
-/* A map of several groups of vectors. They take turns every few rows (whole blocks of 4 and of 7), so
- * that the source is read as it lies in memory. */
-static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vectors, ptrdiff_t most,
-                       bool known) {
-    const ptrdiff_t band = 28;
+/* Sets what differs between output planes. */
+static void enter_plane(columns *c, const fc_conv_plane_args *a, ptrdiff_t o) {
+    c->src = (const real *const *)a->src + o / a->multiplier * a->table;
+    c->weights = (const real *)a->weights + o * a->kh * a->kw;
+    c->dst = (real *)a->dst + o * a->dst_plane;
+    c->residual = a->residual ? (const real *)a->residual + o * a->residual_plane : NULL;
+    c->bias = a->bias ? ((const real *)a->bias)[o] : 0;
+}
+
+/* Output planes [from, to), maps of several groups of vectors. They take turns every few rows (whole
+ * blocks of 4 and of 7), so that the source is read as it lies in memory. */
+static void wide_planes(const fc_conv_plane_args *a, columns *c, ptrdiff_t most, bool known,
+                        ptrdiff_t from_plane, ptrdiff_t to_plane) {
+    const ptrdiff_t band = 28, vectors = (a->pixels + VLEN - 1) / VLEN;
     for (c->first = 0; c->first < a->rows; c->first = c->end) {
         c->end = a->rows - c->first < 2 * band ? a->rows : c->first + band;
         for (ptrdiff_t from = 0, width; from < vectors; from += width) {
@@ -266,7 +288,11 @@ static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vector
             const ptrdiff_t begin = a->column[0] + c->x * a->step;
             const ptrdiff_t end = a->column[a->kw - 1] + c->x + width * VLEN;
             const bool edge = a->width && (begin < 0 || end > a->width);
-            columns_prepare(c, a, (int)width, edge, known)(a, c);
+            const columns_fn run = columns_prepare(c, a, (int)width, edge, known);
+            for (ptrdiff_t o = from_plane; o < to_plane; o++) {
+                enter_plane(c, a, o);
+                run(a, c);
+            }
         }
     }
 }
@@ -278,27 +304,41 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
     const ptrdiff_t vectors = (a->pixels + VLEN - 1) / VLEN;
     columns c = {.end = a->rows, .lanes = a->pixels - (vectors - 1) * VLEN};
 #if HAVE_SLIDES
-    c.run = run_end(a, 0);
+    for (ptrdiff_t run = 0, end = 0; run < KNOWN_RUNS && end < a->kw; run++)
+        c.run[run] = end = run_end(a, end);
 #endif
     const bool known = known_columns(a, &c);
-    ptrdiff_t most = a->step == 2 ? MAX_HALVES : MAX_VECTORS;
+    const ptrdiff_t most = most_vectors(a, &c, known);
+    c.least = a->activation == FC_ACT_RELU || a->activation == FC_ACT_RELU6 ? 0 : -(real)INFINITY;
+    c.most = a->activation == FC_ACT_RELU6 ? 6 : (real)INFINITY;
+    c.finished = a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
+                 a->activation == FC_ACT_RELU6;
+    if (a->residual) c.finished = false, c.least = -(real)INFINITY, c.most = (real)INFINITY;
 #if HAVE_SLIDES
-    /* four of them spill beside four rows of sums, at three quarters of the speed */
-    if (c.run < a->kw && a->rows >= 4) most = fc_min64(most, 3);
     for (ptrdiff_t b = 1; known && b < a->kw; b++)
         c.slide[b] = slide_make((a->column[b] - a->column[0]) / a->step);
+    const bool paired = pairs_fit(a);
+    pairs pair = {.row = 0};
+    if (paired) pairs_prepare(&pair, a);
 #endif
-    columns_fn run = NULL;
-    if (vectors <= most) run = columns_prepare(&c, a, (int)vectors, a->width != 0, known);
-    c.weights = a->weights;
-    for (ptrdiff_t o = 0; o < a->planes * a->multiplier; o++, c.weights += a->kh * a->kw) {
-        c.src = (const real *const *)a->src + o / a->multiplier * a->table;
-        c.dst = (real *)a->dst + o * a->dst_plane;
-        c.residual = a->residual ? (const real *)a->residual + o * a->residual_plane : NULL;
-        c.bias = a->bias ? ((const real *)a->bias)[o] : 0;
-        if (run)
-            run(a, &c);
-        else
-            wide_plane(a, &c, vectors, most, known);
+    const ptrdiff_t outputs = a->planes * a->multiplier;
+    if (vectors > most) {
+        /* Of signals, which are short, all are taken together: the masks are made once. */
+        const ptrdiff_t together = a->rows < 4 ? outputs : 1;
+        for (ptrdiff_t o = 0; o < outputs; o += together)
+            wide_planes(a, &c, most, known, o, o + together);
+        return;
+    }
+    const columns_fn run = columns_prepare(&c, a, (int)vectors, a->width != 0, known);
+    for (ptrdiff_t o = 0; o < outputs; o++) {
+        enter_plane(&c, a, o);
+#if HAVE_SLIDES
+        if (paired) {
+            pairs_run(a, &c, &pair);
+            if (!c.finished) finish(a, &c, 1);
+            continue;
+        }
+#endif
+        run(a, &c);
     }
 }

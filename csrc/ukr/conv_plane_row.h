@@ -14,7 +14,13 @@
 #else
 #define MAX_VECTORS 2
 #endif
+#if FC_TIER == FC_TAG_avx512
+#define MAX_ROW_VECTORS 8 /* of a row by itself: a vector alone waits for its last multiply-add */
+#define ROWS_OF(vectors) ((vectors) <= 2 ? 7 : 4)
+#else
+#define MAX_ROW_VECTORS MAX_VECTORS
 #define ROWS_OF(vectors) ((vectors) == 1 ? 7 : 4)
+#endif
 
 /* ---- rows without a border: the lanes of a vector that lie inside the row -------------------- */
 
@@ -79,7 +85,9 @@ FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
 /* ---- one input row ------------------------------------------------------------------------------ */
 
 #define KNOWN_COLUMNS 5 /* most kernel columns of a body that is compiled for their number */
-#define MAX_HALVES 2    /* vectors of a block with step 2 */
+#define MAX_HALVES 4    /* vectors of a block with step 2 */
+#define KNOWN_RUNS 4    /* runs of kernel columns whose masks are made once */
+#define MAX_LOADS 10    /* vectors of an input row: of 8 side by side, of 4 with step 2 */
 
 /* What is known when a body is compiled.
  *   R, V    rows and vectors of a block         K     kernel of K x K, or 0: any
@@ -97,13 +105,16 @@ typedef struct columns {
     const real *const *src;
     const real *weights, *residual;
     real *dst;
-    real bias;
+    real bias, least, most; /* added; the bounds of ReLU and ReLU6 */
+    bool finished;          /* by these: no residual, no other activation */
     ptrdiff_t x, first, end;
     ptrdiff_t lanes; /* of the last vector; the others are full */
 #if HAVE_SLIDES
-    window span[2 * (MAX_VECTORS + 1)]; /* of the vectors of a row from column[0] on */
+    /* The first runs of kernel columns, each within reach of its first: their ends, and the masks of the
+     * vectors of a row from there on. */
+    ptrdiff_t run[KNOWN_RUNS];
+    window span[KNOWN_RUNS][MAX_LOADS];
     slide slide[KNOWN_COLUMNS];
-    ptrdiff_t run; /* kernel columns within reach of the first */
 #else
     window window[FC_WINDOW_TAPS][2]; /* by kernel column: of the first and of the last vector */
 #endif
@@ -114,7 +125,7 @@ FC_INLINE void multiply(const vec *x, const real *weights, vec *acc, const int l
 #pragma GCC unroll 8
     for (int r = low; r < high; r++) {
         vec w = vec_set1(weights[-r * k.H * row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < k.V; v++)
             acc[r * k.V + v] = vec_fma(x[v], w, acc[r * k.V + v]);
     }
@@ -131,32 +142,29 @@ FC_INLINE ptrdiff_t run_end(const fc_conv_plane_args *a, ptrdiff_t first) {
     return b;
 }
 
-/* The element after the last that kernel column b of a block has a tap in. */
-FC_INLINE ptrdiff_t reach_of(const fc_conv_plane_args *a, ptrdiff_t x, ptrdiff_t b, const body k) {
-    const ptrdiff_t reach = a->column[b] + (x + k.V * VLEN - 1) * k.S + 1;
-    return a->width ? fc_min64(a->width, reach) : reach;
+/* Masks of the vectors of a row that kernel columns [first, end) of `vectors` vectors of pixels from x
+ * on are cut from: elements within the row, up to the last that any has a tap in. */
+static __attribute__((noinline)) void spans_make(const fc_conv_plane_args *a, ptrdiff_t x,
+                                                 ptrdiff_t first, ptrdiff_t end, ptrdiff_t vectors,
+                                                 window *span) {
+    ptrdiff_t at = a->column[first] + x * a->step;
+    ptrdiff_t reach = a->column[end - 1] + (x + vectors * VLEN - 1) * a->step + 1;
+    if (a->width) reach = fc_min64(a->width, reach);
+    for (ptrdiff_t i = 0; i < a->step * (vectors + 1); i++, at += VLEN)
+        /* a copy with a border has it before its element 0 too */
+        span[i] = a->width ? window_at(at, reach)
+                           : window_make(0, fc_max64(0, fc_min64(reach - at, VLEN)));
 }
 
-/* The lanes of VLEN elements from `at` on that are loaded: a copy with a border has it before its
- * element 0 too. */
-FC_INLINE window span_at(const fc_conv_plane_args *a, ptrdiff_t at, ptrdiff_t reach) {
-    return a->width ? window_at(at, reach) : window_make(0, fc_max64(0, fc_min64(reach - at, VLEN)));
-}
-
-/* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. `span`
- * is that of the columns, for first == 0, or NULL. */
-FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
+/* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. */
+FC_INLINE void load_parts(vec part[2][MAX_ROW_VECTORS + 1], const real *row,
                           const fc_conv_plane_args *a, const columns *c, const window *span,
-                          ptrdiff_t first, ptrdiff_t end, const body k) {
-    const ptrdiff_t at = a->column[first] + c->x * k.S;
-    const ptrdiff_t reach = span ? 0 : reach_of(a, c->x, end - 1, k);
-    vec x[2 * (MAX_VECTORS + 1)];
+                          ptrdiff_t first, const body k) {
+    const real *p = row + a->column[first] + c->x * k.S;
+    vec x[MAX_LOADS];
 #pragma GCC unroll 10
-    for (int i = 0; i < k.S * (k.V + 1); i++) {
-        const real *p = row + at + i * VLEN;
-        x[i] = window_load(p, span ? span[i] : span_at(a, at + i * VLEN, reach));
-    }
-#pragma GCC unroll 5
+    for (int i = 0; i < k.S * (k.V + 1); i++) x[i] = window_load(p + i * VLEN, span[i]);
+#pragma GCC unroll 9
     for (int v = 0; v <= k.V; v++) {
         if (k.S == 2)
             vec_deinterleave(x[2 * v], x[2 * v + 1], &part[0][v], &part[1][v]);
@@ -167,7 +175,7 @@ FC_INLINE void load_parts(vec part[2][MAX_VECTORS + 1], const real *row,
 
 FC_INLINE void multiply_cut(const vec *from, slide cut, const real *weights, vec *acc,
                             const int low, const int high, ptrdiff_t row, const body k) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < k.V; v++) {
         const vec x = slide_cut(from[v], from[v + 1], cut);
 #pragma GCC unroll 8
@@ -182,12 +190,12 @@ FC_INLINE void multiply_cut(const vec *from, slide cut, const real *weights, vec
 FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const real *row,
                          const real *weights, vec *acc, const int low, const int high,
                          const body k) {
-    vec part[2][MAX_VECTORS + 1];
+    vec part[2][MAX_ROW_VECTORS + 1];
     if (k.K) {
         /* Or the compiler keeps all weights of the kernel in registers, though there are not so
          * many; 3 x 3 with up to 3 vectors is where there are. */
         if (!(k.K == 3 && k.V < MAX_VECTORS)) __asm__("" : "+r"(weights));
-        load_parts(part, row, a, c, c->span, 0, k.K, k);
+        load_parts(part, row, a, c, c->span[0], 0, k);
 #pragma GCC unroll 8
         for (int b = 0; b < k.K; b++) {
             const vec *from = part[k.S == 2 ? b & 1 : 0];
@@ -198,9 +206,9 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
         }
         return;
     }
-    ptrdiff_t first = 0, end = k.far ? c->run : a->kw;
-    load_parts(part, row, a, c, c->span, first, end, k);
-    for (;;) {
+    ptrdiff_t first = 0, end = k.far ? c->run[0] : a->kw;
+    load_parts(part, row, a, c, c->span[0], first, k);
+    for (int run = 1;; run++) {
         multiply(part[0], weights + first, acc, low, high, a->kw, k);
         for (ptrdiff_t b = first + 1; b < end; b++) {
             const ptrdiff_t beyond = a->column[b] - a->column[first];
@@ -209,8 +217,16 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
         }
         if (!k.far || end == a->kw) return;
         first = end;
-        end = run_end(a, first);
-        load_parts(part, row, a, c, NULL, first, end, k);
+        window far[MAX_LOADS];
+        const window *span = far;
+        if (run < KNOWN_RUNS) {
+            end = c->run[run];
+            span = c->span[run];
+        } else {
+            end = run_end(a, first);
+            spans_make(a, c->x, first, end, k.V, far);
+        }
+        load_parts(part, row, a, c, span, first, k);
     }
 }
 
@@ -221,8 +237,8 @@ FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const
                             ptrdiff_t b, ptrdiff_t kw, const body k) {
     const real *p = row + a->column[b] + c->x;
     const window *w = c->window[k.edge ? b : 0];
-    vec x[MAX_VECTORS];
-#pragma GCC unroll 4
+    vec x[MAX_ROW_VECTORS];
+#pragma GCC unroll 8
     for (int v = 0; v < k.V; v++)
         x[v] = k.edge && (v == 0 || v == k.V - 1) ? window_load(p + v * VLEN, w[v == 0 ? 0 : 1])
                                                   : vec_load(p + v * VLEN);

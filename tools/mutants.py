@@ -136,6 +136,18 @@ MUTANTS = [
         "t->tile.rows = (int)base;",
     ),
     Mutant(
+        "linear: the ragged end of the features left out of one output in four",
+        "csrc/ukr/dot_tile.c",
+        "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, rest);",
+        "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, o == 3 ? 0 : rest);",
+    ),
+    Mutant(
+        "linear: pieces of the depth not added up",
+        "csrc/driver/linear.c",
+        "tile.accumulate = k > 0;",
+        "tile.accumulate = k > FC_DOT_PIECE;",
+    ),
+    Mutant(
         "im2col: rows dilated like columns",
         "csrc/driver/conv_im2col.c",
         "y0 + r * d->dilation_h",

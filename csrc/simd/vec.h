@@ -19,6 +19,8 @@
  *   vec_exponent(t)      the bits of t shifted into the exponent field: 2^n for t = n + EXP_MAGIC
  *   vec_transpose(r)     VLEN vectors in place: r[i][j] <-> r[j][i]
  *   vec_load_transposed(r, p, stride)   r[i][j] = p[j * stride + i], VLEN rows of VLEN elements
+ *   vec_fold(r)          lane i is the sum of the lanes of r[i], VLEN vectors: halves are added until
+ *                        one is left
  *   vec_deinterleave(a, b, &even, &odd)
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
  *   vec_greatest(x, sofar)   vec_max(x, sofar), but a NaN where x is NaN: none is lost
@@ -84,6 +86,20 @@ FC_INLINE vec vec_load_or(const real *p, ptrdiff_t n, vec v) {
     vec_store(lanes, v);
     for (ptrdiff_t i = 0; i < n; i++) lanes[i] = p[i];
     return vec_load(lanes);
+}
+#endif
+
+#ifndef VEC_FOLD
+FC_INLINE vec vec_fold(const vec r[VLEN]) {
+    vec lane[VLEN];
+#pragma GCC unroll 16
+    for (int i = 0; i < VLEN; i++) lane[i] = r[i];
+    vec_transpose(lane);
+#pragma GCC unroll 4
+    for (int half = VLEN / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < half; i++) lane[i] = vec_add(lane[i], lane[i + half]);
+    return lane[0];
 }
 #endif
 

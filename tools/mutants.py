@@ -63,10 +63,10 @@ MUTANTS = [
         "if (bias) v = vec_add(v, vec_load_n(bias + n, lanes - 1));",
     ),
     Mutant(
-        "tile: a sum that continues begins anew",
+        "linear: a sum that continues begins anew",
         "csrc/driver/linear.c",
-        ".accumulate = k > 0,",
-        ".accumulate = 0,",
+        "tile.accumulate = k > 0;",
+        "tile.accumulate = 0;",
     ),
     Mutant(
         "direct: dilation_h and dilation_w swapped",
@@ -140,12 +140,6 @@ MUTANTS = [
         "csrc/ukr/dot_tile.c",
         "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, rest);",
         "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, o == 3 ? 0 : rest);",
-    ),
-    Mutant(
-        "linear: pieces of the depth not added up",
-        "csrc/driver/linear.c",
-        "tile.accumulate = k > 0;",
-        "tile.accumulate = k > FC_DOT_PIECE;",
     ),
     Mutant(
         "im2col: rows dilated like columns",

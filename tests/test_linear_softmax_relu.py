@@ -52,6 +52,18 @@ def test_linear_rows(rows, dtype, tier):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=("f32", "f64"))
+@pytest.mark.parametrize("features", [5, 95, 96, 131, 1024, 2500])
+def test_a_row_has_the_same_bits_in_every_batch(features, dtype, tier):
+    rng = np.random.default_rng(features)
+    x = rng.standard_normal((29, features)).astype(dtype)
+    w = rng.standard_normal((43, features)).astype(dtype)
+    alone = np.concatenate([F.linear(row[None], w, threads=1) for row in x])
+    for rows, threads in itertools.product((2, 3, 5, 8, 29), (1, 2, 3)):
+        batch = F.linear(x[:rows], w, threads=threads)
+        np.testing.assert_array_equal(batch, alone[:rows], strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=("f32", "f64"))
 def test_linear_long_sums(dtype, tier):
     for features in (1000, 4097, 9216):
         assert_linear_exact(2, features, 35, dtype, tier, bias=True, activation=None)

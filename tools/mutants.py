@@ -63,10 +63,10 @@ MUTANTS = [
         "if (bias) v = vec_add(v, vec_load_n(bias + n, lanes - 1));",
     ),
     Mutant(
-        "tile: a sum that continues begins anew",
+        "linear: a sum that continues begins anew",
         "csrc/driver/linear.c",
-        ".accumulate = k > 0,",
-        ".accumulate = 0,",
+        "tile.accumulate = k > 0;",
+        "tile.accumulate = 0;",
     ),
     Mutant(
         "direct: dilation_h and dilation_w swapped",
@@ -152,6 +152,12 @@ MUTANTS = [
         "csrc/ukr/copy_rows.c",
         "left = a->fill - a->rows * a->pixels; left > 0;",
         "left = a->fill - a->rows * a->pixels; left > VLEN;",
+    ),
+    Mutant(
+        "linear: the ragged end of the features left out of one output in four",
+        "csrc/ukr/dot_tile.c",
+        "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, rest);",
+        "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, o == 3 ? 0 : rest);",
     ),
     Mutant(
         "im2col: rows dilated like columns",

@@ -129,7 +129,8 @@ void fc_interpolate_execute(const fc_interpolate_problem *problem, const fc_args
 typedef struct fc_linear_problem {
     fc_linear_desc desc;
     const fc_kernels *kernels;
-    fc_conv_blocking blocking;
+    bool dots; /* rows against rows by dot_tile, else against packed panels by conv_tile */
+    fc_conv_blocking blocking; /* of panels */
 } fc_linear_problem;
 
 void fc_linear_prepare(fc_linear_problem *problem);

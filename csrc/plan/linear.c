@@ -21,7 +21,7 @@ static void pack(const fc_plan *plan, const void *weights, void *packed, int thr
     fc_linear_pack(&plan->linear, weights, packed, threads);
 }
 
-/* Weights that come unpacked are packed as the driver goes. */
+/* Panels that come unpacked are packed as the driver goes. */
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {
     return fc_linear_scratch_bytes(&plan->linear, threads, packed);
 }
@@ -53,10 +53,11 @@ fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **out) {
     fc_plan *plan = fc_plan_new(&fc_operation_linear, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     plan->algorithm = FC_ALGO_GEMM;
-    plan->reason = "rows against weight panels by the register tile";
     plan->linear.desc = *desc;
     plan->linear.kernels = fc_registry_kernels(plan->dtype);
     fc_linear_prepare(&plan->linear);
+    plan->reason = plan->linear.dots ? "deep rows: dot products with the weights where they lie"
+                                     : "shallow rows against weight panels by the register tile";
     const int64_t shape[4] = {desc->rows, desc->out_features, 1, 1};
     const int64_t weights = desc->in_features * desc->out_features;
     fc_plan_describe(plan, shape, 2.0 * (double)desc->rows * (double)weights,

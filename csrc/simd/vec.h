@@ -22,6 +22,8 @@
  *   vec_load_columns(r, p, stride, n)   the first n of these vectors, n a constant multiple of 4 or
  *                        VLEN; r is an array of VLEN, of whose rest nothing is said, and of each row
  *                        n to VLEN elements are read
+ *   vec_fold(r)          lane i is the sum of the lanes of r[i], VLEN vectors: halves are added until
+ *                        one is left
  *   vec_deinterleave(a, b, &even, &odd)
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
  *   vec_greatest(x, sofar)   vec_max(x, sofar), but a NaN where x is NaN: none is lost
@@ -96,6 +98,20 @@ FC_INLINE void vec_store_lanes(real *p, vec v, ptrdiff_t from, ptrdiff_t n) {
     real lanes[VLEN];
     vec_store(lanes, v);
     for (ptrdiff_t i = 0; i < n; i++) p[i] = lanes[from + i];
+}
+#endif
+
+#ifndef VEC_FOLD
+FC_INLINE vec vec_fold(const vec r[VLEN]) {
+    vec lane[VLEN];
+#pragma GCC unroll 16
+    for (int i = 0; i < VLEN; i++) lane[i] = r[i];
+    vec_transpose(lane);
+#pragma GCC unroll 4
+    for (int half = VLEN / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < half; i++) lane[i] = vec_add(lane[i], lane[i + half]);
+    return lane[0];
 }
 #endif
 

@@ -118,6 +118,19 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
         r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
     }
 }
+/* Each addition halves two vectors into one: 14 shuffles, where a transpose takes 24. */
+#define VEC_FOLD
+FC_INLINE vec vec_fold(const vec r[VLEN]) {
+    vec half[4], quarter[2];
+    for (int i = 0; i < 4; i++)
+        half[i] = _mm256_add_ps(_mm256_permute2f128_ps(r[i], r[i + 4], 0x20),
+                                _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+    for (int i = 0; i < 2; i++)
+        quarter[i] = _mm256_add_ps(_mm256_shuffle_ps(half[2 * i], half[2 * i + 1], 0x44),
+                                   _mm256_shuffle_ps(half[2 * i], half[2 * i + 1], 0xee));
+    return _mm256_add_ps(_mm256_shuffle_ps(quarter[0], quarter[1], 0x88),
+                         _mm256_shuffle_ps(quarter[0], quarter[1], 0xdd));
+}
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     vec lo = _mm256_permute2f128_ps(a, b, 0x20), hi = _mm256_permute2f128_ps(a, b, 0x31);
     *even = _mm256_shuffle_ps(lo, hi, 0x88);

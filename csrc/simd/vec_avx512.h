@@ -101,6 +101,22 @@ FC_INLINE void vec_load_columns(vec *r, const real *p, ptrdiff_t stride, const i
         r[c + 1] = _mm512_unpackhi_pd(half[0], half[1]);
     }
 }
+/* Each addition halves two vectors into one: 14 shuffles, where a transpose takes 24. */
+#define VEC_FOLD
+FC_INLINE vec vec_fold(const vec r[VLEN]) {
+    vec half[4], quarter[2];
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) { /* r[i + 4j] and r[i + 4j + 2] */
+            const vec a = r[i + 4 * j], b = r[i + 4 * j + 2];
+            half[2 * i + j] = _mm512_add_pd(_mm512_shuffle_f64x2(a, b, 0x44),
+                                            _mm512_shuffle_f64x2(a, b, 0xee));
+        }
+    for (int i = 0; i < 2; i++)
+        quarter[i] = _mm512_add_pd(_mm512_shuffle_f64x2(half[2 * i], half[2 * i + 1], 0x88),
+                                   _mm512_shuffle_f64x2(half[2 * i], half[2 * i + 1], 0xdd));
+    return _mm512_add_pd(_mm512_unpacklo_pd(quarter[0], quarter[1]),
+                         _mm512_unpackhi_pd(quarter[0], quarter[1]));
+}
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     const __m512i lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
     *even = _mm512_permutex2var_pd(a, lanes, b);
@@ -174,6 +190,25 @@ FC_INLINE void vec_load_columns(vec *r, const real *p, ptrdiff_t stride, const i
         r[c + 2] = _mm512_shuffle_ps(hi01, hi23, 0x44);
         r[c + 3] = _mm512_shuffle_ps(hi01, hi23, 0xee);
     }
+}
+/* Each addition halves two vectors into one: 30 shuffles, where a transpose takes 64. */
+#define VEC_FOLD
+FC_INLINE vec vec_fold(const vec r[VLEN]) {
+    vec half[2], quarter[4], eighth[2];
+    for (int i = 0; i < 4; i++) { /* r[i], r[i + 4], r[i + 8], r[i + 12] */
+        for (int j = 0; j < 2; j++) {
+            const vec a = r[i + 8 * j], b = r[i + 8 * j + 4];
+            half[j] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44),
+                                    _mm512_shuffle_f32x4(a, b, 0xee));
+        }
+        quarter[i] = _mm512_add_ps(_mm512_shuffle_f32x4(half[0], half[1], 0x88),
+                                   _mm512_shuffle_f32x4(half[0], half[1], 0xdd));
+    }
+    for (int i = 0; i < 2; i++)
+        eighth[i] = _mm512_add_ps(_mm512_shuffle_ps(quarter[2 * i], quarter[2 * i + 1], 0x44),
+                                  _mm512_shuffle_ps(quarter[2 * i], quarter[2 * i + 1], 0xee));
+    return _mm512_add_ps(_mm512_shuffle_ps(eighth[0], eighth[1], 0x88),
+                         _mm512_shuffle_ps(eighth[0], eighth[1], 0xdd));
 }
 FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     const __m512i lanes =

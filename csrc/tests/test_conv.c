@@ -221,7 +221,7 @@ static void run_linear(fc_dtype dtype, int64_t rows, int64_t in, int64_t out, bo
                     .bias = bias.data,
                     .dst = dst.data};
     void *form = NULL;
-    if (packed) {
+    if (packed && fc_plan_packed_bytes(plan)) { /* deep layers read the weights where they lie */
         form = fc_pool_acquire(fc_plan_packed_bytes(plan));
         CHECK(fc_plan_pack(plan, weights.data, form, threads) == FC_OK);
         args.packed = form;
@@ -255,8 +255,9 @@ int main(void) {
         if (random_conv(&t, algorithms[i % 5])) run_conv(&t);
     }
     static const int64_t sizes[] = {1, 2, 5, 14, 15, 31, 32, 33};
-    for (int i = 0; i < 60; i++)
-        run_linear(i % 2 ? FC_F32 : FC_F64, pick(sizes, 8), i % 5 ? pick(sizes, 8) : 2047 + i % 3,
-                   pick(sizes, 8), random_below(2), 1 + (int)random_below(3));
+    static const int64_t depths[] = {1, 5, 32, 95, 96, 113, 1023, 1024, 1041, 2053};
+    for (int i = 0; i < 120; i++)
+        run_linear(i % 2 ? FC_F32 : FC_F64, pick(sizes, 8), pick(depths, 10), pick(sizes, 8),
+                   random_below(2), 1 + (int)random_below(3));
     return check_summary("conv");
 }

@@ -331,6 +331,38 @@ static void prepare_pixel_rest(trial *t) {
     a->dst = result(t, (a->rows - 1) * a->dst_channel + a->pixels);
 }
 
+/* ---- dot_tile ------------------------------------------------------------------------------------- */
+
+static void prepare_dot_tile(trial *t) {
+    fc_dot_tile_args *a = &t->args.dot_tile;
+    a->rows = (int)draw(t, 1, FC_DOT_ROWS(t->shape->tile_pixels));
+    a->outputs = draw(t, 1, 40);
+    a->depth = t->timed ? FC_DOT_PIECE : draw(t, 1, 80);
+    if (!t->timed && random_below(8) == 0) a->depth += FC_DOT_PIECE;
+    a->src_row = a->depth + draw(t, 0, 3), a->weights_row = a->depth + draw(t, 0, 3);
+    a->dst_row = a->outputs + draw(t, 0, 3);
+    a->src = operand(t, (a->rows - 1) * a->src_row + a->depth);
+    a->weights = operand(t, (a->outputs - 1) * a->weights_row + a->depth);
+    a->bias = perhaps(t, a->outputs);
+    a->activation = fused_activation(t);
+    a->accumulate = !t->timed && random_below(2);
+    const int64_t span = (a->rows - 1) * a->dst_row + a->outputs;
+    a->dst = a->accumulate ? result_begun(t, span) : result(t, span);
+}
+
+/* Rows beyond a smaller tier's tile go to further calls. */
+static void call_dot_tile(trial *t) {
+    const fc_dot_tile_args whole = t->args.dot_tile;
+    const int rows = FC_DOT_ROWS(t->table->tile_pixels);
+    for (int r = 0; r < whole.rows; r += rows) {
+        fc_dot_tile_args a = whole;
+        a.rows = (int)fc_min64(rows, whole.rows - r);
+        a.src = at(t, a.src, r * a.src_row);
+        a.dst = at(t, a.dst, r * a.dst_row);
+        t->table->dot_tile(&a);
+    }
+}
+
 static void prepare_copy_panels(trial *t) {
     fc_copy_panels_args *a = &t->args.copy_panels;
     a->rows = draw(t, 1, 20), a->pixels = draw(t, 1, 100), a->fill = a->pixels + draw(t, 0, 20);

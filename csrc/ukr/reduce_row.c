@@ -2,7 +2,7 @@
  *
  * A row is gathered into one vector: four running vectors, then the vectors that are left, then
  * the lanes that are left. Its lanes are folded in halves. VLEN rows at a time are folded together,
- * transposed, in that same order, so that grouping changes no bit. Contract in ukr.h. */
+ * in that same order, so that grouping changes no bit. Contract in ukr.h. */
 #include "pool_lanes.h"
 
 #include <assert.h>
@@ -43,12 +43,16 @@ FC_INLINE void reduce_rows(const fc_reduce_args *a, const int kind) {
     for (; r + VLEN <= a->rows; r += VLEN, src += VLEN * a->src_row) {
         vec lane[VLEN];
         for (int i = 0; i < VLEN; i++) lane[i] = gather_row(src + i * a->src_row, a->count, kind);
+        if (kind == FC_POOL_AVG) {
+            vec_store(dst + r, vec_div(vec_fold(lane), vec_set1(divisor)));
+            continue;
+        }
         vec_transpose(lane);
 #pragma GCC unroll 4
         for (int half = VLEN / 2; half > 0; half /= 2)
 #pragma GCC unroll 8
             for (int i = 0; i < half; i++) lane[i] = pool_step(lane[i], lane[i + half], kind);
-        vec_store(dst + r, kind == FC_POOL_AVG ? vec_div(lane[0], vec_set1(divisor)) : lane[0]);
+        vec_store(dst + r, lane[0]);
     }
     for (; r < a->rows; r++, src += a->src_row) {
         real lane[VLEN];

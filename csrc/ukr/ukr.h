@@ -136,6 +136,34 @@ typedef struct fc_pixel_tile_args {
 #define FC_REST_PIXELS 4
 #define FC_REST_MAX_PIXELS 10
 
+/* dot_tile: the register tile of linear layers: its vectors run along the features.
+ *
+ *   dst[r*dst_row + o] = act( bias[o] + sum over k < depth of
+ *                             src[r*src_row + k] * weights[o*weights_row + k] )
+ *   r < rows (at most FC_DOT_ROWS of the tier's tile), o < outputs
+ *
+ *      src, weights  features side by side, rows at any distance
+ *      dst           outputs side by side, rows at any distance
+ *
+ * A sum is made in pieces of FC_DOT_PIECE features, which are added in order. In a piece lane l takes
+ * the features l, l + vlen, ... by one vec_fma each, beginning with zero; then the lanes are folded in
+ * halves. So neither rows nor outputs nor where a caller cuts the depth, at multiples of a piece,
+ * changes a bit. With `accumulate`, dst is read and continued from; otherwise only written.
+ * Weights are prefetched a little beyond what is read. */
+#define FC_DOT_ROWS(tile_pixels) ((tile_pixels) >= 12 ? 6 : (tile_pixels) >= 6 ? 3 : 2)
+#define FC_DOT_PIECE 1024
+
+typedef struct fc_dot_tile_args {
+    const void *src, *weights;
+    void *dst;
+    const void *bias; /* `outputs` elements or NULL */
+    ptrdiff_t depth, outputs;
+    ptrdiff_t src_row, weights_row, dst_row;
+    int rows;
+    int accumulate;
+    int activation; /* fc_activation */
+} fc_dot_tile_args;
+
 /* copy_panels: rows, of pixels or of weights, into panels of `panel` elements a row.
  *   dst[x/panel * panel_step + r*dst_row + x%panel] = x < pixels ? src[r*src_row + x*src_step] : 0
  *   r < rows, x < fill, pixels <= fill */

@@ -1,0 +1,158 @@
+/* dot_tile.c: the register tile of linear layers: its vectors run along the features.
+ *
+ *      src      [row][k]      one vector of features per row
+ *      weights  [output][k]   one vector of features per output, read where they lie
+ *      acc      [row][output] lives in registers for a piece of the depth; folded behind it
+ *
+ * Both operands are read along the features, so nothing is packed and one row of src takes the
+ * weights at the speed of memory. On AVX-512 a tile of 6 rows x 4 outputs issues 24 FMAs (12 cycles
+ * on two ports) against 10 loads, so many rows are bound by the FMA units. One or two rows take eight
+ * outputs: eight chains or more hide the latency.
+ *
+ * What each output goes through does not depend on the tile that it falls into: one chain of FMAs, its
+ * lanes folded in halves, pieces added in order. Contract in ukr.h. */
+#include "../simd/vec.h"
+#include "../simd/vec_math.h"
+#include "ukr.h"
+
+#include <assert.h>
+
+#define ROWS FC_DOT_ROWS(TILE_PIXELS)
+/* Outputs that are folded together: whole vectors of results, and eight for one row. */
+#define GROUP (VLEN > 8 ? VLEN : 8)
+/* How far ahead one or two rows ask for weights. Measured: half or twice as far is slower from DRAM. */
+#define AHEAD (1024 / (int)sizeof(real))
+
+/* act(dst + bias) over what was just stored. */
+static __attribute__((noinline)) void finish_tile(const fc_dot_tile_args *a) {
+    const real *bias = a->bias;
+    for (ptrdiff_t r = 0; r < a->rows; r++) {
+        real *dst = (real *)a->dst + r * a->dst_row;
+        for (ptrdiff_t n = 0; n < a->outputs; n += VLEN) {
+            const ptrdiff_t lanes = a->outputs - n < VLEN ? a->outputs - n : VLEN;
+            vec v = vec_load_n(dst + n, lanes);
+            if (bias) v = vec_add(v, vec_load_n(bias + n, lanes));
+            vec_store_n(dst + n, vec_activate(v, a->activation), lanes);
+        }
+    }
+}
+
+/* sums[r * GROUP + o]: the lanes of row r times output o over `depth` features. Instantiated for
+ * constant rows and outputs: everything unrolls. */
+FC_INLINE void tile(const real *src, ptrdiff_t src_row, const real *weights, ptrdiff_t weights_row,
+                    ptrdiff_t depth, vec *sums, const int rows, const int outputs) {
+    const int thirds = (rows + 2) / 3, panels = (outputs + 2) / 3; /* base pointers, three rows each */
+    vec acc[ROWS * 8];
+#pragma GCC unroll 32
+    for (int i = 0; i < rows * outputs; i++) acc[i] = vec_zero();
+    const real *x[(ROWS + 2) / 3], *w[3];
+#pragma GCC unroll 4
+    for (int i = 0; i < thirds; i++) x[i] = src + 3 * i * src_row;
+#pragma GCC unroll 4
+    for (int i = 0; i < panels; i++) w[i] = weights + 3 * i * weights_row;
+
+    for (const real *end = src + depth / VLEN * VLEN; x[0] < end;) {
+        vec v[ROWS];
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) v[r] = vec_load(x[r / 3] + r % 3 * src_row);
+#pragma GCC unroll 8
+        for (int o = 0; o < outputs; o++) {
+            const real *at = w[o / 3] + o % 3 * weights_row;
+            vec u = vec_load(at);
+            if (rows <= 2) vec_prefetch(at + AHEAD);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++)
+                acc[r * outputs + o] = vec_fma(v[r], u, acc[r * outputs + o]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < thirds; i++) x[i] += VLEN;
+#pragma GCC unroll 4
+        for (int i = 0; i < panels; i++) w[i] += VLEN;
+    }
+    const ptrdiff_t rest = depth % VLEN;
+    if (rest) {
+#pragma GCC unroll 8
+        for (int o = 0; o < outputs; o++) {
+            vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, rest);
+            /* With 16 registers the mask leaves none for src: it is loaded again for each output. */
+            if (TILE_PIXELS < 12) __asm__ volatile("" ::: "memory");
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++)
+                acc[r * outputs + o] = vec_fma(vec_load_n(x[r / 3] + r % 3 * src_row, rest), u,
+                                               acc[r * outputs + o]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int o = 0; o < outputs; o++) sums[r * GROUP + o] = acc[r * outputs + o];
+}
+
+/* A function for each size: what surrounds a tile then takes none of its registers. */
+typedef void tile_fn(const real *src, ptrdiff_t src_row, const real *weights, ptrdiff_t weights_row,
+                     ptrdiff_t depth, vec *sums);
+
+#define TILE(rows, outputs)                                                                         \
+    static __attribute__((noinline)) void dot_tile_##rows##_##outputs(                              \
+        const real *src, ptrdiff_t src_row, const real *weights, ptrdiff_t weights_row,             \
+        ptrdiff_t depth, vec *sums) {                                                               \
+        tile(src, src_row, weights, weights_row, depth, sums, rows, outputs);                       \
+    }
+#define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
+#define NAMES(rows) dot_tile_##rows##_1, dot_tile_##rows##_2, dot_tile_##rows##_3, dot_tile_##rows##_4
+TILES(1) TILE(1, 8)
+TILES(2)
+#if ROWS >= 3
+TILES(3)
+#endif
+#if ROWS >= 6
+TILE(2, 8)
+TILES(4)
+TILES(5)
+TILES(6)
+#endif
+
+/* By rows, then by one to four outputs and by eight: none where the sums outnumber the registers. */
+static tile_fn *const tile_of[ROWS][5] = {
+    {NAMES(1), dot_tile_1_8},
+#if ROWS >= 6
+    {NAMES(2), dot_tile_2_8}, {NAMES(3), NULL}, {NAMES(4), NULL}, {NAMES(5), NULL}, {NAMES(6), NULL},
+#else
+    {NAMES(2), NULL},
+#if ROWS >= 3
+    {NAMES(3), NULL},
+#endif
+#endif
+};
+
+void FC_NAME(dot_tile)(const fc_dot_tile_args *a);
+void FC_NAME(dot_tile)(const fc_dot_tile_args *a) {
+    assert(a->rows >= 1 && a->rows <= ROWS && a->outputs >= 1 && a->depth >= 1);
+    tile_fn *const *of = tile_of[a->rows - 1];
+    vec sums[ROWS * GROUP];
+    for (int i = 0; i < a->rows * GROUP; i++) sums[i] = vec_zero();
+    for (ptrdiff_t first = 0; first < a->outputs; first += GROUP) {
+        const int outputs = (int)(a->outputs - first < GROUP ? a->outputs - first : GROUP);
+        for (ptrdiff_t k = 0; k < a->depth; k += FC_DOT_PIECE) {
+            const ptrdiff_t depth = a->depth - k < FC_DOT_PIECE ? a->depth - k : FC_DOT_PIECE;
+            const real *src = (const real *)a->src + k;
+            const real *weights = (const real *)a->weights + first * a->weights_row + k;
+            for (int o = 0; o < outputs;) {
+                const bool eight = of[4] && outputs - o >= 8;
+                const int step = eight ? 8 : outputs - o < 4 ? outputs - o : 4;
+                of[eight ? 4 : step - 1](src, a->src_row, weights + o * a->weights_row, a->weights_row,
+                                         depth, sums + o);
+                o += step;
+            }
+            for (int r = 0; r < a->rows; r++)
+                for (int n = 0; n < outputs; n += VLEN) {
+                    const int lanes = outputs - n < VLEN ? outputs - n : VLEN;
+                    real *dst = (real *)a->dst + r * a->dst_row + first + n;
+                    vec v = vec_fold(sums + r * GROUP + n);
+                    if (k || a->accumulate) v = vec_add(vec_load_n(dst, lanes), v);
+                    vec_store_n(dst, v, lanes);
+                }
+        }
+    }
+    if (a->bias || a->activation != FC_ACT_NONE) finish_tile(a);
+}

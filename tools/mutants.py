@@ -84,8 +84,20 @@ MUTANTS = [
     Mutant(
         "direct: rows of a strip's second chunk from the first",
         DIRECT,
-        "tile.src = strip + (size_t)(y * tile.src_row) * bytes;",
-        "tile.src = strip;",
+        "const char *from = strip + (size_t)(y * tile.src_row) * bytes;",
+        "const char *from = strip;",
+    ),
+    Mutant(
+        "direct: kernel rows left out, their weights not",
+        DIRECT,
+        "tile.skip[0] = (d->kh - tile.count[1])",
+        "tile.skip[0] = 0 * (d->kh - tile.count[1])",
+    ),
+    Mutant(
+        "direct: the second piece of the channels begins anew",
+        DIRECT,
+        "tile.accumulate = piece > 0;",
+        "tile.accumulate = 0;",
     ),
     Mutant(
         "direct: shared strips of the first channels alone",

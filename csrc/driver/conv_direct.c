@@ -10,6 +10,9 @@
  * they are unpacked. The order of each sum is that of the tile kernel, (block, kh, kw, channel),
  * whatever the cuts: results do not depend on them.
  *
+ * Products with a border of zeros are left out: an output row has the kernel rows that meet the image,
+ * and columns are cut where the kernel columns that meet it change, if that pays (tap_spans.h).
+ *
  * Threads take units. Where there are fewer than threads, or the weights outweigh the images, a unit's
  * weight panels are dealt out too, so that each thread reads its own alone; the strips, which all of
  * them read, are then converted first, by all threads together. */
@@ -17,6 +20,7 @@
 #include "conv_blocked.h"
 #include "cost.h"
 #include "cut.h"
+#include "tap_spans.h"
 
 #include <string.h>
 
@@ -29,6 +33,8 @@ typedef struct direct_job {
     int64_t strips;           /* of an image */
     int64_t units, parts;     /* parts: pieces that a unit's weight panels are dealt into */
     int64_t chunk_rows;       /* output rows whose tiles are unpacked together */
+    int64_t pieces;           /* of the channel blocks: each piece's weights stay in the second level */
+    fc_tap_spans spans;
 } direct_job;
 
 /* One unit: output rows [y0, y0 + rows). */
@@ -83,6 +89,7 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
     const int64_t rows = fc_div_up(p->oh, job.strips);
     const int64_t row_bytes = p->ow * b->panel * (int64_t)fc_dtype_bytes(d->dtype);
     job.strip_bytes = strip_size(p, rows);
+    job.pieces = fc_min64(b->blocks, fc_div_up(b->panel_bytes, (int64_t)fc_cpu_caches()->l2 / 4));
     job.chunk_rows = fc_max64(1, fc_min64(rows, 16384 / row_bytes));
     job.tile_bytes = (size_t)fc_round_up(job.chunk_rows * row_bytes, FC_CACHE_LINE);
     return job;
@@ -158,45 +165,112 @@ static void pack_shared(void *context, int64_t task, int worker) {
     pack_block(job, &unit, task % blocks, job->strips_at + (size_t)(task / blocks) * job->strip_bytes);
 }
 
-static void run_task(void *context, int64_t task, int worker) {
-    const direct_job *job = context;
+/* Output rows [rows.from, rows.to) of the map, columns `cols`, a piece of the channel blocks: `tile` has
+ * what does not depend on them; its src and weights begin the unit's strip row `y` and the piece. */
+static void run_span(const direct_job *job, fc_conv_tile_args tile, fc_tap_span rows, fc_tap_span cols,
+                     int64_t y) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t block = p->blocking.block, n = tile.dst_pixel;
+    const size_t bytes = fc_dtype_bytes(d->dtype);
+    const int64_t high = rows.last - rows.first, wide = cols.last - cols.first;
+    tile.src = (const char *)tile.src +
+               (size_t)(y * tile.src_row + rows.first * tile.step[1] + cols.from * tile.src_pixel +
+                        cols.first * d->dilation_w * block) *
+                   bytes;
+    tile.weights = (const char *)tile.weights +
+                   (size_t)((rows.first * d->kw + cols.first) * block * n) * bytes;
+    tile.dst = (char *)tile.dst + (size_t)(y * tile.dst_row + cols.from * n) * bytes;
+    tile.count[1] = wide > 0 ? high : 0;
+    tile.skip[1] = (d->kw - wide) * block * n;
+    tile.skip[0] = (d->kh - tile.count[1]) * d->kw * block * n;
+    if (d->dilation_w == 1) { /* kernel columns and channels are one contiguous run */
+        tile.count[2] = 1;
+        tile.run = wide * block;
+    } else {
+        tile.count[2] = wide;
+        tile.run = block;
+    }
+    /* The weights that follow are asked for by the last two rows, a vector of the two each. */
+    const ptrdiff_t ahead = tile.ahead;
+    const int64_t count = rows.to - rows.from, vlen = p->kernels->vlen;
+    const int64_t height = 2 * (cols.to - cols.from) <= p->kernels->tile_pixels ? 2 : 1;
+    const int64_t quiet = ahead ? fc_max64(0, fc_div_up(count, height) - 2) * height : count;
+    tile.ahead = 0;
+    if (quiet) fc_tile_map(p->kernels, tile, quiet, cols.to - cols.from);
+    for (int64_t r = quiet; r < count; r += height) {
+        fc_conv_tile_args last = tile;
+        last.src = (const char *)tile.src + (size_t)(r * tile.src_row) * bytes;
+        last.dst = (char *)tile.dst + (size_t)(r * tile.dst_row) * bytes;
+        last.ahead = ahead + (r > quiet ? (tile.panels - 1) * vlen : 0);
+        fc_tile_map(p->kernels, last, fc_min64(height, count - r), cols.to - cols.from);
+    }
+}
+
+/* The tiles of one panel and `chunk` output rows from row y of the unit. `next`: the panel behind this
+ * one is wanted after it. */
+static void run_chunk(const direct_job *job, const direct_unit *unit, const fc_panel *panel,
+                      const char *strip, int64_t y, int64_t chunk, bool next, char *tiles) {
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const fc_conv_blocking *b = &p->blocking;
     const size_t bytes = fc_dtype_bytes(d->dtype);
-    const int64_t index = task / job->parts, cols = strip_cols(p);
+    const int64_t cols = strip_cols(p), columns = panel->vectors * p->kernels->vlen;
+    const int64_t block_weights = d->kh * d->kw * b->block * columns;
+    fc_conv_tile_args tile = {
+        .dst = tiles,
+        .src_pixel = d->stride_w * b->block,
+        .src_row = d->stride_h * cols * b->block,
+        .step = {unit->src_rows * cols * b->block, d->dilation_h * cols * b->block,
+                 d->dilation_w * b->block},
+        .panels = panel->vectors,
+        .lanes = (int)columns,
+        .dst_pixel = columns,
+        .dst_row = p->ow * columns,
+    };
+    const char *from = strip + (size_t)(y * tile.src_row) * bytes;
+    for (int64_t piece = 0; piece < job->pieces; piece++) {
+        int64_t first, last;
+        fc_split(b->blocks, job->pieces, piece, &first, &last);
+        tile.count[0] = last - first;
+        tile.accumulate = piece > 0;
+        tile.src = from + (size_t)(first * tile.step[0]) * bytes;
+        tile.weights = (const char *)panel->weights + (size_t)(first * block_weights) * bytes;
+        for (int64_t i = 0; i < job->spans.row_count; i++) {
+            const fc_tap_span rows = job->spans.rows[i];
+            const bool whole = rows.last - rows.first == d->kh;
+            fc_tap_span part = rows; /* within the chunk */
+            part.from = fc_max64(rows.from, unit->y0 + y);
+            part.to = fc_min64(rows.to, unit->y0 + y + chunk);
+            if (part.from >= part.to) continue;
+            for (int64_t j = 0; j < job->spans.col_count; j++) {
+                const fc_tap_span at = job->spans.cols[j];
+                const bool asks = whole && at.last - at.first == d->kw;
+                tile.ahead = asks && (next || last < b->blocks) ? (last - first) * block_weights : 0;
+                run_span(job, tile, part, at, part.from - unit->y0 - y);
+            }
+        }
+    }
+}
+
+static void run_task(void *context, int64_t task, int worker) {
+    const direct_job *job = context;
+    const fc_conv_problem *p = job->problem;
+    const fc_conv_blocking *b = &p->blocking;
+    const int64_t index = task / job->parts;
     const direct_unit unit = unit_at(job, index);
     char *strip = job->strips_at + (size_t)(job->parts > 1 ? index : worker) * job->strip_bytes;
     char *tiles = job->tiles_at + (size_t)worker * job->tile_bytes;
     for (int64_t i = 0; i < b->blocks && job->parts == 1; i++) pack_block(job, &unit, i, strip);
 
-    fc_conv_tile_args tile = {
-        .src_pixel = d->stride_w * b->block,
-        .src_row = d->stride_h * cols * b->block,
-        .count = {b->blocks, d->kh, d->kw},
-        .step = {unit.src_rows * cols * b->block, d->dilation_h * cols * b->block,
-                 d->dilation_w * b->block},
-        .run = b->block,
-    };
-    if (d->dilation_w == 1) { /* kernel columns and channels are one contiguous run */
-        tile.count[2] = 1;
-        tile.run = d->kw * b->block;
-    }
     int64_t begin, end;
     fc_split(b->panels, job->parts, task % job->parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         fc_panel panel = fc_panel_at(p, job->args->packed, unit.group, i);
-        const int64_t columns = panel.vectors * p->kernels->vlen;
-        tile.weights = panel.weights;
-        tile.panels = panel.vectors;
-        tile.lanes = (int)columns;
-        tile.dst_pixel = columns;
-        tile.dst_row = p->ow * columns;
         for (int64_t y = 0; y < unit.rows; y += job->chunk_rows) {
-            int64_t chunk = fc_min64(job->chunk_rows, unit.rows - y);
-            tile.src = strip + (size_t)(y * tile.src_row) * bytes;
-            tile.dst = tiles;
-            fc_tile_map(p->kernels, tile, chunk, p->ow);
+            const int64_t chunk = fc_min64(job->chunk_rows, unit.rows - y);
+            const bool next = i + 1 < end && y + chunk == unit.rows;
+            run_chunk(job, &unit, &panel, strip, y, chunk, next, tiles);
             fc_store_pixels(p, job->args, &panel, tiles, (unit.n * p->oh + unit.y0 + y) * p->ow,
                             chunk * p->ow);
         }
@@ -233,13 +307,14 @@ static size_t strips_bytes(const direct_job *job, int threads) {
 
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
     const direct_job job = cut(p, threads);
-    return strips_bytes(&job, threads) + job.tile_bytes * (size_t)threads;
+    return strips_bytes(&job, threads) + job.tile_bytes * (size_t)threads + fc_tap_spans_bytes(p);
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
     direct_job job = cut(p, threads);
     job.args = args;
-    job.strips_at = scratch;
+    job.spans = fc_tap_spans_set(p, scratch);
+    job.strips_at = (char *)scratch + fc_tap_spans_bytes(p);
     job.tiles_at = job.strips_at + strips_bytes(&job, threads);
     if (job.parts > 1)
         fc_parallel_tasks(threads, p->desc.dtype, job.units * p->blocking.blocks, pack_shared, &job);

@@ -26,6 +26,7 @@
  *                        one is left
  *   vec_deinterleave(a, b, &even, &odd)
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
+ *   vec_prefetch_far(p)  the same, into the second-level cache
  *   vec_greatest(x, sofar)   vec_max(x, sofar), but a NaN where x is NaN: none is lost
  *   vec_load_or(p, n, v)     vec_load_n(p, n) with the lanes of v behind the first n; n <= 0: all of v
  *   vec_store_lanes(p, v, from, n)   lanes from .. from + n - 1 to p[0 .. n - 1]
@@ -79,6 +80,7 @@ typedef float real;
 #endif
 
 FC_INLINE void vec_prefetch(const real *p) { __builtin_prefetch(p); }
+FC_INLINE void vec_prefetch_far(const real *p) { __builtin_prefetch(p, 0, 2); }
 #ifndef VEC_GREATEST
 FC_INLINE vec vec_greatest(vec x, vec sofar) { return vec_keep_nan(x, vec_max(x, sofar)); }
 #endif

@@ -127,9 +127,12 @@ static void prepare_conv_tile(trial *t) {
     a->accumulate = !t->timed && random_below(2);
     a->dst = a->accumulate ? result_begun(t, span) : result(t, span);
     /* the columns in panels of this table's width */
-    t->depth = a->count[0] * a->count[1] * a->count[2] * a->run;
+    const int64_t left_out[2] = {draw(t, 0, 5), draw(t, 0, 5)};
+    t->depth = a->count[0] * (a->count[1] * (a->count[2] * a->run + left_out[1]) + left_out[0]);
     a->panels = t->lanes > t->table->vlen ? 2 : 1;
     const int64_t width = a->panels * t->table->vlen, panels = fc_div_up(t->lanes, width);
+    for (int i = 0; i < 2; i++) a->skip[i] = left_out[i] * width;
+    a->ahead = width;
     char *weights = operand(t, panels * t->depth * width);
     for (int64_t k = 0; k < t->depth; k++)
         for (int64_t n = 0; n < panels * width; n++)

@@ -69,8 +69,9 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
 
     const ptrdiff_t s = a->src_pixel;
     const real *weights = a->weights;
-    for (ptrdiff_t c0 = 0; c0 < a->count[0]; c0++)
-        for (ptrdiff_t c1 = 0; c1 < a->count[1]; c1++)
+    const ptrdiff_t ahead = a->ahead;
+    for (ptrdiff_t c0 = 0; c0 < a->count[0]; c0++, weights += a->skip[0])
+        for (ptrdiff_t c1 = 0; c1 < a->count[1]; c1++, weights += a->skip[1])
             for (ptrdiff_t c2 = 0; c2 < a->count[2]; c2++) {
                 const real *origin = (const real *)a->src + c0 * a->step[0] + c1 * a->step[1] +
                                      c2 * a->step[2];
@@ -88,6 +89,7 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
 #pragma GCC unroll 4
                     for (int n = 0; n < panels * VLEN; n += LINE)
                         vec_prefetch(weights + AHEAD * panels * VLEN + n);
+                    vec_prefetch_far(weights + ahead);
                     weights += panels * VLEN;
 #pragma GCC unroll 16
                     for (int r = 0; r < rows; r++)

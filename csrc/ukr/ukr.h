@@ -23,12 +23,14 @@
  *
  *   a < count[0] (channel blocks), b < count[1] (kernel rows), c < count[2] (kernel columns when
  *   dilated, else 1), k < run (contiguous: kernel columns x channels of the block);
- *   weights are read straight through: [a][b][c][k][N], N = panels * vlen.
+ *   weights are read straight through: [a][b][c][k][N], N = panels * vlen, but `skip[1]` elements are
+ *   passed over after each b and `skip[0]` after each a: products that a driver leaves out.
  *   m = r * cols + x, pixel(m) = r * src_row + x * src_pixel; rows * cols <= the tier's tile.
  *
  * The sum runs in that one order for every tile shape, so cutting a map differently never changes
  * a bit. With `accumulate`, dst is read and continued from (K in pieces); otherwise only written.
- * Only the first `lanes` <= N columns are stored. */
+ * Only the first `lanes` <= N columns are stored. With each k the line `ahead` elements behind its
+ * weights is asked for; with 0 that is the line itself, which costs nothing. */
 typedef struct fc_conv_tile_args {
     const void *src;
     const void *weights;
@@ -37,6 +39,7 @@ typedef struct fc_conv_tile_args {
     ptrdiff_t dst_pixel, dst_row;
     ptrdiff_t count[3], step[3];
     ptrdiff_t run;
+    ptrdiff_t skip[2], ahead;
     int rows, cols;
     int panels; /* vectors per pixel: 1 or 2 */
     int lanes;

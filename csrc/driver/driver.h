@@ -44,7 +44,8 @@ typedef struct fc_conv_problem {
 /* The layouts of packed weights. Drivers that name the same one share packed buffers. */
 typedef enum fc_packed_layout {
     FC_PACKED_PANELS = 1, /* conv_blocked.h: panels of output channels against blocks of input's */
-    FC_PACKED_DENSE = 2   /* dense_weights.h: a dense copy */
+    FC_PACKED_DENSE = 2,  /* dense_weights.h: a dense copy */
+    FC_PACKED_WINOGRAD = 3 /* conv_winograd.c: transformed */
 } fc_packed_layout;
 
 /* One number from a layout and the two that settle it, each below 2^28. */
@@ -74,7 +75,7 @@ typedef struct fc_conv_driver {
 } fc_conv_driver;
 
 extern const fc_conv_driver fc_conv_direct, fc_conv_pointwise, fc_conv_1x1, fc_conv_im2col,
-    fc_conv_depthwise, fc_conv_planar;
+    fc_conv_depthwise, fc_conv_planar, fc_conv_winograd_f2, fc_conv_winograd_f4, fc_conv_winograd_f6;
 
 typedef struct fc_pool_problem {
     fc_pool2d_desc desc;

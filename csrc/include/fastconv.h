@@ -97,7 +97,10 @@ typedef enum fc_algorithm {
     FC_ALGO_PLANAR = 20, /* vectors are pixels of planes as they lie */
     FC_ALGO_POINTWISE = 21, /* 1x1 convolution whose vectors are pixels of a plane */
     FC_ALGO_POOL_CHANNELS = 22, /* windowed pooling of channels that lie side by side */
-    FC_ALGO_COUNT = 23
+    FC_ALGO_WINOGRAD_F2 = 23, /* 2x2 outputs by transforms, 3x3 or 5x5 taps */
+    FC_ALGO_WINOGRAD_F4 = 24,
+    FC_ALGO_WINOGRAD_F6 = 25,
+    FC_ALGO_COUNT = 26
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);

@@ -14,7 +14,8 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 /* What a caller may ask for. */
 static bool algorithm_known(int32_t algorithm) {
     return (algorithm >= FC_ALGO_AUTO && algorithm <= FC_ALGO_DEPTHWISE) ||
-           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE;
+           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE ||
+           (algorithm >= FC_ALGO_WINOGRAD_F2 && algorithm <= FC_ALGO_WINOGRAD_F6);
 }
 
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {

@@ -389,7 +389,7 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
     fc_parallel_tasks(threads, p->desc.dtype, job.units * job.parts, run_task, &job);
 }
 
-#define DRIVER(M)                                                                              \
+#define DRIVER(M, PRECISION)                                                                              \
     static double cost_##M(const fc_conv_problem *p) { return cost(p, M); }                    \
     static void prepare_##M(fc_conv_problem *p) { prepare(p, M); }                             \
     static void pack_##M(const fc_conv_problem *p, const void *weights, void *packed, int threads) { \
@@ -408,6 +408,7 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
     const fc_conv_driver fc_conv_winograd_f##M = {                                             \
         .algorithm = FC_ALGO_WINOGRAD_F##M,                                                    \
         .why = "dense window of stride 1: fewer products by transforms",                       \
+        .precision = PRECISION,                                                                \
         .refuse = refuse_##M,                                                                     \
         .cost = cost_##M,                                                                      \
         .prepare = prepare_##M,                                                                \
@@ -418,6 +419,6 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
         .execute = execute_##M,                                                                \
     }
 
-DRIVER(2);
-DRIVER(4);
-DRIVER(6);
+DRIVER(2, FC_PRECISION_DEFAULT);
+DRIVER(4, FC_PRECISION_DEFAULT);
+DRIVER(6, FC_PRECISION_FAST);

@@ -192,6 +192,14 @@ typedef enum fc_border {
     FC_BORDER_COUNT = 4
 } fc_border;
 
+/* How much a convolution may round; docs/numerics.md has the bounds. */
+typedef enum fc_precision {
+    FC_PRECISION_STRICT = 0,  /* one rounded product and one rounded sum for each tap and channel */
+    FC_PRECISION_DEFAULT = 1, /* transforms that stay near to that */
+    FC_PRECISION_FAST = 2,    /* all transforms */
+    FC_PRECISION_COUNT = 3
+} fc_precision;
+
 typedef struct fc_conv2d_desc {
     uint32_t struct_size;
     int32_t dtype, direction, src_layout, dst_layout, algorithm, activation;
@@ -199,6 +207,8 @@ typedef struct fc_conv2d_desc {
     int32_t border;          /* fc_border */
     int32_t weights_strided; /* 0: dense OIHW, and weight_stride is not looked at */
     int32_t weights_prepared; /* 1: to be executed with packed weights, so packing them costs nothing */
+    int32_t precision;        /* fc_precision: what AUTO may choose; an algorithm asked for is taken */
+    int32_t reserved;         /* zero */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
@@ -217,7 +227,7 @@ typedef struct fc_conv_transpose2d_desc {
     uint32_t struct_size;
     int32_t dtype, activation, has_bias;
     int32_t weights_strided; /* 0: dense IOHW, and weight_stride is not looked at */
-    int32_t reserved;        /* zero */
+    int32_t precision;       /* fc_precision */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t output_pad_h, output_pad_w;

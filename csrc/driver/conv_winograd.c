@@ -32,7 +32,6 @@ typedef struct winograd_job {
     int64_t columns, strips;             /* cuts of tile_cols and of the batch's tile rows */
     int64_t units, parts;                /* parts: pieces that a unit's weight panels are dealt into */
     int64_t block;                       /* channels of a strip */
-    int64_t together;                    /* weight panels whose products are held at a time */
     int64_t most_tiles, most_cols;       /* of a unit */
     char *values_at, *worker_at;
     size_t values_bytes;                 /* V of a unit */
@@ -69,10 +68,12 @@ static winograd_job cut(const fc_conv_problem *p, int m, int threads) {
         .parts = 1,
         .block = LINE / bytes,
     };
-    const int64_t budget = (int64_t)fc_cpu_caches()->l2 / 8 * 5;
-    job.together = 1;
-    const int64_t most = fc_max64(1, budget / (n * n * (b->icg + job.together * b->panel) * bytes));
-    job.columns = fc_div_up(job.tile_cols, fc_max64(most, 2 * p->kernels->tile_pixels));
+    /* As many tiles as the second-level cache has room for, but four register tiles at the least: deep
+     * layers then read V from the third level, and their weights, which outweigh it, less often. */
+    const int64_t room = (int64_t)fc_cpu_caches()->l2 / 8 * 5;
+    const int64_t most = fc_max64(4 * p->kernels->tile_pixels,
+                                  room / (n * n * (b->icg + b->panel) * bytes));
+    job.columns = fc_div_up(job.tile_cols, most);
     const int64_t cols = fc_div_up(job.tile_cols, job.columns), rows = d->n * job.tile_rows;
     /* for a row of tiles: its products; for each strip again: the weights, from the third level */
     const fc_strip_cost cost = {
@@ -88,7 +89,7 @@ static winograd_job cut(const fc_conv_problem *p, int m, int threads) {
     job.most_tiles = cols * fc_div_up(rows, job.strips);
     job.values_bytes = whole_lines(n * n * plane_of(p, job.most_tiles, b->icg), p);
     job.strip_bytes = whole_lines(n * (cols * m + d->kw - 1) * job.block, p);
-    job.products_bytes = whole_lines(job.together * n * n * plane_of(p, job.most_tiles, b->panel), p);
+    job.products_bytes = whole_lines(n * n * plane_of(p, job.most_tiles, b->panel), p);
     job.pixels_bytes = whole_lines(m * cols * m * b->panel, p);
     job.worker_bytes = job.strip_bytes + job.products_bytes + job.pixels_bytes;
     return job;
@@ -211,7 +212,7 @@ static void store_panel(const winograd_job *job, const winograd_unit *unit, cons
     const int64_t cols = fc_min64(unit->cols * job->m, p->ow - x);
     fc_winograd_output_args output = {
         .dst = pixels,
-        .src_plane = plane_of(p, unit->tiles, p->blocking.panel),
+        .src_plane = plane_of(p, unit->tiles, channels),
         .src_tile = channels,
         .dst_row = cols * channels,
         .dst_pixel = channels,
@@ -254,27 +255,20 @@ static void run_task(void *context, int64_t task, int worker) {
     fc_conv_tile_args tile = {.src_pixel = b->icg, .count = {1, 1, 1}, .run = b->icg};
     int64_t begin, end;
     fc_split(b->panels, job->parts, task % job->parts, &begin, &end);
-    const int64_t product_plane = plane_of(p, unit.tiles, b->panel);
-    const size_t panel_bytes = (size_t)(job->n * job->n * product_plane) * bytes;
-    for (int64_t first = begin; first < end; first += job->together) {
-        const int64_t last = fc_min64(end, first + job->together);
-        for (int64_t q = 0; q < job->n * job->n; q++)
-            for (int64_t i = first; i < last; i++) {
-                const fc_panel panel = fc_panel_at(p, job->args->packed, unit.group, i);
-                const int64_t channels = panel.vectors * p->kernels->vlen;
-                tile.panels = panel.vectors;
-                tile.lanes = (int)channels;
-                tile.dst_pixel = channels;
-                tile.src = values + (size_t)(q * value_plane) * bytes;
-                tile.dst = products + (size_t)(i - first) * panel_bytes +
-                           (size_t)(q * product_plane) * bytes;
-                tile.weights = (const char *)panel.weights + (size_t)(q * b->icg * channels) * bytes;
-                fc_tile_map(p->kernels, tile, 1, unit.tiles);
-            }
-        for (int64_t i = first; i < last; i++) {
-            const fc_panel panel = fc_panel_at(p, job->args->packed, unit.group, i);
-            store_panel(job, &unit, &panel, products + (size_t)(i - first) * panel_bytes, pixels);
+    for (int64_t i = begin; i < end; i++) {
+        const fc_panel panel = fc_panel_at(p, job->args->packed, unit.group, i);
+        const int64_t channels = panel.vectors * p->kernels->vlen;
+        const int64_t product_plane = plane_of(p, unit.tiles, channels);
+        tile.panels = panel.vectors;
+        tile.lanes = (int)channels;
+        tile.dst_pixel = channels;
+        for (int64_t q = 0; q < job->n * job->n; q++) {
+            tile.src = values + (size_t)(q * value_plane) * bytes;
+            tile.dst = products + (size_t)(q * product_plane) * bytes;
+            tile.weights = (const char *)panel.weights + (size_t)(q * b->icg * channels) * bytes;
+            fc_tile_map(p->kernels, tile, 1, unit.tiles);
         }
+        store_panel(job, &unit, &panel, products, pixels);
     }
 }
 

@@ -668,6 +668,8 @@ static void prepare_bilinear_row(trial *t) {
     a->dst = result(t, a->pixels);
 }
 
+#include "kernel_winograd.h"
+
 /* ---- the peak -------------------------------------------------------------------------------------- */
 
 static void prepare_fma_peak(trial *t) {
@@ -690,6 +692,9 @@ static void call_fma_peak(trial *t) {
 PLAIN(copy_panels)
 PLAIN(pack_pixels)
 PLAIN(unpack_pixels)
+PLAIN(winograd_input)
+PLAIN(winograd_output)
+PLAIN(winograd_weights)
 PLAIN(conv_plane)
 PLAIN(split_phases)
 PLAIN(pool_rows)

@@ -259,13 +259,14 @@ static void run_task(void *context, int64_t task, int worker) {
         const fc_panel panel = fc_panel_at(p, job->args->packed, unit.group, i);
         const int64_t channels = panel.vectors * p->kernels->vlen;
         const int64_t product_plane = plane_of(p, unit.tiles, channels);
+        const int64_t weight_plane = b->block * channels;
         tile.panels = panel.vectors;
         tile.lanes = (int)channels;
         tile.dst_pixel = channels;
         for (int64_t q = 0; q < job->n * job->n; q++) {
             tile.src = values + (size_t)(q * value_plane) * bytes;
             tile.dst = products + (size_t)(q * product_plane) * bytes;
-            tile.weights = (const char *)panel.weights + (size_t)(q * b->icg * channels) * bytes;
+            tile.weights = (const char *)panel.weights + (size_t)(q * weight_plane) * bytes;
             fc_tile_map(p->kernels, tile, 1, unit.tiles);
         }
         store_panel(job, &unit, &panel, products, pixels);
@@ -290,7 +291,8 @@ static void pack_panel(void *context, int64_t task, int worker) {
     const fc_conv_blocking *b = &p->blocking;
     const size_t bytes = fc_dtype_bytes(d->dtype);
     const fc_panel panel = fc_panel_at(p, job->packed, task / b->panels, task % b->panels);
-    const int64_t plane = b->icg * panel.vectors * p->kernels->vlen, taps = d->kh * d->kw;
+    const int64_t channels = panel.vectors * p->kernels->vlen, taps = d->kh * d->kw;
+    const int64_t plane = b->block * channels;
     const int64_t *stride = d->weight_stride;
     char *at = (char *)panel.weights, *last = at + (size_t)((job->n * job->n - taps) * plane) * bytes;
     const fc_pack_weights_args pack = {
@@ -304,7 +306,7 @@ static void pack_panel(void *context, int64_t task, int worker) {
         .ic = b->icg,
         .kh = d->kh,
         .kw = d->kw,
-        .block = b->icg,
+        .block = b->block,
         .panels = panel.vectors,
         .lanes = panel.lanes,
     };
@@ -314,7 +316,7 @@ static void pack_panel(void *context, int64_t task, int worker) {
         .dst = at,
         .src_tap = plane,
         .dst_plane = plane,
-        .count = plane,
+        .count = b->icg * channels,
         .r = (int)d->kh,
         .n = job->n,
     };
@@ -343,24 +345,34 @@ static const char *refuse_6(const fc_conv2d_desc *d) {
 #define refuse_2 refuse
 #define refuse_4 refuse
 
+/* What reading transformed weights costs where they do not fit the nearer caches, and for which sizes. */
+static double streaming(double bytes) {
+    enum { SECOND = 1 << 20, THIRD = 16 << 20 };
+    return bytes > THIRD ? 0.18 * bytes : bytes > SECOND ? 0.09 * bytes : 0;
+}
+
 static double cost(const fc_conv_problem *p, int m) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, n = m + d->kh - 1;
     const int64_t icg = d->ic / d->groups, ocg = d->oc / d->groups;
     const int64_t tiles = fc_div_up(p->oh, m) * fc_div_up(p->ow, m);
     const double in = (double)fc_div_up(icg, vlen), out = (double)fc_div_up(ocg, vlen);
-    const double weights = d->weights_prepared ? 0 : 3.0 * (double)(n * n) * out * (double)icg;
+    const double products = (double)(n * n), vectors = products * out * (double)icg;
+    const double stream = streaming(vectors * (double)(vlen * (int64_t)fc_dtype_bytes(d->dtype)));
+    const double weights =
+        d->weights_prepared ? 0 : 4 * vectors + 2 * stream + fc_cost_pack_weights(p, d->kh * d->kw * icg);
     return FC_COST_CALL +
            (double)d->groups *
                (fc_cost_pack_pixels(p, icg, tiles * m * m, 1) + fc_cost_unpack_pixels(p) +
-                (double)(n * n) * fc_cost_conv_tiles(p, 1, tiles, icg) +
-                (double)(tiles * n * n) * (6 * in + 4 * out) + weights +
-                fc_cost_pack_weights(p, d->kh * d->kw * icg));
+                products * fc_cost_conv_tiles(p, 1, tiles, icg) + stream +
+                (double)tiles * products * (double)n * (2 * in + 1.6 * out) + weights);
 }
 
 static void prepare(fc_conv_problem *p, int m) {
     const int64_t icg = p->desc.ic / p->desc.groups, n = m + p->desc.kh - 1;
-    fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, p->desc.oc / p->desc.groups, icg, n * n);
+    /* a row more than there are channels, lest n*n planes of weights meet in one set of the caches */
+    fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, p->desc.oc / p->desc.groups, icg + 1,
+                    n * n);
 }
 
 static size_t values_bytes(const winograd_job *job, int threads) {

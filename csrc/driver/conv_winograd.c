@@ -68,11 +68,13 @@ static winograd_job cut(const fc_conv_problem *p, int m, int threads) {
         .parts = 1,
         .block = LINE / bytes,
     };
-    /* As many tiles as the second-level cache has room for, but four register tiles at the least: deep
-     * layers then read V from the third level, and their weights, which outweigh it, less often. */
-    const int64_t room = (int64_t)fc_cpu_caches()->l2 / 8 * 5;
-    const int64_t most = fc_max64(4 * p->kernels->tile_pixels,
-                                  room / (n * n * (b->icg + b->panel) * bytes));
+    /* As many tiles as the second-level cache has room for, but four register tiles at the least, and up
+     * to eight in four times the room: deep layers then read V from the third level, and their weights,
+     * which outweigh it, less often. */
+    const int64_t l2 = (int64_t)fc_cpu_caches()->l2, least = 4 * p->kernels->tile_pixels;
+    const int64_t tile_bytes = n * n * (b->icg + b->panel) * bytes;
+    const int64_t most = fc_max64(fc_max64(least, l2 / 8 * 5 / tile_bytes),
+                                  fc_min64(2 * least, 4 * l2 / tile_bytes));
     job.columns = fc_div_up(job.tile_cols, most);
     const int64_t cols = fc_div_up(job.tile_cols, job.columns), rows = d->n * job.tile_rows;
     /* for a row of tiles: its products; for each strip again: the weights, from the third level */

@@ -22,8 +22,6 @@
 
 #include <string.h>
 
-enum { LINE = 64 };
-
 typedef struct winograd_job {
     const fc_conv_problem *problem;
     const fc_args *args;
@@ -47,7 +45,7 @@ typedef struct winograd_unit {
 
 static int64_t plane_of(const fc_conv_problem *p, int64_t tiles, int64_t channels) {
     /* one line more, lest n*n planes meet in one set of the caches */
-    return tiles * channels + LINE / (int64_t)fc_dtype_bytes(p->desc.dtype);
+    return tiles * channels + FC_CACHE_LINE / (int64_t)fc_dtype_bytes(p->desc.dtype);
 }
 
 static size_t whole_lines(int64_t elements, const fc_conv_problem *p) {
@@ -66,7 +64,7 @@ static winograd_job cut(const fc_conv_problem *p, int m, int threads) {
         .tile_rows = fc_div_up(p->oh, m),
         .tile_cols = fc_div_up(p->ow, m),
         .parts = 1,
-        .block = LINE / bytes,
+        .block = FC_CACHE_LINE / bytes,
     };
     /* As many tiles as the second-level cache has room for, but four register tiles at the least, and up
      * to eight in four times the room: deep layers then read V from the third level, and their weights,

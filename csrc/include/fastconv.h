@@ -375,6 +375,8 @@ typedef struct fc_plan_info {
     const char *reason;                   /* why the algorithm was chosen */
     const char *refusal[FC_ALGO_COUNT];   /* by fc_algorithm; NULL: not refused */
     int64_t dst_shape[4];                 /* n, c, h, w; linear: rows, features, 1, 1 */
+    int32_t precision;                    /* fc_precision: the strictest at which AUTO may choose it */
+    int32_t reserved;
     uint64_t flops, src_bytes, dst_bytes, weight_bytes, packed_weight_bytes;
     /* Which packed form the plan's weights take: plans of one operation, dtype, weight shape and
      * group count for which this is the same and not 0 make the same bytes of the same weights, and

@@ -28,9 +28,12 @@ from fastconv.prepared import Conv2d
 from fastconv.runtime import (
     empty_cache,
     get_num_threads,
+    get_precision,
     memory_stats,
     num_threads,
+    precision,
     set_num_threads,
+    set_precision,
 )
 
 if TYPE_CHECKING:
@@ -53,12 +56,15 @@ __all__ = [
     "explain",
     "functional",
     "get_num_threads",
+    "get_precision",
     "load_tuning",
     "memory_stats",
     "num_threads",
+    "precision",
     "reference",
     "runtime_info",
     "set_num_threads",
+    "set_precision",
     "show_runtime",
     "tune",
 ]
@@ -102,6 +108,7 @@ def runtime_info() -> dict[str, Any]:
         tiers_compiled, tier_available, tier_in_use: instruction set tiers in this build, the best
         that this CPU offers, and the one in use (FASTCONV_MAX_ISA lowers it);
         openmp: whether the build has threads; threads: what a call offers; cores: usable ones;
+        precision: how convolutions may round;
         forked_child: in a child of fork, where calls run on one thread;
         l1d_bytes, l2_bytes, l3_bytes: caches;
         memory: memory_stats();
@@ -115,7 +122,7 @@ def runtime_info() -> dict[str, Any]:
 
 
 def show_runtime() -> None:
-    """Print version, tiers, threads, caches and memory: what a bug report should carry.
+    """Print version, tiers, threads, precision, caches and memory: what a bug report should carry.
 
     >>> show_runtime()  # doctest: +ELLIPSIS
     fastconv        ...

@@ -10,6 +10,8 @@ from typing import NoReturn, Self
 import numpy as np
 
 ALGORITHM_CODES: dict[str, int]
+PRECISION_CODES: dict[str, int]
+PRECISION_IN_FORCE: int
 ACTIVATION_CODES: dict[str, int]
 PARAMETERISED_CODES: dict[str, int]
 BORDER_CODES: dict[str, int]
@@ -43,6 +45,10 @@ class Probe:
     @property
     def automatic(self) -> str: ...
     @property
+    def precision(self) -> int | None: ...
+    @property
+    def within_precision(self) -> bool: ...
+    @property
     def tuned_call(self) -> tuple[str | int | bool, ...] | None: ...
     def __init__(self, measure: bool = False, calls: int = 0) -> None: ...
 
@@ -69,6 +75,7 @@ def conv2d(
     groups: int,
     activation: int,
     algorithm: int,
+    precision: int,
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...
@@ -81,6 +88,7 @@ class PreparedConv2d:
     padding_mode: str
     activation: str | None
     algorithm: str | None
+    precision: str | None
     def __new__(
         cls,
         op: str,
@@ -99,6 +107,7 @@ class PreparedConv2d:
         groups: int,
         activation: int,
         algorithm: int,
+        precision: int,
         refuse: Callable[[PreparedConv2d, object, object, object], NoReturn],
         shown: tuple,
     ) -> Self: ...
@@ -136,6 +145,7 @@ def conv_transpose2d(
     dilation_w: int,
     groups: int,
     activation: int,
+    precision: int,
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...

@@ -42,7 +42,16 @@ ALGORITHM_CODES = {
     "im2col": FC_ALGO_IM2COL,
     "depthwise": FC_ALGO_DEPTHWISE,
     "planar": FC_ALGO_PLANAR,
+    "winograd_f2": FC_ALGO_WINOGRAD_F2,
+    "winograd_f4": FC_ALGO_WINOGRAD_F4,
+    "winograd_f6": FC_ALGO_WINOGRAD_F6,
 }
+PRECISION_CODES = {
+    "strict": FC_PRECISION_STRICT,
+    "default": FC_PRECISION_DEFAULT,
+    "fast": FC_PRECISION_FAST,
+}
+PRECISION_IN_FORCE = IN_FORCE
 ACTIVATION_CODES = {
     "relu": FC_ACT_RELU,
     "relu6": FC_ACT_RELU6,

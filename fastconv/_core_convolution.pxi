@@ -27,6 +27,7 @@ cdef struct Convolution:
     int64_t dilation_h, dilation_w
     int64_t groups
     int border, activation, algorithm
+    int precision  # fc_precision, or IN_FORCE
 
 
 cdef bint convolution_fits(
@@ -83,6 +84,7 @@ cdef Plan convolution_plan(
     desc.src_layout = desc.dst_layout = FC_LAYOUT_STRIDED
     desc.algorithm = how.algorithm
     desc.activation = how.activation
+    desc.precision = how.precision
     desc.has_bias = has_bias
     desc.has_residual = has_residual
     # Without a border it does not matter what it holds: one plan.
@@ -131,7 +133,7 @@ def conv2d(
     int64_t stride_h, int64_t stride_w,
     int padding, int64_t top, int64_t bottom, int64_t left, int64_t right,
     int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-    int activation, int algorithm, int threads, Probe probe,
+    int activation, int algorithm, int precision, int threads, Probe probe,
 ):
     cdef int kind = float_kind(input), work = compute_kind(kind), ndim
     cdef cnp.ndarray x, w, result
@@ -157,7 +159,8 @@ def conv2d(
     kernel = cnp.PyArray_DIMS(w)
     how = Convolution(
         padding, stride_h, stride_w, top, bottom, left, right, dilation_h, dilation_w, groups,
-        border, activation, algorithm)
+        border, activation, algorithm,
+        precision_in_force() if precision == IN_FORCE else precision)
     if not convolution_fits(x, kernel, &how, work, dims, &size):
         return None
     if bias is not None:
@@ -214,7 +217,7 @@ def conv_transpose2d(
     int64_t stride_h, int64_t stride_w,
     int64_t top, int64_t bottom, int64_t left, int64_t right,
     int64_t extra_h, int64_t extra_w, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-    int activation, int threads, Probe probe,
+    int activation, int precision, int threads, Probe probe,
 ):
     cdef int kind = float_kind(input), work = compute_kind(kind), ndim, batched
     cdef cnp.ndarray x, w, result
@@ -281,6 +284,7 @@ def conv_transpose2d(
     desc.struct_size = sizeof(desc)
     desc.dtype = engine_dtype(work)
     desc.activation = activation
+    desc.precision = precision_in_force() if precision == IN_FORCE else precision
     desc.has_bias = b is not None
     desc.n = 1 if empty else src.size[0]
     desc.ic = kernel[0]

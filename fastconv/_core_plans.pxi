@@ -340,6 +340,21 @@ cdef class Probe:
         return algorithm_name(self.plan.automatic)
 
     @property
+    def precision(self):
+        """The precision that the call asked for, fc_precision; None where that means nothing."""
+        cdef const char *desc = <const char *>self.plan.key
+        if self.plan.info.op == FC_OP_CONV2D:
+            return (<const fc_conv2d_desc *>desc).precision
+        if self.plan.info.op == FC_OP_CONV_TRANSPOSE2D:
+            return (<const fc_conv_transpose2d_desc *>desc).precision
+        return None
+
+    @property
+    def within_precision(self):
+        """Whether the engine itself might choose the algorithm at that precision."""
+        return self.precision is None or self.plan.info.precision <= self.precision
+
+    @property
     def tuned_call(self):
         """What a tuned choice for this convolution depends on: the values of TUNED_FIELDS."""
         if self.plan.info.op != FC_OP_CONV2D:

@@ -36,6 +36,7 @@ cdef class Remembered:
     cdef Packed packed  # or None: the plan reads weights as they lie
     cdef int ndim
     cdef bint residual
+    cdef int precision
     cdef cnp.npy_intp dims[4]  # of the input
     cdef cnp.npy_intp strides[4]
     cdef cnp.npy_intp result[4]
@@ -54,6 +55,7 @@ cdef class PreparedConv2d:
     """
 
     cdef readonly object stride, padding, dilation, groups, padding_mode, activation, algorithm
+    cdef readonly object precision
     cdef object __weakref__
     cdef str op
     cdef int kind
@@ -70,16 +72,16 @@ cdef class PreparedConv2d:
         int64_t stride_h, int64_t stride_w,
         int padding, int64_t top, int64_t bottom, int64_t left, int64_t right,
         int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-        int activation, int algorithm, object refuse, tuple shown not None,
+        int activation, int algorithm, int precision, object refuse, tuple shown not None,
     ):
         cdef int kind = float_kind(weight)
         self.op = op
         self.kind = kind
         self.how = Convolution(
             padding, stride_h, stride_w, top, bottom, left, right, dilation_h, dilation_w, groups,
-            border, activation, algorithm)
+            border, activation, algorithm, precision)
         (self.stride, self.padding, self.dilation, self.groups, self.padding_mode,
-         self.activation, self.algorithm) = shown
+         self.activation, self.algorithm, self.precision) = shown
         self.refuse = refuse
         self.given_weight = frozen_copy(op, weight, kind)
         self.used_weight = computable(op, self.given_weight, kind)
@@ -124,6 +126,7 @@ cdef class PreparedConv2d:
     cdef object run(self, object input, object residual, object out, int threads, Probe probe):
         """The result, or None if the arguments are refused."""
         cdef int kind = self.kind, work = compute_kind(kind), ndim
+        cdef int precision = self.how.precision
         cdef cnp.ndarray x, result
         cdef cnp.ndarray r = None
         cdef cnp.ndarray w = self.used_weight
@@ -145,12 +148,15 @@ cdef class PreparedConv2d:
             return None
         x = <cnp.ndarray>input
         ndim = cnp.PyArray_NDIM(x)
-        known = self.recall(x, residual is not None)
+        if precision == IN_FORCE:
+            precision = precision_in_force()
+        known = self.recall(x, residual is not None, precision)
         if known is not None:
             dims = known.result
             size = known.size
         else:
             how = self.how
+            how.precision = precision
             if not convolution_fits(x, kernel, &how, work, dims, &size):
                 return None
         if residual is not None:
@@ -170,6 +176,7 @@ cdef class PreparedConv2d:
         else:
             if known is not None:  # but not for an `out` that lies like this one
                 how = self.how
+                how.precision = precision
                 convolution_fits(x, kernel, &how, work, dims, &size)
             x = images(self.op, x, kind, False, &src, &copied)
             empty = src.size[0] == 0
@@ -181,7 +188,7 @@ cdef class PreparedConv2d:
             packed = self.packed_for(plan, threads)
             if known is None and x is input and not empty and (
                     not direct_out or is_dense_out(out, kind)):
-                self.remember(x, plan, packed, r is not None, dims, size)
+                self.remember(x, plan, packed, r is not None, precision, dims, size)
         if r is not None:
             r = dense(self.op, r, kind, &copied)
         if probe is not None and probe.describe(
@@ -207,21 +214,21 @@ cdef class PreparedConv2d:
             execute(self.op, plan, &args, threads, <cnp.ndarray>input, result, copied)
         return finish(self.op, result, out, kind)
 
-    cdef inline Remembered recall(self, cnp.ndarray x, bint residual):
+    cdef inline Remembered recall(self, cnp.ndarray x, bint residual, int precision):
         """What an earlier call with an input like this one came to, or None."""
         cdef Remembered call = self.latest
         if not is_native(x, self.kind):
             return None
-        if call is not None and matches(call, x, residual):
+        if call is not None and matches(call, x, residual, precision):
             return call
         for call in self.calls:
-            if matches(call, x, residual):
+            if matches(call, x, residual, precision):
                 self.latest = call
                 return call
         return None
 
     cdef int remember(
-        self, cnp.ndarray x, Plan plan, Packed packed, bint residual,
+        self, cnp.ndarray x, Plan plan, Packed packed, bint residual, int precision,
         const cnp.npy_intp *dims, int64_t size
     ) except -1:
         cdef Remembered call = Remembered.__new__(Remembered)
@@ -230,6 +237,7 @@ cdef class PreparedConv2d:
         call.packed = packed
         call.ndim = ndim
         call.residual = residual
+        call.precision = precision
         memcpy(call.dims, cnp.PyArray_DIMS(x), ndim * sizeof(cnp.npy_intp))
         memcpy(call.strides, cnp.PyArray_STRIDES(x), ndim * sizeof(cnp.npy_intp))
         memcpy(call.result, dims, ndim * sizeof(cnp.npy_intp))
@@ -284,8 +292,10 @@ cdef cnp.ndarray computable(str op, cnp.ndarray a, int kind):
     return frozen_copy(op, a, cnp.NPY_FLOAT) if kind == cnp.NPY_FLOAT16 else a
 
 
-cdef inline bint matches(Remembered call, cnp.ndarray x, bint residual) noexcept:
+cdef inline bint matches(
+    Remembered call, cnp.ndarray x, bint residual, int precision
+) noexcept:
     cdef size_t bytes = call.ndim * sizeof(cnp.npy_intp)
     return (call.plan.generation == _tuned_generation and call.residual == residual
-            and same_dims(x, call.ndim, call.dims)
+            and call.precision == precision and same_dims(x, call.ndim, call.dims)
             and memcmp(cnp.PyArray_STRIDES(x), call.strides, bytes) == 0)

@@ -16,6 +16,14 @@ thread_scope = ContextVar("fastconv_num_threads", default=None)
 cdef object _thread_scope = thread_scope
 cdef int _process_threads = 1
 
+cdef enum:
+    IN_FORCE = -1  # the precision of a call that does not say
+
+# (fc_precision, the enclosing entry or None), as threads have it
+precision_scope = ContextVar("fastconv_precision", default=None)
+cdef object _precision_scope = precision_scope
+cdef int _process_precision = FC_PRECISION_DEFAULT
+
 
 def set_process_threads(object threads):
     """Threads of calls that do not say, outside any scope; at least 1."""
@@ -27,6 +35,18 @@ cpdef int threads_in_force() except 0:
     """Threads of a call that does not say: context, set_num_threads, environment or cores."""
     scope = get_value(_thread_scope)
     return _process_threads if scope is None else <int>(<tuple>scope)[0]
+
+
+def set_process_precision(int precision):
+    """fc_precision of calls that do not say, outside any scope."""
+    global _process_precision
+    _process_precision = precision
+
+
+cpdef int precision_in_force() except -1:
+    """fc_precision of a call that does not say: context, set_precision or environment."""
+    scope = get_value(_precision_scope)
+    return _process_precision if scope is None else <int>(<tuple>scope)[0]
 
 
 cpdef int thread_count(str op, str name, object value) except 0:

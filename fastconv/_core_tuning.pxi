@@ -2,10 +2,10 @@
 # before the plans, which ask here when they are made.
 
 # What of a call may decide: all that the engine's own choice may see, the shape of one image, its
-# type and the kind of its layout. Not the batch and not the threads, so that the bits of a result do
+# type, the kind of its layout, and the precision. Not the batch and not the threads, so that the bits of a result do
 # not depend on them; `prepared` tells calls whose weights are packed already.
 TUNED_FIELDS = (
-    "dtype", "prepared", "layout", "padding_mode", "ic", "ih", "iw", "oc", "kh", "kw",
+    "dtype", "precision", "prepared", "layout", "padding_mode", "ic", "ih", "iw", "oc", "kh", "kw",
     "top", "bottom", "left", "right", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups",
 )
 TUNED_LAYOUTS = ("nchw", "nhwc", "strided")
@@ -29,7 +29,8 @@ cdef str layout_kind(const fc_conv2d_desc *d):
 cdef tuple tuned_call(const fc_conv2d_desc *d):
     """The values of TUNED_FIELDS."""
     return (
-        "float64" if d.dtype == FC_F64 else "float32", not d.weights_strided, layout_kind(d),
+        "float64" if d.dtype == FC_F64 else "float32",
+        ("strict", "default", "fast")[d.precision], not d.weights_strided, layout_kind(d),
         ("zeros", "reflect", "replicate", "circular")[d.border],
         d.ic, d.ih, d.iw, d.oc, d.kh, d.kw, d.pad_top, d.pad_bottom, d.pad_left, d.pad_right,
         d.stride_h, d.stride_w, d.dilation_h, d.dilation_w, d.groups,
@@ -38,10 +39,11 @@ cdef tuple tuned_call(const fc_conv2d_desc *d):
 
 cdef fc_plan *tuned_plan(const fc_conv2d_desc *automatic) except? NULL:
     """The plan of the tuned choice for a call that names no algorithm; NULL if there is none, or the
-    engine does not take it (the file is not to be trusted)."""
+    engine does not take it, or not at this precision (the file is not to be trusted)."""
     cdef dict choices = _tuned_choices
     cdef fc_conv2d_desc forced
     cdef fc_plan *plan = NULL
+    cdef fc_plan_info info
     if choices is None or automatic.algorithm != FC_ALGO_AUTO:
         return NULL
     algorithm = choices.get(tuned_call(automatic))
@@ -49,7 +51,14 @@ cdef fc_plan *tuned_plan(const fc_conv2d_desc *automatic) except? NULL:
         return NULL
     forced = automatic[0]
     forced.algorithm = algorithm
-    return plan if fc_conv2d_create(&forced, &plan) == FC_OK else NULL
+    if fc_conv2d_create(&forced, &plan) != FC_OK:
+        return NULL
+    info.struct_size = sizeof(info)
+    fc_plan_query(plan, &info)
+    if info.precision > automatic.precision:
+        fc_plan_destroy(plan)
+        return NULL
+    return plan
 
 
 def set_tuning(dict choices, str source):

@@ -8,6 +8,8 @@ from typing import Any
 from fastconv import _core, functional, ops
 from fastconv.prepared import Conv2d
 
+_PRECISIONS = {code: name for name, code in _core.PRECISION_CODES.items()}
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -18,6 +20,7 @@ class Explanation:
         algorithm: what computes it.
         tier: the instruction set.
         dtype: the input's; float16 is computed in float32.
+        precision: how a convolution may round; None for other operations.
         reason: why this algorithm.
         refusals: algorithm -> why not that one.
         scratch_bytes: temporary memory of one call with these threads; packed weights are part of
@@ -40,6 +43,7 @@ class Explanation:
     algorithm: str
     tier: str
     dtype: str
+    precision: str | None
     reason: str
     refusals: dict[str, str] = field(hash=False)
     scratch_bytes: int
@@ -57,6 +61,7 @@ class Explanation:
             ("operation", f"{self.op} {self.dtype}"),
             ("algorithm", f"{self.algorithm}: {self.reason}" if self.reason else self.algorithm),
             ("tier", self.tier + (" (no vector instructions)" if self.tier == "scalar" else "")),
+            *([("precision", self.precision)] if self.precision else []),
             ("threads", str(self.threads)),
             ("work", f"{self.flops:,} flops"),
             ("scratch", f"{self.scratch_bytes:,} bytes"),
@@ -113,6 +118,7 @@ def explain(
         algorithm=probe.algorithm,
         tier=probe.tier,
         dtype=call.arguments["input"].dtype.name,
+        precision=_PRECISIONS.get(probe.precision),
         reason=probe.reason,
         refusals=probe.refusals,
         scratch_bytes=probe.scratch_bytes,

@@ -73,6 +73,9 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_PLANAR
         FC_ALGO_POINTWISE
         FC_ALGO_POOL_CHANNELS
+        FC_ALGO_WINOGRAD_F2
+        FC_ALGO_WINOGRAD_F4
+        FC_ALGO_WINOGRAD_F6
         FC_ALGO_COUNT
 
     const char *fc_isa_name(fc_isa isa)
@@ -135,6 +138,11 @@ cdef extern from "fastconv.h" nogil:
         FC_BORDER_REPLICATE
         FC_BORDER_CIRCULAR
 
+    ctypedef enum fc_precision:
+        FC_PRECISION_STRICT
+        FC_PRECISION_DEFAULT
+        FC_PRECISION_FAST
+
     ctypedef struct fc_conv2d_desc:
         uint32_t struct_size
         int32_t dtype
@@ -148,6 +156,8 @@ cdef extern from "fastconv.h" nogil:
         int32_t border
         int32_t weights_strided
         int32_t weights_prepared
+        int32_t precision
+        int32_t reserved
         int64_t n
         int64_t ic
         int64_t ih
@@ -174,7 +184,7 @@ cdef extern from "fastconv.h" nogil:
         int32_t activation
         int32_t has_bias
         int32_t weights_strided
-        int32_t reserved
+        int32_t precision
         int64_t n
         int64_t ic
         int64_t ih
@@ -375,6 +385,7 @@ cdef extern from "fastconv.h" nogil:
         const char *reason
         const char *refusal[11]  # FC_ALGO_COUNT; the C compiler sees the header's own length
         int64_t dst_shape[4]
+        int32_t precision
         uint64_t flops
         uint64_t src_bytes
         uint64_t dst_bytes

@@ -4,9 +4,16 @@ holds on to."""
 import numpy as np
 
 from fastconv import _core, diagnosis
-from fastconv.functional.types import Activation, Algorithm, IntOrPair, Padding, PaddingMode
+from fastconv.functional.types import (
+    Activation,
+    Algorithm,
+    IntOrPair,
+    Padding,
+    PaddingMode,
+    Precision,
+)
 from fastconv.geometry import choice, integer, pair, sides
-from fastconv.ops.convolution import border_code, named_padding, padding_code
+from fastconv.ops.convolution import border_code, named_padding, padding_code, precision_code
 
 _OP = "Conv2d"
 _ACTIVATIONS = _core.ACTIVATION_CODES
@@ -27,6 +34,8 @@ class Conv2d(_core.PreparedConv2d):
         bias: (OC,) of the same dtype, or None.
         stride, padding, dilation, groups, padding_mode, activation, algorithm: as in
             ``functional.conv2d``; they are checked here, once.
+        precision: as there; None is what is in force at each call, not here: a layer made when a
+            program started obeys ``with fastconv.precision('strict')`` around its use.
 
     Call: ``conv(input, *, residual=None, out=None, threads=None)``, as in ``functional.conv2d``.
         ``fastconv.explain(conv, input, ...)`` tells how it would be computed.
@@ -43,7 +52,7 @@ class Conv2d(_core.PreparedConv2d):
     Attributes (read-only):
         weight, bias: views of the copies; bias may be None.
         stride, dilation: (h, w). padding: ((top, bottom), (left, right)), or 'same', 'same_lower'.
-        groups, padding_mode, activation, algorithm: as given.
+        groups, padding_mode, activation, algorithm, precision: as given.
 
     Raises:
         TypeError, ValueError, MemoryError: as ``functional.conv2d``, here for what concerns weights
@@ -74,6 +83,7 @@ class Conv2d(_core.PreparedConv2d):
         padding_mode: PaddingMode = "zeros",
         activation: Activation | None = None,
         algorithm: Algorithm | None = None,
+        precision: Precision | None = None,
     ) -> "Conv2d":
         stride = pair(_OP, "stride", stride, 1)
         dilation = pair(_OP, "dilation", dilation, 1)
@@ -81,6 +91,7 @@ class Conv2d(_core.PreparedConv2d):
         border = border_code(_OP, padding_mode)
         act = 0 if activation is None else choice(_OP, "activation", activation, _ACTIVATIONS)
         forced = 0 if algorithm is None else choice(_OP, "algorithm", algorithm, _ALGORITHMS)
+        rounding = precision_code(_OP, precision)
         named, ends = 0, (0, 0, 0, 0)
         if isinstance(padding, str):
             named = padding_code(_OP, padding)
@@ -91,7 +102,8 @@ class Conv2d(_core.PreparedConv2d):
         diagnosis.convolution_weights(_OP, weight, bias, groups)
         return super().__new__(
             cls, _OP, weight, bias, *stride, named, *ends, border, *dilation, groups, act, forced,
-            _refuse, (stride, padding, dilation, groups, padding_mode, activation, algorithm),
+            rounding, _refuse,
+            (stride, padding, dilation, groups, padding_mode, activation, algorithm, precision),
         )  # fmt: skip
 
     def explained(self, input, *, residual=None, out=None, threads=None, probe=None):
@@ -125,6 +137,7 @@ _DEFAULTS: dict[str, object] = {
     "padding_mode": "zeros",
     "activation": None,
     "algorithm": None,
+    "precision": None,
 }
 
 

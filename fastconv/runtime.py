@@ -1,4 +1,4 @@
-"""Threads, memory and facts about the engine.
+"""Threads, precision, memory and facts about the engine.
 
 How many threads a call offers the engine:
 
@@ -11,6 +11,9 @@ is OMP_NUM_THREADS, which ranks below our own settings here; so only an answer b
 value counts as a limit, and the engine makes that comparison (a few nanoseconds).
 
 Fewer threads run where the work is too small to share, and one in a child of fork.
+
+How a convolution may round: its argument > precision (context) > set_precision > FASTCONV_PRECISION
+> 'default'.
 """
 
 import os
@@ -19,7 +22,7 @@ import sys
 import numpy as np
 
 from fastconv import _core
-from fastconv._core import thread_count, threads_in_force
+from fastconv._core import precision_in_force, thread_count, threads_in_force
 
 
 def _environment_threads() -> int | None:
@@ -49,10 +52,24 @@ def _environment_verbose() -> bool:
     return value == "1"
 
 
+def _environment_precision() -> int:
+    value = os.environ.get("FASTCONV_PRECISION", "").strip() or "default"
+    if value not in _PRECISIONS:
+        raise ImportError(
+            f"fastconv: the environment variable FASTCONV_PRECISION is {value!r}, expected one of "
+            f"{', '.join(_PRECISIONS)}; unset it for 'default'"
+        )
+    return _PRECISIONS[value]
+
+
+_PRECISIONS = _core.PRECISION_CODES
+_PRECISION_NAMES = {code: name for name, code in _PRECISIONS.items()}
+
 version = ""  # the package's, which it puts here
 tune_file = os.environ.get("FASTCONV_TUNE_FILE", "")  # where tuned choices are, or none
 
 _core.set_process_threads(_environment_threads() or _core.cores())
+_core.set_process_precision(_environment_precision())
 _core.set_verbose(_environment_verbose())
 
 
@@ -114,6 +131,80 @@ class num_threads:
         _core.thread_scope.set(None if scope is None else scope[1])
 
 
+def set_precision(name: str) -> None:
+    """Set how convolutions that do not say may round, in the whole process.
+
+    'strict': one rounded product and one rounded sum for each tap and channel, in one order.
+    'default': also transforms (Winograd's) whose error stays near to that: the bounds are in
+        docs/numerics.md. A transform may spread a NaN or an infinity over its tile of the result.
+    'fast': also those whose error is several times larger.
+
+    A ``precision`` block and a ``precision`` argument take precedence, and so does an ``algorithm``
+    argument, which is taken at any precision.
+
+    Raises:
+        TypeError: name is not a str.
+        ValueError: it is none of the three.
+
+    >>> before = get_precision()
+    >>> set_precision("strict")
+    >>> get_precision()
+    'strict'
+    >>> set_precision(before)
+    """
+    _core.set_process_precision(_precision_of("set_precision", name))
+
+
+def get_precision() -> str:
+    """How a convolution made here and now without ``precision`` may round.
+
+    >>> with precision("fast"):
+    ...     get_precision()
+    'fast'
+    """
+    return _PRECISION_NAMES[precision_in_force()]
+
+
+class precision:
+    """Context manager: convolutions inside may round as ``set_precision`` explains.
+
+    It holds for the current context (``contextvars``): the thread or asyncio task that entered it,
+    and tasks started inside. Another thread is not affected. Blocks nest; one object may be
+    entered many times.
+
+    Raises:
+        TypeError: name is not a str.
+        ValueError: it is none of 'strict', 'default' and 'fast'.
+
+    >>> with precision("strict"):
+    ...     get_precision()
+    'strict'
+    """
+
+    __slots__ = ("_precision",)
+
+    def __init__(self, name: str) -> None:
+        self._precision = _precision_of("precision", name)
+
+    def __enter__(self) -> None:
+        _core.precision_scope.set((self._precision, _core.precision_scope.get()))
+
+    def __exit__(self, *exception: object) -> None:
+        scope = _core.precision_scope.get()
+        _core.precision_scope.set(None if scope is None else scope[1])
+
+
+def _precision_of(op: str, name: str) -> int:
+    listed = ", ".join(map(repr, _PRECISIONS))
+    if not isinstance(name, str):
+        raise TypeError(
+            f"{op}: name must be a str, not {type(name).__name__} {name!r}; give one of {listed}"
+        )
+    if name not in _PRECISIONS:
+        raise ValueError(f"{op}: name is {name!r}, expected one of {listed}; give one of them")
+    return _PRECISIONS[name]
+
+
 def memory_stats() -> dict[str, int]:
     """What the engine's memory pool holds: results of at least 32 KiB, and scratch.
 
@@ -146,14 +237,15 @@ def empty_cache() -> None:
 def facts() -> dict[str, object]:
     """What fastconv.runtime_info tells, but for the version."""
     heeded = (
-        "FASTCONV_MAX_ISA", "FASTCONV_NUM_THREADS", "FASTCONV_TUNE_FILE", "FASTCONV_VERBOSE",
-        "OMP_NUM_THREADS",
+        "FASTCONV_MAX_ISA", "FASTCONV_NUM_THREADS", "FASTCONV_PRECISION", "FASTCONV_TUNE_FILE",
+        "FASTCONV_VERBOSE", "OMP_NUM_THREADS",
     )  # fmt: skip
     return {
         "python": sys.version.split()[0],
         "numpy": np.__version__,
         **_core.runtime_query(),
         "threads": get_num_threads(),
+        "precision": get_precision(),
         "memory": memory_stats(),
         "tuning": _core.tuning(),
         "environment": {name: os.environ[name] for name in heeded if name in os.environ},
@@ -172,6 +264,7 @@ def as_text(info: dict) -> str:
         "tier available": info["tier_available"],
         "tier in use": info["tier_in_use"],
         "threads": f"{info['threads']} of {info['cores']} usable cores ({openmp})",
+        "precision": info["precision"],
         "caches": ", ".join(
             f"{level} {_size(info[key])}"
             for level, key in (("L1d", "l1d_bytes"), ("L2", "l2_bytes"), ("L3", "l3_bytes"))

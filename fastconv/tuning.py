@@ -7,9 +7,9 @@ use it when they call ``load_tuning`` or are started with FASTCONV_TUNE_FILE nam
 else is affected: another algorithm adds up in another order, and so may differ in the last bits.
 
 A choice depends on what the engine's own choice depends on: type, layout and shape of one image,
-the weights' shape, stride, padding, dilation and groups, and on whether weights are packed already
-(Conv2d). It does not depend on the batch, on threads, on bias or activation, so that results stay
-the same for every split of the batch and every number of threads.
+the weights' shape, stride, padding, dilation and groups, the precision, and on whether weights are
+packed already (Conv2d). It does not depend on the batch, on threads, on bias or activation, so that
+results stay the same for every split of the batch and every number of threads.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from fastconv.turns import Convolution, by_turns, ratio
 
 MARGIN = 0.05
 _HOPELESS = 3.0  # times as slow as the best in their first turns: not asked again
-_OPTIONS = ("stride", "padding", "dilation", "groups", "padding_mode")
+_OPTIONS = ("stride", "padding", "dilation", "groups", "padding_mode", "precision")
 _NAMES = {code: name for name, code in _core.ALGORITHM_CODES.items()}
 
 
@@ -99,7 +99,9 @@ def tune(
         calls: each (input, weight) or (input, weight, options), or a dict with the keys input,
             weight and those of the options. input and weight are shapes, (N, C, H, W) or (C, H, W),
             and (OC, C/groups, KH, KW), or arrays, whose dtype and layout then count. Options are
-            stride, padding, dilation, groups and padding_mode of ``functional.conv2d``.
+            stride, padding, dilation, groups, padding_mode and precision of ``functional.conv2d``.
+            No algorithm is tried that rounds more than the precision allows, which if it is not
+            given is that in force, and the choice holds for calls of that precision.
         dtype: of calls given as shapes: float32, float64, or float16 (computed in float32).
         threads: to measure with; None: as many as a call here and now would offer. The choice holds
             for any number.

@@ -1,6 +1,6 @@
 """The file that keeps tuned choices: a small JSON document, read without trust, written whole.
 
-    {"format": "fastconv tuning", "version": 1,
+    {"format": "fastconv tuning", "version": 2,
      "engine": "0.1.0", "cpu": "AMD EPYC, family 26 model 2 stepping 1", "tier": "avx512",
      "choices": [
       {"dtype": "float32", …, "groups": 1,
@@ -9,7 +9,8 @@
 
 A choice says which convolution it is for (the fields that _core.TUNED_FIELDS names) and what was
 measured. All that it can do is to name one of the engine's algorithms, all of which compute the
-same: what is in the file can make a program slower, not wrong.
+same, and none is taken that rounds more than a call's precision allows: what is in the file can
+make a program slower, not wrong.
 
 Reading believes nothing: a regular file of at most 1 MiB, every field there, none other, each of
 its type and in its range, no number that is not finite, and written by this version of the engine
@@ -31,12 +32,13 @@ from typing import Any
 
 from fastconv import _core, runtime
 
-FORMAT, VERSION = "fastconv tuning", 1
+FORMAT, VERSION = "fastconv tuning", 2
 MOST_BYTES = 1 << 20
 MOST_CHOICES = 2000
 _MARK = f'{{"format": "{FORMAT}"'.encode()
 _WORDS = {
     "dtype": ("float32", "float64"),
+    "precision": tuple(_core.PRECISION_CODES),
     "prepared": (False, True),
     "layout": _core.TUNED_LAYOUTS,
     "padding_mode": tuple(_core.BORDER_CODES),

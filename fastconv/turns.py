@@ -44,6 +44,7 @@ class Convolution:
             "residual": None,
             "out": None,
             "threads": threads,
+            "precision": None,
         } | options
 
     def probe(self, algorithm: str | None = None, calls: int = 0) -> _core.Probe:
@@ -57,7 +58,8 @@ class Convolution:
         return probe
 
     def takers(self) -> list[str]:
-        """The algorithms that take this call when they are asked for by name.
+        """The algorithms that take this call when they are asked for by name, of those that its
+        precision allows.
 
         Raises:
             TypeError, ValueError, MemoryError: as conv2d would.
@@ -66,10 +68,11 @@ class Convolution:
         found = []
         for name in _core.ALGORITHM_CODES:
             try:
-                self.probe(name)
+                probe = self.probe(name)
             except ValueError:
                 continue
-            found.append(name)
+            if probe.within_precision:
+                found.append(name)
         return found
 
     def timer(self, algorithm: str | None = None) -> Callable[[], float]:

@@ -40,6 +40,16 @@ def tier():
     return used
 
 
+@pytest.fixture
+def strict():
+    """Calls that do not say otherwise are strict: sums of integers are exact in that order alone,
+    and the sharpest bounds hold for it. For tests that compare with ==, or with bounds.conv2d."""
+    import fastconv
+
+    with fastconv.precision("strict"):
+        yield
+
+
 def _one_number():
     import numpy as np
 

@@ -8,7 +8,7 @@ awkward value, and one of seeded mixtures of everything.
 
 Inputs, weights, bias and residual are integers from -4 to 4. No partial sum of a product of K terms
 exceeds 16·K + 8, far below 2**24, so that float32 and float64 are exact in whatever order they add,
-and the reference is met to the last bit.
+and the reference is met to the last bit. Transforms have a bound instead (transforms.assert_meets).
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ import random
 import zlib
 
 import numpy as np
+import transforms
 from corpus import Layer
 
 from fastconv import reference
@@ -29,7 +30,8 @@ WIDTHS = tuple(
     sorted({size + step for t in TILES for size in (t, 2 * t, 3 * t) for step in (-1, 0, 1)})
 )
 EXACT_ACTIVATIONS = (None, "relu", "relu6")
-ALGORITHMS = ("direct", "1x1", "pointwise", "im2col", "depthwise", "planar")
+EXACT_ALGORITHMS = ("direct", "1x1", "pointwise", "im2col", "depthwise", "planar")
+ALGORITHMS = (*EXACT_ALGORITHMS, *transforms.TILE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -347,7 +349,7 @@ def integers(shape, *seed, dtype=np.float64) -> np.ndarray:
     return np.random.default_rng(key).integers(-4, 5, shape, np.int8).astype(dtype)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ConvProblem:
     """Operands and the exact result, in float64; to be read only."""
 
@@ -382,6 +384,8 @@ def algorithm_must_take(algorithm: str, layer: Layer) -> bool | None:
     """Whether the forced algorithm must take the layer: True, False, or None for its own choice."""
     if algorithm in ("direct", "im2col", "planar"):
         return True
+    if algorithm in transforms.TILE:
+        return transforms.takes(algorithm, layer)
     pointwise = layer.kernel == (1, 1)
     if algorithm in ("1x1", "pointwise"):
         if not pointwise:

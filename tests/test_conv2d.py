@@ -1,4 +1,5 @@
-"""conv2d against the reference, to the last bit on integers, by every algorithm that applies.
+"""conv2d against the reference, to the last bit on integers, by every algorithm that applies; by
+transforms within their bound.
 
 Results are written over NaN, and come from memory that held NaN; the algorithm and the tier that
 ran are asserted.
@@ -9,6 +10,7 @@ import itertools
 import numpy as np
 import pytest
 import sweeps
+import transforms
 from engine import poison_pool, poisoned, trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,8 @@ from hypothesis import strategies as st
 import fastconv
 import fastconv.functional as F
 from fastconv import reference
+
+pytestmark = pytest.mark.usefixtures("strict")
 
 DTYPES = (np.float32, np.float64)
 
@@ -37,7 +41,7 @@ CASES = [
 ]
 
 
-def run(case, dtype, algorithm, tier, threads=None):
+def run(case, dtype, algorithm, tier, threads=None, precision=None):
     """Run the case both ways, into `out` and into new memory; return the algorithm that ran."""
     problem = sweeps.conv_problem(case)
     x, w, bias, residual = problem.operands(dtype)
@@ -46,6 +50,7 @@ def run(case, dtype, algorithm, tier, threads=None):
         "activation": case.activation,
         "algorithm": algorithm,
         "threads": threads,
+        "precision": precision,
     }
     out = poisoned(problem.result.shape, dtype)
     with trace() as executions:
@@ -55,8 +60,9 @@ def run(case, dtype, algorithm, tier, threads=None):
         fresh = F.conv2d(x, w, bias, **how)
     assert returned is out
     assert fresh.dtype == dtype
-    np.testing.assert_array_equal(out, problem.result.astype(dtype))
-    np.testing.assert_array_equal(fresh, problem.result.astype(dtype), strict=True)
+    used = executions[0][1] if executions else algorithm
+    for result in (out, fresh):
+        transforms.assert_meets(result, problem, case.layer, used)
     if case.layer.mb == 0:
         return algorithm
     ran = [run[:3] for run in (executions[0], executions[executions_before])]
@@ -72,6 +78,8 @@ def run(case, dtype, algorithm, tier, threads=None):
 @pytest.mark.parametrize("case", CASES)
 def test_exact(case, dtype, tier):
     chosen = run(case, dtype, None, tier)
+    assert chosen not in transforms.TILE
+    run(case, dtype, None, tier, precision="default")
     for threads, algorithm in enumerate(sweeps.ALGORITHMS, 1):
         must = sweeps.algorithm_must_take(algorithm, case.layer)
         refusal = None

@@ -8,6 +8,8 @@ from engine import poison_pool, poisoned, trace
 import fastconv.functional as F
 from fastconv import reference
 
+pytestmark = pytest.mark.usefixtures("strict")
+
 CASES = [case for seed in (1, 2) for case in sweeps.transposed(150, seed)]
 CASES_1D = sweeps.transposed(120, seed=3, rank=1)
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=("f32", "f64"))

@@ -12,6 +12,7 @@ import corpus
 import numpy as np
 import pytest
 import sweeps
+import transforms
 from engine import poisoned, trace
 
 import fastconv.functional as F
@@ -65,11 +66,19 @@ def run(layer, dtype, tier):
         bound = getattr(bounds, op)(*arguments, dtype=dtype)[1]
     activation = {"activation": "relu"} if layer.kind in ("conv", "linear") else {}
     exact = getattr(reference, op)(*arguments, **activation)
-    out = poisoned(exact.shape, dtype)
-    with trace() as executions:
-        getattr(F, op)(*arguments, **activation, out=out, threads=2)
-    bounds.assert_within(out, exact, bound)
-    assert [(ran[0], ran[2]) for ran in executions] == [(op, tier)]
+    for precision in ("strict", "default") if layer.kind == "conv" else (None,):
+        out = poisoned(exact.shape, dtype)
+        how = activation | ({"precision": precision} if precision else {})
+        with trace() as executions:
+            getattr(F, op)(*arguments, **how, out=out, threads=2)
+        [(ran, algorithm, on_tier, _)] = executions
+        assert (ran, on_tier) == (op, tier)
+        if algorithm in transforms.TILE:
+            assert precision == "default"
+            bound = transforms.bound(
+                x, w, bias, None, algorithm, dtype, padding=layer.padding, groups=layer.g
+            )
+        bounds.assert_within(out, exact, bound)
 
 
 @each_layer

@@ -11,6 +11,7 @@ PRELUDE = """
     import itertools, random, sys
     import numpy as np
     import sweeps
+    import transforms
     from guard import Guarded
     import fastconv.functional as F
     from fastconv import reference
@@ -35,13 +36,15 @@ CONV = """
                     memory.copy(array, at_end=at_end) for array in problem.operands(dtype)
                 )
                 how = {**case.how, "residual": residual, "activation": case.activation}
+                how["precision"] = "strict"  # of the engine's choice, which is exact then
                 for algorithm in (None, *sweeps.ALGORITHMS):
                     if algorithm and not sweeps.algorithm_must_take(algorithm, case.layer):
                         continue
                     print(case, dtype.__name__, f"{at_end=}", algorithm, flush=True)
                     out = memory.empty(problem.result.shape, dtype, at_end=at_end)
-                    check(F.conv2d(x, w, bias, **how, algorithm=algorithm, out=out),
-                          problem.result, out)
+                    result = F.conv2d(x, w, bias, **how, algorithm=algorithm, out=out)
+                    assert result is out
+                    transforms.assert_meets(out, problem, case.layer, algorithm)
                     count += 1
         return count
 """

@@ -1,4 +1,5 @@
-"""Rounding within derived bounds, NaN and infinity where IEEE 754 sends them, subnormals."""
+"""The strict order: rounding within derived bounds, NaN and infinity where IEEE 754 sends them,
+subnormals. test_precision.py is about the others."""
 
 import itertools
 
@@ -10,6 +11,8 @@ from engine import poisoned
 
 import fastconv.functional as F
 from fastconv import reference
+
+pytestmark = pytest.mark.usefixtures("strict")
 
 DTYPES = (np.float16, np.float32, np.float64)
 IDS = ("f16", "f32", "f64")
@@ -46,7 +49,7 @@ def test_conv2d_stays_within_its_bound(layer, activation, dtype, tier):
     x, w, bias, residual = conv_operands(layer, dtype, scale=3.0)
     how = sweeps.ConvCase(layer).how | {"activation": activation}
     exact, bound = bounds.conv2d(x, w, bias, residual=residual, dtype=dtype, **how)
-    for algorithm in (None, *sweeps.ALGORITHMS):
+    for algorithm in (None, *sweeps.EXACT_ALGORITHMS):
         if algorithm is None or sweeps.algorithm_must_take(algorithm, layer):
             result = F.conv2d(x, w, bias, residual=residual, algorithm=algorithm, **how)
             bounds.assert_within(result, exact, bound)
@@ -153,7 +156,7 @@ def test_conv2d_sends_nan_and_infinity_where_the_reference_does(where, layer, sp
         with np.errstate(over="ignore"):
             expected = reference.conv2d(**operands, **how).astype(dtype)
         assert np.isfinite(expected).any()
-        for algorithm in (None, *sweeps.ALGORITHMS):
+        for algorithm in (None, *sweeps.EXACT_ALGORITHMS):
             if algorithm is None or sweeps.algorithm_must_take(algorithm, layer):
                 out = poisoned(expected.shape, dtype)
                 F.conv2d(**operands, **how, algorithm=algorithm, out=out)

@@ -14,12 +14,15 @@ import children
 import numpy as np
 import pytest
 import sweeps
+import transforms
 import tuned
 from engine import poison_pool, poisoned, trace
 
 import fastconv
 import fastconv.functional as F
 from fastconv import Conv2d, _core, prepared, reference
+
+pytestmark = pytest.mark.usefixtures("strict")
 
 CASES = [
     case
@@ -78,7 +81,7 @@ def test_exact(case, dtype, tier):
             for out in (None, None, poisoned(expected.shape, dtype)):
                 poison_pool()
                 result = conv(x, residual=residual, out=out, threads=1)
-                np.testing.assert_array_equal(result, expected, strict=True)
+                transforms.assert_meets(result, problem, case.layer, algorithm)
                 assert out is None or result is out
         executions = [run for run in executions if run[0] == "Conv2d"]
         assert len(executions) == (3 if case.layer.mb else 0)
@@ -475,14 +478,14 @@ def call_from_many_threads(conv, w, how):
 def test_many_threads_call_one_object():
     w = integers(16, 8, 3, 3)
     for _ in range(5):
-        call_from_many_threads(Conv2d(w, padding=1), w, {"padding": 1})
+        call_from_many_threads(Conv2d(w, padding=1, precision="strict"), w, {"padding": 1})
 
 
 def test_many_threads_call_one_object_that_forgets(one_packing):
     """A form leaves while another thread computes with it."""
     w = integers(16, 8, 3, 3)
     for _ in range(5):
-        call_from_many_threads(Conv2d(w, padding=1), w, {"padding": 1})
+        call_from_many_threads(Conv2d(w, padding=1, precision="strict"), w, {"padding": 1})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -494,7 +497,7 @@ def test_a_child_of_fork_uses_what_the_parent_packed():
         import fastconv
         warnings.simplefilter("ignore")
         x, w = np.ones((1, 16, 40, 40), np.float32), np.ones((32, 16, 3, 3), np.float32)
-        conv, fresh = fastconv.Conv2d(w), fastconv.Conv2d(w)
+        conv, fresh = (fastconv.Conv2d(w, precision="strict") for _ in range(2))
         conv(x, threads=2)
         child = os.fork()
         if child == 0:
@@ -559,6 +562,7 @@ def test_nothing_outside_an_operand_is_read_or_written():
     code = """
         import numpy as np
         import sweeps
+        import transforms
         from guard import Guarded
         from fastconv import Conv2d
         layers = sweeps.mixtures(40, seed=5) + sweeps.groups()[::3] + sweeps.channels()[::19]
@@ -572,11 +576,17 @@ def test_nothing_outside_an_operand_is_read_or_written():
                     )
                     print(case, dtype.__name__, at_end, flush=True)
                     out = memory.empty(problem.result.shape, dtype, at_end=at_end)
-                    conv = Conv2d(w, bias, **case.how, activation=case.activation)
-                    for _ in range(2):
-                        out.fill(np.nan)
-                        conv(x, residual=residual, out=out)
-                        np.testing.assert_array_equal(out, problem.result.astype(dtype))
+                    for algorithm in (None, *transforms.TILE):
+                        if algorithm and not transforms.takes(algorithm, case.layer):
+                            continue
+                        conv = Conv2d(
+                            w, bias, **case.how, activation=case.activation, algorithm=algorithm,
+                            precision="strict",
+                        )
+                        for _ in range(2):
+                            out.fill(np.nan)
+                            conv(x, residual=residual, out=out)
+                            transforms.assert_meets(out, problem, case.layer, algorithm)
         print("end")
         """
     assert children.run(code, timeout=120).rstrip().endswith("end")

@@ -86,6 +86,15 @@ def test_infinite_weight_on_padding():
     np.testing.assert_array_equal(result.ravel(), [np.nan, np.inf])
 
 
+def test_precision_of_a_prepared_convolution():
+    x, w = np.ones((1, 64, 30, 30), np.float32), np.ones((64, 64, 3, 3), np.float32)
+    with fastconv.precision("fast"):
+        conv = fastconv.Conv2d(w)
+    with fastconv.precision("strict"):
+        assert fastconv.explain(conv, x).precision == "strict"
+    assert fastconv.explain(conv, x).precision == "default"
+
+
 def test_prepared_weights_are_a_copy():
     kernel = row(1, 2)
     conv = fastconv.Conv2d(kernel)

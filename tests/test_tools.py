@@ -1,13 +1,18 @@
 """The checks of the project's own tree catch what they are there to catch; the README is true."""
 
+import copy
 import importlib.util
 import io
+import itertools
 import re
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +31,46 @@ def write(root, files):
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+
+
+# ---- Winograd's matrices -------------------------------------------------------------------------
+
+
+def test_the_transforms_are_what_the_tool_writes(monkeypatch, tmp_path, capsys):
+    winograd = tool("winograd")
+    monkeypatch.setattr(sys, "argv", ["winograd.py", "--check"])
+    assert winograd.main() == 0
+    changed = tmp_path / "winograd_transforms.h"
+    changed.write_text(winograd.HEADER.read_text().replace("vec_sub", "vec_add", 1))
+    monkeypatch.setattr(winograd, "HEADER", changed)
+    assert winograd.main() == 1
+    assert "winograd_transforms.h is not what" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("m", "r"), [(2, 3), (4, 3), (6, 3), (2, 5), (4, 5)])
+def test_the_proof_of_the_matrices_rejects_wrong_ones(m, r):
+    """Each entry of each matrix, changed alone."""
+    winograd = tool("winograd")
+    proved = winograd.matrices(m, r, winograd.PAIRS[m + r - 1])
+    for which, matrix in enumerate(proved):
+        for row, column in itertools.product(range(len(matrix)), range(len(matrix[0]))):
+            wrong = copy.deepcopy(proved)
+            wrong[which][row][column] += winograd.rational(1, 1000)
+            with pytest.raises(AssertionError):
+                winograd.prove(*wrong)
+    winograd.prove(*proved)
+
+
+def test_the_growth_that_the_bounds_use():
+    """max|d| and sum|g| grow to at most |At| |G| |Bt_j| of them in one direction."""
+    winograd = tool("winograd")
+    for m, r in [(2, 3), (4, 3), (6, 3), (2, 5), (4, 5)]:
+        output, taps, data = (
+            np.abs([[float(entry) for entry in row] for row in matrix])
+            for matrix in winograd.matrices(m, r, winograd.PAIRS[m + r - 1])
+        )
+        growth = ((output * data.sum(1)) @ taps).max() ** 2
+        assert growth <= transforms.GROWTH[m + r - 1] <= 1.001 * growth
 
 
 # ---- layers --------------------------------------------------------------------------------------

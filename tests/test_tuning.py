@@ -263,15 +263,17 @@ def test_prepared_calls_are_measured(file):
 
 
 def test_choices_change_while_others_compute(file):
-    x = RNG.integers(-3, 4, INPUT).astype(np.float32)  # exact by every algorithm
+    x = RNG.integers(-3, 4, INPUT).astype(np.float32)  # exact in the strict order
     w = RNG.integers(-3, 4, WEIGHT).astype(np.float32)
-    layer, expected = fastconv.Conv2d(w, padding=1), F.conv2d(x, w, padding=1)
-    written(file, key(), key(prepared=True))
+    how = {"padding": 1, "precision": "strict"}
+    layer, expected = fastconv.Conv2d(w, **how), F.conv2d(x, w, **how)
+    default, prepared_default = conv(x, w, **how), algorithm(layer, x)
+    written(file, key(**how), key(prepared=True, **how))
     wrong, done = [], threading.Event()
 
     def compute():
         while not done.is_set():
-            for result in (F.conv2d(x, w, padding=1, threads=1), layer(x, threads=1)):
+            for result in (F.conv2d(x, w, **how, threads=1), layer(x, threads=1)):
                 if not np.array_equal(result, expected):
                     wrong.append(result)
 
@@ -285,7 +287,7 @@ def test_choices_change_while_others_compute(file):
     for worker in workers:
         worker.join()
     assert not wrong
-    assert (conv(x, w), algorithm(layer, x)) == (DEFAULT, PREPARED_DEFAULT)
+    assert (conv(x, w, **how), algorithm(layer, x)) == (default, prepared_default)
 
 
 # ---- who gets them -------------------------------------------------------------------------------

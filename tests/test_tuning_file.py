@@ -36,7 +36,7 @@ def file(tmp_path):
 def document(**changes):
     """A good file's document with changes at its top (None removes)."""
     entry = dict(zip(_core.TUNED_FIELDS, key(), strict=True)) | choice()
-    whole = {"format": "fastconv tuning", "version": 1, **tuning_file.machine()}
+    whole = {"format": "fastconv tuning", "version": 2, **tuning_file.machine()}
     whole |= {"choices": [entry]} | changes
     return {name: value for name, value in whole.items() if value is not None}
 
@@ -66,7 +66,8 @@ MALFORMED = {
     "a number": "1e5",
     "no format": document(format=None),
     "another format": document(format="network"),
-    "a later version": document(version=2),
+    "an earlier version": document(version=1),
+    "a later version": document(version=3),
     "version true": document(version=True),
     "no version": document(version=None),
     "another CPU": document(cpu="Z80"),

@@ -54,6 +54,7 @@ class Mutant:
 
 DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
 DEPTHWISE_ROWS = "csrc/driver/depthwise_rows.c"
+WINOGRAD = "csrc/driver/conv_winograd.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
 MUTANTS = [
     Mutant(
@@ -170,6 +171,36 @@ MUTANTS = [
         "csrc/ukr/dot_tile.c",
         "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, rest);",
         "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, o == 3 ? 0 : rest);",
+    ),
+    Mutant(
+        "winograd: a row of tiles keeps one row too many of the last",
+        WINOGRAD,
+        "i = follows ? overlap : 0;",
+        "i = follows ? overlap + 1 : 0;",
+    ),
+    Mutant(
+        "winograd: the last column of overhanging tiles missing",
+        WINOGRAD,
+        "        .cols = cols,\n",
+        "        .cols = cols == p->ow && cols % job->m ? cols - 1 : cols,\n",
+    ),
+    Mutant(
+        "winograd: taps transposed",
+        WINOGRAD,
+        ".tap_row = stride[3],\n        .tap_col = stride[4],",
+        ".tap_row = stride[4],\n        .tap_col = stride[3],",
+    ),
+    Mutant(
+        "winograd: all threads share the first unit's values",
+        WINOGRAD,
+        "(job->parts > 1 ? unit : worker)",
+        "(job->parts > 1 ? 0 : worker)",
+    ),
+    Mutant(
+        "winograd: the last channel of a ragged block missing",
+        "csrc/ukr/winograd_input.c",
+        "one(a, src + c, dst + c, a->channels - c, n, false);",
+        "one(a, src + c, dst + c, a->channels - c - 1, n, false);",
     ),
     Mutant(
         "im2col: rows dilated like columns",

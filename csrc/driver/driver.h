@@ -45,7 +45,8 @@ typedef struct fc_conv_problem {
 typedef enum fc_packed_layout {
     FC_PACKED_PANELS = 1, /* conv_blocked.h: panels of output channels against blocks of input's */
     FC_PACKED_DENSE = 2,  /* dense_weights.h: a dense copy */
-    FC_PACKED_TILES = 3   /* tile_weights.h: the rows of a tile side by side */
+    FC_PACKED_TILES = 3,  /* tile_weights.h: the rows of a tile side by side */
+    FC_PACKED_WINOGRAD = 4 /* conv_winograd.c: transformed */
 } fc_packed_layout;
 
 /* One number from a layout and the two that settle it, each below 2^28. */
@@ -56,6 +57,7 @@ static inline uint64_t fc_packing_id(fc_packed_layout layout, int64_t a, int64_t
 typedef struct fc_conv_driver {
     fc_algorithm algorithm;
     const char *why; /* printed when chosen */
+    fc_precision precision; /* the strictest for which it may be chosen */
     /* NULL: can do it. Otherwise a sentence. */
     const char *(*refuse)(const fc_conv2d_desc *desc);
     /* What one image takes on one thread, in the unit of cost.h; blind to batch size and threads. The
@@ -75,7 +77,7 @@ typedef struct fc_conv_driver {
 } fc_conv_driver;
 
 extern const fc_conv_driver fc_conv_direct, fc_conv_pointwise, fc_conv_1x1, fc_conv_im2col,
-    fc_conv_depthwise, fc_conv_planar;
+    fc_conv_depthwise, fc_conv_planar, fc_conv_winograd_f2, fc_conv_winograd_f4, fc_conv_winograd_f6;
 
 typedef struct fc_pool_problem {
     fc_pool2d_desc desc;

@@ -171,7 +171,7 @@ static void fuzz_conv(feed *b, bool transpose) {
     if (transpose) {
         t.dtype = d.dtype, t.activation = d.activation, t.has_bias = d.has_bias;
         t.weights_strided = d.weights_strided, t.n = d.n, t.ic = d.ic, t.ih = d.ih, t.iw = d.iw;
-        t.oc = d.oc, t.kh = d.kh, t.kw = d.kw, t.groups = d.groups, t.reserved = prepared == 255;
+        t.oc = d.oc, t.kh = d.kh, t.kw = d.kw, t.groups = d.groups, t.precision = d.precision;
         t.struct_size -= d.struct_size != sizeof d;
         t.pad_top = d.pad_top, t.pad_bottom = d.pad_bottom;
         t.pad_left = d.pad_left, t.pad_right = d.pad_right;

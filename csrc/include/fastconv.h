@@ -97,7 +97,10 @@ typedef enum fc_algorithm {
     FC_ALGO_PLANAR = 20, /* vectors are pixels of planes as they lie */
     FC_ALGO_POINTWISE = 21, /* 1x1 convolution whose vectors are pixels of a plane */
     FC_ALGO_POOL_CHANNELS = 22, /* windowed pooling of channels that lie side by side */
-    FC_ALGO_COUNT = 23
+    FC_ALGO_WINOGRAD_F2 = 23, /* 2x2 outputs by transforms, 3x3 or 5x5 taps */
+    FC_ALGO_WINOGRAD_F4 = 24,
+    FC_ALGO_WINOGRAD_F6 = 25,
+    FC_ALGO_COUNT = 26
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -189,6 +192,14 @@ typedef enum fc_border {
     FC_BORDER_COUNT = 4
 } fc_border;
 
+/* How much a convolution may round; docs/numerics.md has the bounds. */
+typedef enum fc_precision {
+    FC_PRECISION_STRICT = 0,  /* one rounded product and one rounded sum for each tap and channel */
+    FC_PRECISION_DEFAULT = 1, /* transforms that stay near to that */
+    FC_PRECISION_FAST = 2,    /* all transforms */
+    FC_PRECISION_COUNT = 3
+} fc_precision;
+
 typedef struct fc_conv2d_desc {
     uint32_t struct_size;
     int32_t dtype, direction, src_layout, dst_layout, algorithm, activation;
@@ -196,6 +207,8 @@ typedef struct fc_conv2d_desc {
     int32_t border;          /* fc_border */
     int32_t weights_strided; /* 0: dense OIHW, and weight_stride is not looked at */
     int32_t weights_prepared; /* 1: to be executed with packed weights, so packing them costs nothing */
+    int32_t precision;        /* fc_precision: what AUTO may choose; an algorithm asked for is taken */
+    int32_t reserved;         /* zero */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
@@ -214,7 +227,7 @@ typedef struct fc_conv_transpose2d_desc {
     uint32_t struct_size;
     int32_t dtype, activation, has_bias;
     int32_t weights_strided; /* 0: dense IOHW, and weight_stride is not looked at */
-    int32_t reserved;        /* zero */
+    int32_t precision;       /* fc_precision */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t output_pad_h, output_pad_w;
@@ -362,6 +375,8 @@ typedef struct fc_plan_info {
     const char *reason;                   /* why the algorithm was chosen */
     const char *refusal[FC_ALGO_COUNT];   /* by fc_algorithm; NULL: not refused */
     int64_t dst_shape[4];                 /* n, c, h, w; linear: rows, features, 1, 1 */
+    int32_t precision;                    /* fc_precision: the strictest at which AUTO may choose it */
+    int32_t reserved;
     uint64_t flops, src_bytes, dst_bytes, weight_bytes, packed_weight_bytes;
     /* Which packed form the plan's weights take: plans of one operation, dtype, weight shape and
      * group count for which this is the same and not 0 make the same bytes of the same weights, and

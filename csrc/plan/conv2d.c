@@ -14,12 +14,14 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 /* What a caller may ask for. */
 static bool algorithm_known(int32_t algorithm) {
     return (algorithm >= FC_ALGO_AUTO && algorithm <= FC_ALGO_DEPTHWISE) ||
-           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE;
+           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE ||
+           (algorithm >= FC_ALGO_WINOGRAD_F2 && algorithm <= FC_ALGO_WINOGRAD_F6);
 }
 
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) ||
         (d->weights_prepared & ~1) || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
+        d->precision < FC_PRECISION_STRICT || d->precision >= FC_PRECISION_COUNT || d->reserved ||
         !algorithm_known(d->algorithm))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||

@@ -37,7 +37,8 @@ static fc_status result_size(int64_t in, int64_t k, int64_t before, int64_t afte
 }
 
 static fc_status check(const fc_conv_transpose2d_desc *d, int64_t *oh, int64_t *ow) {
-    if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) || d->reserved != 0 ||
+    if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) ||
+        d->precision < FC_PRECISION_STRICT || d->precision >= FC_PRECISION_COUNT ||
         d->groups < 1 ||
         !axis_valid(d->pad_top, d->pad_bottom, d->stride_h, d->dilation_h, d->output_pad_h) ||
         !axis_valid(d->pad_left, d->pad_right, d->stride_w, d->dilation_w, d->output_pad_w))
@@ -127,6 +128,7 @@ static fc_status create_phase(const fc_conv_transpose2d_desc *d, const phase_axi
         .dst_layout = FC_LAYOUT_STRIDED,
         .algorithm = FC_ALGO_AUTO,
         .activation = d->activation,
+        .precision = d->precision,
         .has_bias = d->has_bias,
         .n = d->n,
         .ic = d->ic,

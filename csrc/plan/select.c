@@ -3,7 +3,8 @@
 /* Each says in its own file what it cannot do, and estimates what it would take. */
 static const fc_conv_driver *const conv_drivers[] = {
     &fc_conv_direct, &fc_conv_planar, &fc_conv_pointwise, &fc_conv_1x1,
-    &fc_conv_im2col, &fc_conv_depthwise,
+    &fc_conv_im2col, &fc_conv_depthwise, &fc_conv_winograd_f2, &fc_conv_winograd_f4,
+    &fc_conv_winograd_f6,
 };
 
 /* Best first; a later one is reached only through the refusals of the earlier ones. */
@@ -16,6 +17,7 @@ static const fc_pool_driver *const pool_drivers[] = {
 
 static const char *const not_asked = "another algorithm was asked for";
 static const char *const later = "an earlier one took it";
+static const char *const coarser = "it rounds more than the precision that was asked for";
 static const char *const slower = "by its estimate it would take longer";
 
 fc_status fc_select_conv2d(fc_plan *plan) {
@@ -26,6 +28,8 @@ fc_status fc_select_conv2d(fc_plan *plan) {
         const char **refusal = &plan->refusal[driver->algorithm];
         *refusal = driver->refuse(&plan->conv.desc);
         if (!*refusal && asked != FC_ALGO_AUTO && asked != driver->algorithm) *refusal = not_asked;
+        if (!*refusal && asked == FC_ALGO_AUTO && plan->conv.desc.precision < (int)driver->precision)
+            *refusal = coarser;
         if (*refusal) continue;
         const double cost = driver->cost(&plan->conv);
         if (plan->conv_driver && cost >= least) {

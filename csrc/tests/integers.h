@@ -6,6 +6,7 @@
 #include "../base/status.h"
 #include "guarded.h"
 
+enum { GREATEST = 4 };
 static uint64_t random_state = 7;
 
 static inline int64_t random_below(int64_t n) {
@@ -26,7 +27,7 @@ static inline void put(void *p, int64_t i, fc_dtype dtype, double value) {
 
 static inline guarded integers(int64_t count, fc_dtype dtype, bool at_end) {
     guarded g = guarded_new((size_t)count * fc_dtype_bytes(dtype), at_end);
-    for (int64_t i = 0; i < count; i++) put(g.data, i, dtype, (double)(random_below(9) - 4));
+    for (int64_t i = 0; i < count; i++) put(g.data, i, dtype, (double)(random_below(2 * GREATEST + 1) - GREATEST));
     return g;
 }
 

@@ -7,6 +7,8 @@
 #include "check.h"
 #include "integers.h"
 
+#include <math.h>
+
 /* ---- convolution ---------------------------------------------------------------------------- */
 
 typedef struct conv_case {
@@ -28,26 +30,46 @@ static int64_t shown(int32_t border, int64_t i, int64_t size) {
     return i;
 }
 
+static bool by_transforms(int algorithm) {
+    return algorithm >= FC_ALGO_WINOGRAD_F2 && algorithm <= FC_ALGO_WINOGRAD_F6;
+}
+
+/* What may be off, in units of rounding of (greatest input) x (sum of the weights' magnitudes): how much
+ * transforms enlarge in two dimensions, the greatest row sum of |At| |G| |Bt| squared. */
+static double enlarged(const fc_conv2d_desc *d) {
+    switch (d->algorithm) {
+    case FC_ALGO_WINOGRAD_F2: return d->kh == 3 ? 16 : 261;
+    case FC_ALGO_WINOGRAD_F4: return d->kh == 3 ? 189 : 1769;
+    case FC_ALGO_WINOGRAD_F6: return 1604;
+    default: return 0; /* sums of integers are exact */
+    }
+}
+
+/* The sum, and that of the weights' magnitudes. */
 static double naive_conv(const conv_case *t, const void *src, const void *weights, int64_t n,
-                         int64_t o, int64_t y, int64_t x) {
+                         int64_t o, int64_t y, int64_t x, double *magnitude) {
     const fc_conv2d_desc *d = &t->desc;
     const int64_t icg = d->ic / d->groups, first = o / (d->oc / d->groups) * icg;
     double sum = 0;
+    *magnitude = 0;
     for (int64_t c = 0; c < icg; c++)
         for (int64_t r = 0; r < d->kh; r++)
             for (int64_t s = 0; s < d->kw; s++) {
                 int64_t sy = y * d->stride_h + r * d->dilation_h - d->pad_top;
                 int64_t sx = x * d->stride_w + s * d->dilation_w - d->pad_left;
                 sy = shown(d->border, sy, d->ih), sx = shown(d->border, sx, d->iw);
-                if (sy < 0 || sx < 0) continue;
                 const int64_t *ss = d->src_stride, *ws = d->weight_stride;
                 const int64_t ocg = d->oc / d->groups;
-                sum += get(src, t->src_origin + n * ss[0] + (first + c) * ss[1] + sy * ss[2] +
-                                    sx * ss[3],
-                           (fc_dtype)d->dtype) *
-                       get(weights, t->weight_origin + o / ocg * ws[0] + o % ocg * ws[1] +
-                                        c * ws[2] + r * ws[3] + s * ws[4],
-                           (fc_dtype)d->dtype);
+                const double weight = get(weights,
+                                          t->weight_origin + o / ocg * ws[0] + o % ocg * ws[1] +
+                                              c * ws[2] + r * ws[3] + s * ws[4],
+                                          (fc_dtype)d->dtype);
+                *magnitude += fabs(weight);
+                if (sy < 0 || sx < 0) continue;
+                sum += weight * get(src,
+                                    t->src_origin + n * ss[0] + (first + c) * ss[1] + sy * ss[2] +
+                                        sx * ss[3],
+                                    (fc_dtype)d->dtype);
             }
     return sum;
 }
@@ -89,13 +111,17 @@ static void run_conv(const conv_case *t) {
     int64_t wrong = 0;
     for (int64_t i = 0; i < results; i++) {
         int64_t x = i % t->ow, y = i / t->ow % t->oh, o = i / t->ow / t->oh % d->oc;
-        double expected = naive_conv(t, src.data, weights.data, i / t->ow / t->oh / d->oc, o, y, x);
+        double magnitude;
+        double expected =
+            naive_conv(t, src.data, weights.data, i / t->ow / t->oh / d->oc, o, y, x, &magnitude);
         if (d->has_bias) expected += get(bias.data, o, dtype);
         if (d->has_residual) expected += get(residual.data, i, dtype);
         if (d->activation == FC_ACT_RELU && expected < 0) expected = 0;
         const int64_t at = i / t->ow / t->oh / d->oc * d->dst_stride[0] + o * d->dst_stride[1] +
                            y * d->dst_stride[2] + x * d->dst_stride[3];
-        wrong += !(get(dst.data, at, dtype) == expected);
+        const double unit = dtype == FC_F64 ? 0x1p-53 : 0x1p-24;
+        const double bound = enlarged(d) * unit * GREATEST * magnitude;
+        wrong += !(fabs(get(dst.data, at, dtype) - expected) <= bound);
     }
     int64_t written = 0; /* what lies between the elements of dst is NaN still */
     for (int64_t i = 0; i < t->dst_span; i++)
@@ -138,6 +164,8 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     static const int64_t channels[] = {1, 3, 6, 15, 16, 17, 24, 31, 33, 40, 64, 65, 70};
     static const int64_t widths[] = {1, 2, 3, 5, 7, 12, 13, 14, 15, 27, 28, 29, 41};
     const bool pointwise = algorithm == FC_ALGO_1X1 || algorithm == FC_ALGO_POINTWISE;
+    const bool transforms = by_transforms(algorithm);
+    const int64_t square = random_below(3) && algorithm != FC_ALGO_WINOGRAD_F6 ? 5 : 3;
     const int64_t groups = random_below(3) ? 1 : 1 + random_below(3);
     fc_conv2d_desc *d = &t->desc;
     *d = (fc_conv2d_desc){
@@ -155,12 +183,12 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         .ih = 1 + random_below(9),
         .iw = pick(widths, 13),
         .oc = groups * pick(channels, groups > 1 ? 6 : 13),
-        .kh = pointwise ? 1 : 1 + random_below(4),
-        .kw = pointwise ? 1 : 1 + random_below(5),
-        .stride_h = 1 + random_below(3),
-        .stride_w = 1 + random_below(3),
-        .dilation_h = 1 + random_below(2),
-        .dilation_w = 1 + random_below(3),
+        .kh = transforms ? square : pointwise ? 1 : 1 + random_below(4),
+        .kw = transforms ? square : pointwise ? 1 : 1 + random_below(5),
+        .stride_h = transforms ? 1 : 1 + random_below(3),
+        .stride_w = transforms ? 1 : 1 + random_below(3),
+        .dilation_h = transforms ? 1 : 1 + random_below(2),
+        .dilation_w = transforms ? 1 : 1 + random_below(3),
         .groups = groups,
         .weights_strided = 1,
     };
@@ -249,10 +277,12 @@ int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("conv");
     fc_test_all_threads = true;
     static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL,
-                                              FC_ALGO_PLANAR, FC_ALGO_POINTWISE};
-    for (int i = 0; i < 3000; i++) {
+                                              FC_ALGO_PLANAR, FC_ALGO_POINTWISE,
+                                              FC_ALGO_WINOGRAD_F2, FC_ALGO_WINOGRAD_F4,
+                                              FC_ALGO_WINOGRAD_F6};
+    for (int i = 0; i < 4800; i++) {
         conv_case t;
-        if (random_conv(&t, algorithms[i % 5])) run_conv(&t);
+        if (random_conv(&t, algorithms[i % 8])) run_conv(&t);
     }
     static const int64_t sizes[] = {1, 2, 5, 14, 15, 31, 32, 33};
     static const int64_t depths[] = {1, 5, 32, 95, 96, 113, 1023, 1024, 1041, 2053};

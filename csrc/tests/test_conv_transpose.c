@@ -183,7 +183,7 @@ static void test_refusals(void) {
     REFUSED(n, INT64_C(1) << 57, FC_ERR_OVERFLOW);
     REFUSED(pad_top, INT64_MAX, FC_ERR_OVERFLOW);
     REFUSED(dst_stride[3], 0, FC_ERR_UNSUPPORTED);
-    REFUSED(reserved, 1, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(precision, FC_PRECISION_COUNT, FC_ERR_INVALID_ARGUMENT);
     REFUSED(weight_stride[3], INT64_MIN, FC_ERR_OVERFLOW);
     REFUSED(src_stride[1], INT64_MIN, FC_ERR_OVERFLOW);
     good.desc.n = 0; /* nothing would be reached, but plans multiply these strides */

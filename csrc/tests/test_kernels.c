@@ -754,6 +754,8 @@ static void prepare_bilinear_row(trial *t) {
     a->dst = result(t, a->pixels);
 }
 
+#include "kernel_winograd.h"
+
 /* ---- the peak -------------------------------------------------------------------------------------- */
 
 static void prepare_fma_peak(trial *t) {
@@ -778,6 +780,9 @@ PLAIN(copy_panels)
 PLAIN(copy_rows)
 PLAIN(pack_pixels)
 PLAIN(unpack_pixels)
+PLAIN(winograd_input)
+PLAIN(winograd_output)
+PLAIN(winograd_weights)
 PLAIN(conv_plane)
 PLAIN(split_phases)
 PLAIN(pool_rows)

@@ -225,6 +225,44 @@ typedef struct fc_pack_weights_args {
     int panels, lanes;
 } fc_pack_weights_args;
 
+/* The transforms of Winograd's F(m, r), n = m + r - 1 products in each direction, 4, 6 or 8; matrices
+ * and proof in tools/winograd.py. Product (i, j) is plane i*n + j.
+ *
+ * winograd_input: tiles of channel-last pixels, `step` pixels apart, V = Bt d B.
+ *   dst[(i*n + j)*dst_plane + t*dst_tile + c] = sum over k, l < n of Bt[i][k] * Bt[j][l] *
+ *       src[k*src_row + (t*step + l)*src_pixel + c]        t < tiles, c < channels
+ *
+ * winograd_output: y = At M A; m is 2 or 4 (6) for n of 4 or 6 (8), or 2 and 4 for the taps of 5x5.
+ *   dst[y*dst_row + (t*m + x)*dst_pixel + c] = sum over i, j < n of At[y][i] * At[x][j] *
+ *       src[(i*n + j)*src_plane + t*src_tile + c]          y < m, t*m + x < cols, c < channels
+ *   channels are whole vectors.
+ *
+ * winograd_weights: U = G g Gt, element by element, for r x r taps, r 3 or 5.
+ *   dst[(i*n + j)*dst_plane + e] = sum over k, l < r of G[i][k] * G[j][l] * src[(k*r + l)*src_tap + e]
+ *   e < count, whole vectors; src may be the last r*r planes of dst. */
+typedef struct fc_winograd_input_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t src_row, src_pixel, dst_plane, dst_tile;
+    ptrdiff_t tiles, step, channels;
+    int n;
+} fc_winograd_input_args;
+
+typedef struct fc_winograd_output_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t src_plane, src_tile, dst_row, dst_pixel;
+    ptrdiff_t cols, channels;
+    int m, n;
+} fc_winograd_output_args;
+
+typedef struct fc_winograd_weights_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t src_tap, dst_plane, count;
+    int r, n;
+} fc_winograd_weights_args;
+
 /* conv_plane: convolution of channel planes, each with `multiplier` kernels, vectorised over pixels.
  *   dst[o*dst_plane + y*dst_row + x] =
  *       act( (sum over a, b of weights[(o*kh + a)*kw + b] * tap(o, y, x, a, b)) + bias[o]

@@ -13,6 +13,7 @@ from .types import (
     Padding,
     Padding1d,
     PaddingMode,
+    Precision,
     TwoEnds,
 )
 
@@ -32,6 +33,7 @@ def conv2d(
     out: np.ndarray | None = None,
     threads: int | None = None,
     algorithm: Algorithm | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """Two-dimensional convolution as neural networks mean it (the kernel is not flipped).
 
@@ -64,16 +66,19 @@ def conv2d(
         residual: added before the activation.
         out, threads: see the module.
         algorithm: None for the engine's choice, or one of 'direct', '1x1', 'pointwise', 'im2col',
-            'depthwise', 'planar'; ``fastconv.explain`` tells the choice and why the others were
-            refused.
+            'depthwise', 'planar', 'winograd_f2', 'winograd_f4', 'winograd_f6'; ``fastconv.explain``
+            tells the choice and why the others were refused.
+        precision: how the engine's choice may round: 'strict', 'default' or 'fast'; None is
+            ``fastconv.get_precision()``. An algorithm that is named is taken whatever it says.
 
     Raises:
         TypeError: an array is no ndarray of a supported dtype or has another dtype than input; a
-            number is not an int; padding, padding_mode, activation or algorithm has a wrong type.
+            number is not an int; padding, padding_mode, activation, algorithm or precision has a
+            wrong type.
         ValueError: shapes do not fit together; no channels; a number is out of range; an unknown
-            padding, padding_mode, activation or algorithm; the kernel is larger than the padded
-            input; padding is more than its mode can show of the input; the forced algorithm does
-            not take the shape (with its reason); out is unfit or overlaps an input.
+            padding, padding_mode, activation, algorithm or precision; the kernel is larger than the
+            padded input; padding is more than its mode can show of the input; the forced algorithm
+            does not take the shape (with its reason); out is unfit or overlaps an input.
         MemoryError: the result or the scratch memory does not fit.
 
     Source:
@@ -90,7 +95,7 @@ def conv2d(
     """
     return ops.conv2d(
         input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, residual,
-        out, threads, algorithm,
+        out, threads, algorithm, precision,
     )  # fmt: skip
 
 
@@ -109,6 +114,7 @@ def convolve2d(
     out: np.ndarray | None = None,
     threads: int | None = None,
     algorithm: Algorithm | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """Convolution as mathematics means it: with the kernel flipped, rows and columns.
 
@@ -132,7 +138,7 @@ def convolve2d(
     """
     return ops.convolve2d(
         input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, residual,
-        out, threads, algorithm,
+        out, threads, algorithm, precision,
     )  # fmt: skip
 
 
@@ -151,6 +157,7 @@ def conv1d(
     out: np.ndarray | None = None,
     threads: int | None = None,
     algorithm: Algorithm | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """One-dimensional convolution as neural networks mean it (the kernel is not flipped).
 
@@ -169,7 +176,8 @@ def conv1d(
     Args:
         stride, dilation: int or (n,), at least 1.
         padding: int, (p,), ((left, right),), or 'valid', 'same', 'same_lower' as for ``conv2d``.
-        groups, padding_mode, activation, residual, out, threads, algorithm: as for ``conv2d``.
+        groups, padding_mode, activation, residual, out, threads, algorithm, precision: as for
+            ``conv2d``.
 
     Raises:
         as ``conv2d``.
@@ -183,7 +191,7 @@ def conv1d(
     """
     return ops.conv1d(
         input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, residual,
-        out, threads, algorithm,
+        out, threads, algorithm, precision,
     )  # fmt: skip
 
 
@@ -200,6 +208,7 @@ def conv_transpose2d(
     activation: Activation | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """Transposed convolution: each pixel of the input spreads over a window of the result.
 
@@ -233,12 +242,13 @@ def conv_transpose2d(
         activation: None, or the name of an activation without parameters, applied last: 'relu',
             'relu6', 'sigmoid', 'tanh', 'silu', 'hardsigmoid', 'hardswish', 'gelu', 'gelu_tanh'.
         out, threads: see the module.
+        precision: as for ``conv2d``, of which it is made.
 
     Raises:
         TypeError: an array is no ndarray of a supported dtype or has another dtype than input; a
-            number is not an int; activation has a wrong type.
-        ValueError: shapes do not fit together; a number is out of range; an unknown activation;
-            the result would be empty; out is unfit or overlaps an input.
+            number is not an int; activation or precision has a wrong type.
+        ValueError: shapes do not fit together; a number is out of range; an unknown activation or
+            precision; the result would be empty; out is unfit or overlaps an input.
         MemoryError: the result or the scratch memory does not fit.
 
     Source:
@@ -251,7 +261,7 @@ def conv_transpose2d(
     """
     return ops.conv_transpose2d(
         input, weight, bias, stride, padding, output_padding, groups, dilation, activation, out,
-        threads,
+        threads, precision,
     )  # fmt: skip
 
 
@@ -268,6 +278,7 @@ def conv_transpose1d(
     activation: Activation | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
+    precision: Precision | None = None,
 ) -> np.ndarray:
     """One-dimensional transposed convolution.
 
@@ -282,7 +293,7 @@ def conv_transpose1d(
 
     Args:
         stride, dilation, output_padding: int or (n,); padding: int, (p,) or ((left, right),).
-        groups, activation, out, threads: as for ``conv_transpose2d``.
+        groups, activation, out, threads, precision: as for ``conv_transpose2d``.
 
     Raises:
         as ``conv_transpose2d``.
@@ -296,7 +307,7 @@ def conv_transpose1d(
     """
     return ops.conv_transpose1d(
         input, weight, bias, stride, padding, output_padding, groups, dilation, activation, out,
-        threads,
+        threads, precision,
     )  # fmt: skip
 
 

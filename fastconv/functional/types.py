@@ -20,7 +20,18 @@ Activation: TypeAlias = Literal[
     "gelu",
     "gelu_tanh",
 ]
-Algorithm: TypeAlias = Literal["direct", "1x1", "pointwise", "im2col", "depthwise", "planar"]
+Algorithm: TypeAlias = Literal[
+    "direct",
+    "1x1",
+    "pointwise",
+    "im2col",
+    "depthwise",
+    "planar",
+    "winograd_f2",
+    "winograd_f4",
+    "winograd_f6",
+]
+Precision: TypeAlias = Literal["strict", "default", "fast"]
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 IntOrOne: TypeAlias = int | tuple[int]
 Padding1d: TypeAlias = (

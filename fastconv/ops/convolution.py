@@ -23,6 +23,8 @@ _ACTIVATIONS = _core.ACTIVATION_CODES
 _ALGORITHMS = _core.ALGORITHM_CODES
 _BORDERS = _core.BORDER_CODES
 _PADDINGS = _core.PADDING_CODES
+_PRECISIONS = _core.PRECISION_CODES
+_IN_FORCE = _core.PRECISION_IN_FORCE
 
 
 def conv2d(
@@ -39,6 +41,7 @@ def conv2d(
     out,
     threads,
     algorithm,
+    precision,
     probe=None,
     op="conv2d",
 ):
@@ -63,11 +66,12 @@ def conv2d(
     border = 0 if padding_mode == "zeros" else border_code(op, padding_mode)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
     forced = 0 if algorithm is None else choice(op, "algorithm", algorithm, _ALGORITHMS)
+    rounding = _IN_FORCE if precision is None else precision_code(op, precision)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
         result = _core.conv2d(
             op, input, weight, bias, residual, out, sh, sw, named, top, bottom, left, right,
-            border, dh, dw, groups, act, forced, threads, probe,
+            border, dh, dw, groups, act, forced, rounding, threads, probe,
         )  # fmt: skip
     except OverflowError:  # a number beyond int64
         result = None
@@ -95,12 +99,13 @@ def convolve2d(
     out,
     threads,
     algorithm,
+    precision,
     probe=None,
 ):
     """functional.convolve2d on arrays."""
     return conv2d(
         input, _flipped(weight), bias, stride, padding, dilation, groups, padding_mode, activation,
-        residual, out, threads, algorithm, probe, "convolve2d",
+        residual, out, threads, algorithm, precision, probe, "convolve2d",
     )  # fmt: skip
 
 
@@ -125,6 +130,7 @@ def conv1d(
     out,
     threads,
     algorithm,
+    precision,
     probe=None,
 ):
     """functional.conv1d on arrays."""
@@ -143,11 +149,12 @@ def conv1d(
     border = 0 if padding_mode == "zeros" else border_code(op, padding_mode)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
     forced = 0 if algorithm is None else choice(op, "algorithm", algorithm, _ALGORITHMS)
+    rounding = _IN_FORCE if precision is None else precision_code(op, precision)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     try:
         result = _core.conv2d(
             op, one_row(input), one_row(weight), bias, one_row(residual), one_row(out), 1, sw,
-            named, 0, 0, left, right, border, 1, dw, groups, act, forced, threads, probe,
+            named, 0, 0, left, right, border, 1, dw, groups, act, forced, rounding, threads, probe,
         )  # fmt: skip
     except OverflowError:  # a number beyond int64
         result = None
@@ -164,6 +171,11 @@ def conv1d(
 def border_code(op, padding_mode):
     """The engine's number of a padding mode."""
     return choice(op, "padding_mode", padding_mode, _BORDERS, optional=False)
+
+
+def precision_code(op, precision):
+    """The engine's number of a precision, None being that in force."""
+    return _IN_FORCE if precision is None else choice(op, "precision", precision, _PRECISIONS)
 
 
 def padding_code(op, padding):
@@ -208,6 +220,7 @@ def conv_transpose2d(
     activation,
     out,
     threads,
+    precision,
     probe=None,
 ):
     """functional.conv_transpose2d on arrays."""
@@ -218,10 +231,11 @@ def conv_transpose2d(
     top, bottom, left, right = sides(op, padding, named=False)
     groups = integer(op, "groups", groups, 1)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    rounding = precision_code(op, precision)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     result = _core.conv_transpose2d(
         op, input, weight, bias, out, *stride, top, bottom, left, right, *extra, *dilation, groups,
-        act, threads, probe,
+        act, rounding, threads, probe,
     )  # fmt: skip
     if result is None:
         diagnosis.transposed_convolution(
@@ -243,6 +257,7 @@ def conv_transpose1d(
     activation,
     out,
     threads,
+    precision,
     probe=None,
 ):
     """functional.conv_transpose1d on arrays."""
@@ -253,10 +268,11 @@ def conv_transpose1d(
     left, right = ends(op, padding, named=False)
     groups = integer(op, "groups", groups, 1)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)
+    rounding = precision_code(op, precision)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     result = _core.conv_transpose2d(
         op, one_row(input), one_row(weight), bias, one_row(out), 1, stride, 0, 0, left,
-        right, 0, extra, 1, dilation, groups, act, threads, probe,
+        right, 0, extra, 1, dilation, groups, act, rounding, threads, probe,
     )  # fmt: skip
     if result is None:
         diagnosis.transposed_convolution(

@@ -1,0 +1,88 @@
+"""How far Winograd's transforms may lie from the exact result: what tests ask of winograd_f2 to f6.
+
+F(m, r) makes m×m outputs of a tile of n×n inputs, n = m + r - 1, in four steps, each of them a sum:
+transformed inputs (2n terms), transformed weights (2r), a product for each channel, outputs (2n).
+Rounded as they are, and with constants that are rounded too, K = C + 4n + 2r + 14 operations lie on
+the way of any one term. What their roundings may add up to is that many units of the same sums with
+all signs taken away, which are, with d the tile's inputs and g the weights,
+
+    |At| ((|G| |g| |Gt|) * (|Bt| |d| |B|)) |A|  <=  G · max|d| · sum|g|
+
+G = (the greatest entry of |At| |G|, with product j weighted by the sum of row j of |Bt|)²: GROWTH.
+So the error is at most K·u·G·T with the tile's magnitude
+
+    T = sum over channels of (greatest |x| of the tile) * (sum of the |w| of the filter)
+
+and, since rounding errors cancel too, (6·√K + 4)·u·G·T on data without a plan against it (see
+bounds). T, and not the smaller sum of |x||w| of a window: a transform mixes the whole tile, so that
+an output feels what lies in its tile but not in its window. bias and residual add their own.
+"""
+
+import functools
+
+import bounds
+import numpy as np
+
+from fastconv import reference
+
+# algorithm → outputs of a tile in one direction
+TILE = {"winograd_f2": 2, "winograd_f4": 4, "winograd_f6": 6}
+# n → G; test_tools.py derives it from the matrices
+GROWTH = {4: 16.0, 6: 157.14, 8: 1564.65}
+_PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def takes(algorithm, layer):
+    """Whether the algorithm must take this layer; it refuses all others."""
+    sizes = (3,) if algorithm == "winograd_f6" else (3, 5)
+    ones = (layer.stride, layer.dilation) == ((1, 1), (1, 1))
+    return ones and layer.kernel in {(size, size) for size in sizes}
+
+
+def magnitude(x, w, algorithm, padding=0, groups=1, padding_mode="zeros"):
+    """T for each element of a convolution of stride 1; padding is a number or of four sides."""
+    m, k = TILE[algorithm], w.shape[-1]
+    if isinstance(padding, int):
+        padding = ((padding, padding), (padding, padding))
+    size = np.abs(np.pad(x.astype(np.float64), ((0, 0), (0, 0), *padding), _PAD[padding_mode]))
+    oh, ow = (s - k + 1 for s in size.shape[-2:])
+    size = np.pad(size, [(0, 0), (0, 0), (0, -oh % m), (0, -ow % m)])
+    tiles = np.lib.stride_tricks.sliding_window_view(size, (m + k - 1,) * 2, (-2, -1))
+    greatest = tiles[:, :, ::m, ::m].max((-2, -1)).repeat(m, -2).repeat(m, -1)
+    filters = np.abs(w.astype(np.float64)).sum((-2, -1), keepdims=True)
+    return reference.conv2d(greatest[..., :oh, :ow], filters, groups=groups)
+
+
+def bound(x, w, bias, residual, algorithm, dtype, **how):
+    """(6·√K + 4)·u·G·T, and what bias and residual add; for activations of slope 1 at most."""
+    m, k = TILE[algorithm], w.shape[-1]
+    n = m + k - 1
+    roundings = w.shape[1] + 4 * n + 2 * k + 14
+    size = GROWTH[n] * magnitude(x, w, algorithm, **how)
+    if bias is not None:
+        size = size + np.abs(bias.astype(np.float64))[:, np.newaxis, np.newaxis]
+    if residual is not None:
+        size = size + np.abs(residual.astype(np.float64))
+    return bounds.sum_bound(roundings, size, dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _integer_bound(problem, layer, algorithm, dtype, padding_mode):
+    operands = (problem.input, problem.weight, problem.bias, problem.residual)
+    how = {"padding": layer.padding, "groups": layer.g, "padding_mode": padding_mode}
+    return bound(*operands, algorithm, dtype, **how)
+
+
+def assert_meets(result, problem, layer, algorithm, padding_mode="zeros"):
+    """The result of small integers: by transforms within the bound, by others to the last bit."""
+    dtype = result.dtype.type
+    with np.errstate(over="ignore"):
+        expected = problem.result.astype(dtype)
+    if algorithm not in TILE:
+        np.testing.assert_array_equal(result, expected, strict=True)
+        return
+    if result.size == 0:
+        assert result.shape == expected.shape
+        return
+    limit = _integer_bound(problem, layer, algorithm, bounds.COMPUTED_IN[dtype], padding_mode)
+    bounds.assert_within(result, problem.result, bounds.stored(limit, problem.result, dtype))

@@ -252,8 +252,8 @@ MUTANTS = [
     Mutant(
         "depthwise: all filters of a channel are its first",
         "csrc/ukr/conv_plane.c",
-        "(const real *)a->weights + o * a->kh * a->kw",
-        "(const real *)a->weights + (o - o % a->multiplier) * a->kh * a->kw",
+        "o++, c.weights += a->kh * a->kw)",
+        "o++, c.weights += o % a->multiplier == 0 ? a->multiplier * a->kh * a->kw : 0)",
     ),
     Mutant(
         "depthwise: no bias",

@@ -31,10 +31,8 @@
 
 #include <string.h>
 
-/* Planes of one call of the kernel, at most. More when read in place, as many as a table of so many rows
- * holds: what a call makes once is much beside a map of 7 x 7. */
+/* Planes of one call of the kernel, at most. */
 #define PLANES_AHEAD 16
-#define TABLE_ROWS 512
 
 /* A worker's scratch: head, row table, zero row, bordered planes. */
 typedef struct worker_head {
@@ -102,9 +100,8 @@ static fc_depthwise_job cut(const fc_conv_problem *p, int threads) {
     job.spread_bytes =
         spread ? (size_t)fc_round_up(job.strip_rows * p->ow * bytes, FC_CACHE_LINE) : 0;
     if (job.strips == 1) {
-        const int64_t copied = fc_max64(1, job.filled_rows * job.pitch * bytes);
-        job.planes = job.in_place ? fc_max64(PLANES_AHEAD, TABLE_ROWS / job.src_rows)
-                                  : fc_max64(1, fc_min64(PLANES_AHEAD, budget / copied));
+        const int64_t copied = job.in_place ? 1 : fc_max64(1, job.filled_rows * job.pitch * bytes);
+        job.planes = fc_max64(1, fc_min64(PLANES_AHEAD, budget / copied));
     }
     job.units = planes * job.strips;
     /* Tasks of at least 64 KiB of traffic and some eight a thread. */

@@ -75,19 +75,17 @@ FC_INLINE void plain(const fc_conv_plane_args *a, const columns *c, const real *
                       k);
 }
 
-/* Results of the block at row y. */
-FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, ptrdiff_t y, const vec *acc,
+FC_INLINE void store(const fc_conv_plane_args *a, const columns *c, real *dst, const vec *acc,
                      const body k) {
-    real *dst = c->dst + y * a->dst_row + c->x;
     const vec bias = vec_set1(c->bias), least = vec_set1(c->least), most = vec_set1(c->most);
     const ptrdiff_t lanes = c->lanes, row = a->dst_row;
 #pragma GCC unroll 8
     for (int r = 0; r < k.R; r++)
 #pragma GCC unroll 8
-        for (int v = 0; v < k.V; v++) {
-            const vec sum = vec_min(most, vec_max(least, vec_add(acc[r * k.V + v], bias)));
-            vec_store_n(dst + r * row + v * VLEN, sum, v == k.V - 1 ? lanes : VLEN);
-        }
+        for (int v = 0; v < k.V; v++)
+            vec_store_n(dst + r * row + v * VLEN,
+                        vec_min(most, vec_max(least, vec_add(acc[r * k.V + v], bias))),
+                        v == k.V - 1 ? lanes : VLEN);
 }
 
 /* The rest of the epilogue, over rows just stored: what the blocks do not carry in each of their
@@ -133,7 +131,7 @@ FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const 
             plain(a, c, src, acc, k);
         else
             chain(a, c, src, acc, k);
-        store(a, c, y, acc, k);
+        store(a, c, c->dst + y * a->dst_row + c->x, acc, k);
         if (y + k.R >= c->end) break;
         y = y + 2 * k.R <= c->end ? y + k.R : c->end - k.R;
     }
@@ -206,7 +204,7 @@ static const columns_fn run_table[1][WAYS][MAX_ROW_VECTORS][EDGES] = {
 static bool known_columns(const fc_conv_plane_args *a, const columns *c) {
     (void)c;
 #if HAVE_SLIDES
-    if (c->run[0] < a->kw) return false;
+    if (c->run < a->kw) return false;
     for (ptrdiff_t b = 1; a->step == 2 && b < a->kw; b++)
         if (a->column[b] != a->column[0] + b) return false;
 #endif
@@ -237,7 +235,7 @@ static ptrdiff_t most_vectors(const fc_conv_plane_args *a, const columns *c, boo
         return a->rows >= 2 && has_body(a, known) && a->row_step == 2 * a->tap_step ? MAX_HALVES : 2;
     if (a->rows < 4) return MAX_ROW_VECTORS;
     /* four of them spill beside four rows of sums, at three quarters of the speed */
-    if (c->run[0] < a->kw || a->row_step != a->tap_step || (a->kh < 4 && !has_body(a, known))) return 3;
+    if (c->run < a->kw || a->row_step != a->tap_step || (a->kh < 4 && !has_body(a, known))) return 3;
 #endif
     (void)a, (void)c, (void)known;
     return MAX_VECTORS;
@@ -247,10 +245,13 @@ static ptrdiff_t most_vectors(const fc_conv_plane_args *a, const columns *c, boo
 static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int vectors, bool edge,
                                   bool known) {
 #if HAVE_SLIDES
-    for (ptrdiff_t run = 0, first = 0; run < KNOWN_RUNS && first < a->kw; first = c->run[run++])
-        spans_make(a, c->x, first, c->run[run], vectors, c->span[run]);
+    const body k = {.V = vectors, .S = (int)a->step};
+    const ptrdiff_t at = a->column[0] + c->x * a->step;
+    const ptrdiff_t reach = reach_of(a, c->x, c->run - 1, k);
+    for (int i = 0; i < k.S * (vectors + 1); i++)
+        c->span[i] = span_at(a, at + i * VLEN, reach);
     (void)edge;
-    return run_table[a->step - 1][choose(a, known, c->run[0] < a->kw, vectors)][vectors - 1][0];
+    return run_table[a->step - 1][choose(a, known, c->run < a->kw, vectors)][vectors - 1][0];
 #else
     (void)c;
 #if HAVE_WINDOWS
@@ -264,20 +265,11 @@ static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int v
 #endif
 }
 
-/* Sets what differs between output planes. */
-static void enter_plane(columns *c, const fc_conv_plane_args *a, ptrdiff_t o) {
-    c->src = (const real *const *)a->src + o / a->multiplier * a->table;
-    c->weights = (const real *)a->weights + o * a->kh * a->kw;
-    c->dst = (real *)a->dst + o * a->dst_plane;
-    c->residual = a->residual ? (const real *)a->residual + o * a->residual_plane : NULL;
-    c->bias = a->bias ? ((const real *)a->bias)[o] : 0;
-}
-
-/* Output planes [from, to), maps of several groups of vectors. They take turns every few rows (whole
- * blocks of 4 and of 7), so that the source is read as it lies in memory. */
-static void wide_planes(const fc_conv_plane_args *a, columns *c, ptrdiff_t most, bool known,
-                        ptrdiff_t from_plane, ptrdiff_t to_plane) {
-    const ptrdiff_t band = 28, vectors = (a->pixels + VLEN - 1) / VLEN;
+/* A map of several groups of vectors. They take turns every few rows (whole blocks of 4 and of 7), so
+ * that the source is read as it lies in memory. */
+static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vectors, ptrdiff_t most,
+                       bool known) {
+    const ptrdiff_t band = 28;
     for (c->first = 0; c->first < a->rows; c->first = c->end) {
         c->end = a->rows - c->first < 2 * band ? a->rows : c->first + band;
         for (ptrdiff_t from = 0, width; from < vectors; from += width) {
@@ -288,11 +280,7 @@ static void wide_planes(const fc_conv_plane_args *a, columns *c, ptrdiff_t most,
             const ptrdiff_t begin = a->column[0] + c->x * a->step;
             const ptrdiff_t end = a->column[a->kw - 1] + c->x + width * VLEN;
             const bool edge = a->width && (begin < 0 || end > a->width);
-            const columns_fn run = columns_prepare(c, a, (int)width, edge, known);
-            for (ptrdiff_t o = from_plane; o < to_plane; o++) {
-                enter_plane(c, a, o);
-                run(a, c);
-            }
+            columns_prepare(c, a, (int)width, edge, known)(a, c);
         }
     }
 }
@@ -304,8 +292,7 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
     const ptrdiff_t vectors = (a->pixels + VLEN - 1) / VLEN;
     columns c = {.end = a->rows, .lanes = a->pixels - (vectors - 1) * VLEN};
 #if HAVE_SLIDES
-    for (ptrdiff_t run = 0, end = 0; run < KNOWN_RUNS && end < a->kw; run++)
-        c.run[run] = end = run_end(a, end);
+    c.run = run_end(a, 0);
 #endif
     const bool known = known_columns(a, &c);
     const ptrdiff_t most = most_vectors(a, &c, known);
@@ -321,17 +308,14 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
     pairs pair = {.row = 0};
     if (paired) pairs_prepare(&pair, a);
 #endif
-    const ptrdiff_t outputs = a->planes * a->multiplier;
-    if (vectors > most) {
-        /* Of signals, which are short, all are taken together: the masks are made once. */
-        const ptrdiff_t together = a->rows < 4 ? outputs : 1;
-        for (ptrdiff_t o = 0; o < outputs; o += together)
-            wide_planes(a, &c, most, known, o, o + together);
-        return;
-    }
-    const columns_fn run = columns_prepare(&c, a, (int)vectors, a->width != 0, known);
-    for (ptrdiff_t o = 0; o < outputs; o++) {
-        enter_plane(&c, a, o);
+    columns_fn run = NULL;
+    if (vectors <= most) run = columns_prepare(&c, a, (int)vectors, a->width != 0, known);
+    c.weights = a->weights;
+    for (ptrdiff_t o = 0; o < a->planes * a->multiplier; o++, c.weights += a->kh * a->kw) {
+        c.src = (const real *const *)a->src + o / a->multiplier * a->table;
+        c.dst = (real *)a->dst + o * a->dst_plane;
+        c.residual = a->residual ? (const real *)a->residual + o * a->residual_plane : NULL;
+        c.bias = a->bias ? ((const real *)a->bias)[o] : 0;
 #if HAVE_SLIDES
         if (paired) {
             pairs_run(a, &c, &pair);
@@ -339,6 +323,9 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
             continue;
         }
 #endif
-        run(a, &c);
+        if (run)
+            run(a, &c);
+        else
+            wide_plane(a, &c, vectors, most, known);
     }
 }

@@ -86,7 +86,6 @@ FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
 
 #define KNOWN_COLUMNS 5 /* most kernel columns of a body that is compiled for their number */
 #define MAX_HALVES 4    /* vectors of a block with step 2 */
-#define KNOWN_RUNS 4    /* runs of kernel columns whose masks are made once */
 #define MAX_LOADS 10    /* vectors of an input row: of 8 side by side, of 4 with step 2 */
 
 /* What is known when a body is compiled.
@@ -110,11 +109,9 @@ typedef struct columns {
     ptrdiff_t x, first, end;
     ptrdiff_t lanes; /* of the last vector; the others are full */
 #if HAVE_SLIDES
-    /* The first runs of kernel columns, each within reach of its first: their ends, and the masks of the
-     * vectors of a row from there on. */
-    ptrdiff_t run[KNOWN_RUNS];
-    window span[KNOWN_RUNS][MAX_LOADS];
+    window span[MAX_LOADS]; /* of the vectors of a row from column[0] on */
     slide slide[KNOWN_COLUMNS];
+    ptrdiff_t run; /* kernel columns within reach of the first */
 #else
     window window[FC_WINDOW_TAPS][2]; /* by kernel column: of the first and of the last vector */
 #endif
@@ -142,28 +139,31 @@ FC_INLINE ptrdiff_t run_end(const fc_conv_plane_args *a, ptrdiff_t first) {
     return b;
 }
 
-/* Masks of the vectors of a row that kernel columns [first, end) of `vectors` vectors of pixels from x
- * on are cut from: elements within the row, up to the last that any has a tap in. */
-static __attribute__((noinline)) void spans_make(const fc_conv_plane_args *a, ptrdiff_t x,
-                                                 ptrdiff_t first, ptrdiff_t end, ptrdiff_t vectors,
-                                                 window *span) {
-    ptrdiff_t at = a->column[first] + x * a->step;
-    ptrdiff_t reach = a->column[end - 1] + (x + vectors * VLEN - 1) * a->step + 1;
-    if (a->width) reach = fc_min64(a->width, reach);
-    for (ptrdiff_t i = 0; i < a->step * (vectors + 1); i++, at += VLEN)
-        /* a copy with a border has it before its element 0 too */
-        span[i] = a->width ? window_at(at, reach)
-                           : window_make(0, fc_max64(0, fc_min64(reach - at, VLEN)));
+/* The element after the last that kernel column b of a block has a tap in. */
+FC_INLINE ptrdiff_t reach_of(const fc_conv_plane_args *a, ptrdiff_t x, ptrdiff_t b, const body k) {
+    const ptrdiff_t reach = a->column[b] + (x + k.V * VLEN - 1) * k.S + 1;
+    return a->width ? fc_min64(a->width, reach) : reach;
 }
 
-/* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. */
+/* The lanes of VLEN elements from `at` on that are loaded: a copy with a border has it before its
+ * element 0 too. */
+FC_INLINE window span_at(const fc_conv_plane_args *a, ptrdiff_t at, ptrdiff_t reach) {
+    return a->width ? window_at(at, reach) : window_make(0, fc_max64(0, fc_min64(reach - at, VLEN)));
+}
+
+/* The elements of a row from kernel column `first` on: part[s][v], every S-th from the s-th. `span`
+ * is that of the columns, for first == 0, or NULL. */
 FC_INLINE void load_parts(vec part[2][MAX_ROW_VECTORS + 1], const real *row,
                           const fc_conv_plane_args *a, const columns *c, const window *span,
-                          ptrdiff_t first, const body k) {
-    const real *p = row + a->column[first] + c->x * k.S;
+                          ptrdiff_t first, ptrdiff_t end, const body k) {
+    const ptrdiff_t at = a->column[first] + c->x * k.S;
+    const ptrdiff_t reach = span ? 0 : reach_of(a, c->x, end - 1, k);
     vec x[MAX_LOADS];
 #pragma GCC unroll 10
-    for (int i = 0; i < k.S * (k.V + 1); i++) x[i] = window_load(p + i * VLEN, span[i]);
+    for (int i = 0; i < k.S * (k.V + 1); i++) {
+        const real *p = row + at + i * VLEN;
+        x[i] = window_load(p, span ? span[i] : span_at(a, at + i * VLEN, reach));
+    }
 #pragma GCC unroll 9
     for (int v = 0; v <= k.V; v++) {
         if (k.S == 2)
@@ -195,7 +195,7 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
         /* Or the compiler keeps all weights of the kernel in registers, though there are not so
          * many; 3 x 3 with up to 3 vectors is where there are. */
         if (!(k.K == 3 && k.V < MAX_VECTORS)) __asm__("" : "+r"(weights));
-        load_parts(part, row, a, c, c->span[0], 0, k);
+        load_parts(part, row, a, c, c->span, 0, k.K, k);
 #pragma GCC unroll 8
         for (int b = 0; b < k.K; b++) {
             const vec *from = part[k.S == 2 ? b & 1 : 0];
@@ -206,9 +206,9 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
         }
         return;
     }
-    ptrdiff_t first = 0, end = k.far ? c->run[0] : a->kw;
-    load_parts(part, row, a, c, c->span[0], first, k);
-    for (int run = 1;; run++) {
+    ptrdiff_t first = 0, end = k.far ? c->run : a->kw;
+    load_parts(part, row, a, c, c->span, first, end, k);
+    for (;;) {
         multiply(part[0], weights + first, acc, low, high, a->kw, k);
         for (ptrdiff_t b = first + 1; b < end; b++) {
             const ptrdiff_t beyond = a->column[b] - a->column[first];
@@ -217,16 +217,8 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
         }
         if (!k.far || end == a->kw) return;
         first = end;
-        window far[MAX_LOADS];
-        const window *span = far;
-        if (run < KNOWN_RUNS) {
-            end = c->run[run];
-            span = c->span[run];
-        } else {
-            end = run_end(a, first);
-            spans_make(a, c->x, first, end, k.V, far);
-        }
-        load_parts(part, row, a, c, span, first, k);
+        end = run_end(a, first);
+        load_parts(part, row, a, c, NULL, first, end, k);
     }
 }
 

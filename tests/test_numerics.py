@@ -160,7 +160,34 @@ def test_conv2d_sends_nan_and_infinity_where_the_reference_does(where, layer, sp
             if algorithm is None or sweeps.algorithm_must_take(algorithm, layer):
                 out = poisoned(expected.shape, dtype)
                 F.conv2d(**operands, **how, algorithm=algorithm, out=out)
-                np.testing.assert_array_equal(out, expected)
+                if where == "weight" and algorithm in (None, "direct"):
+                    allowed = leaving_out_borders(operands, how, dtype)
+                    same = [(out == a) | (np.isnan(out) & np.isnan(a)) for a in allowed]
+                    assert np.logical_or.reduce(same).all()
+                else:
+                    np.testing.assert_array_equal(out, expected)
+
+
+def leaving_out_borders(operands, how, dtype):
+    """Results with each choice of weights that are not finite whose products with a border are
+    left out, as the direct driver may (docs/numerics.md)."""
+    weight, ones = operands["weight"], np.ones_like(operands["input"])
+    how, relu = how | {"activation": None}, how["activation"] == "relu"
+    places = np.flatnonzero(~np.isfinite(weight))
+    finite = weight.copy()
+    finite.flat[places] = 0
+    begun = reference.conv2d(**operands | {"weight": finite}, **how)
+    terms = []
+    for place in places:
+        alone, one = np.zeros_like(weight), np.zeros_like(weight)
+        alone.flat[place], one.flat[place] = weight.flat[place], 1
+        term = reference.conv2d(operands["input"], alone, **how)
+        border = reference.conv2d(ones, one, **how) == 0
+        terms.append((term, np.where(border, 0, term)))
+    with np.errstate(over="ignore"):
+        for choice in itertools.product(*terms):
+            total = sum(choice, begun)
+            yield (np.maximum(total, 0) if relu else total).astype(dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=IDS)

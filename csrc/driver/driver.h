@@ -57,7 +57,8 @@ static inline uint64_t fc_packing_id(fc_packed_layout layout, int64_t a, int64_t
 typedef struct fc_conv_driver {
     fc_algorithm algorithm;
     const char *why; /* printed when chosen */
-    fc_precision precision; /* the strictest for which it may be chosen */
+    /* The strictest precision for which it may be chosen; NULL: any. */
+    fc_precision (*precision)(const fc_conv2d_desc *desc);
     /* NULL: can do it. Otherwise a sentence. */
     const char *(*refuse)(const fc_conv2d_desc *desc);
     /* What one image takes on one thread, in the unit of cost.h; blind to batch size and threads. The

@@ -51,7 +51,7 @@ void fc_plan_query(const fc_plan *plan, fc_plan_info *info) {
         .weight_bytes = plan->weight_bytes,
         .packed_weight_bytes = fc_plan_packed_bytes(plan),
     };
-    if (plan->conv_driver) now.precision = plan->conv_driver->precision;
+    if (plan->conv_driver) now.precision = fc_precision_of(plan->conv_driver, &plan->conv.desc);
     if (now.packed_weight_bytes && plan->operation->packing)
         now.packing = plan->operation->packing(plan);
     memcpy(now.refusal, plan->refusal, sizeof now.refusal);

@@ -77,6 +77,8 @@ void fc_plan_describe(fc_plan *plan, const int64_t dst_shape[4], double flops, i
 /* select.c: the choice of an algorithm, and why the others were refused. Pure functions of the
  * shape of one image, layout, dtype and tier: never of batch size, threads or history. */
 fc_status fc_select_conv2d(fc_plan *plan);
+/* The strictest precision for which select may choose it. */
+fc_precision fc_precision_of(const fc_conv_driver *driver, const fc_conv2d_desc *desc);
 fc_status fc_select_pool2d(const fc_pool2d_desc *desc, int64_t oh, int64_t ow, fc_plan *plan);
 
 #endif

@@ -20,6 +20,10 @@ static const char *const later = "an earlier one took it";
 static const char *const coarser = "it rounds more than the precision that was asked for";
 static const char *const slower = "by its estimate it would take longer";
 
+fc_precision fc_precision_of(const fc_conv_driver *driver, const fc_conv2d_desc *desc) {
+    return driver->precision ? driver->precision(desc) : FC_PRECISION_STRICT;
+}
+
 fc_status fc_select_conv2d(fc_plan *plan) {
     const fc_algorithm asked = (fc_algorithm)plan->conv.desc.algorithm;
     double least = 0;
@@ -28,7 +32,7 @@ fc_status fc_select_conv2d(fc_plan *plan) {
         const char **refusal = &plan->refusal[driver->algorithm];
         *refusal = driver->refuse(&plan->conv.desc);
         if (!*refusal && asked != FC_ALGO_AUTO && asked != driver->algorithm) *refusal = not_asked;
-        if (!*refusal && asked == FC_ALGO_AUTO && plan->conv.desc.precision < (int)driver->precision)
+        if (!*refusal && asked == FC_ALGO_AUTO && plan->conv.desc.precision < (int)fc_precision_of(driver, &plan->conv.desc))
             *refusal = coarser;
         if (*refusal) continue;
         const double cost = driver->cost(&plan->conv);

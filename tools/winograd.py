@@ -4,22 +4,23 @@
     python tools/winograd.py --check         # complains if that file is not what would be written
     python tools/winograd.py --errors        # the error of each set of points, which chose them
 
-F(m, r) computes m outputs of a correlation with r taps by n = m + r - 1 products instead of m * r:
+F(m, r) computes m outputs of a correlation with r taps by n = m + r - 1 products, not m * r:
 
     y = At [(G g) * (Bt d)]         g: r taps, d: n inputs, y: m outputs
 
-It is Toom and Cook's interpolation of a product of polynomials, transposed (S. Winograd, "Arithmetic
-Complexity of Computations", 1980; A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural
-Networks", arXiv:1509.09308). With n - 1 points a_j and infinity:
+It is Toom and Cook's interpolation of a product of polynomials, transposed (S. Winograd,
+"Arithmetic Complexity of Computations", 1980; A. Lavin, S. Gray, "Fast Algorithms for Convolutional
+Neural Networks", arXiv:1509.09308). With n - 1 points a_j and infinity:
 
-    At[i][j] = a_j^i                     and 1 for i = m - 1 at infinity
-    G[j][k]  = a_j^k / N_j               and 1 for k = r - 1;    N_j = product over l != j of a_j - a_l
+    At[i][j] = a_j^i            and 1 for i = m - 1 at infinity
+    G[j][k]  = a_j^k / N_j      and 1 for k = r - 1;  N_j = product over l != j of a_j - a_l
     Bt[j][.] = coefficients of the product over l != j of (x - a_l); at infinity, over all l
 
-The points are 0 and pairs +-p, so each pair of rows is an even part plus and minus p times an odd part,
-which halves the work. Points may contain the square root of two: F(4) with +-sqrt(1/2), +-sqrt(2) has
-half the error of +-1, +-2. All is computed in the field of a + b*sqrt(2) with fractions a and b, and
-every matrix is proved before it is written: the identity above holds for all products d_i * g_k.
+The points are 0 and pairs +-p, so each pair of rows is an even part plus and minus p times an odd
+part, which halves the work. Points may contain the square root of two: F(4) with +-sqrt(1/2),
++-sqrt(2) has half the error of +-1, +-2. All is computed in the field of a + b*sqrt(2) with
+fractions a and b, and every matrix is proved before it is written: the identity above holds for all
+products d_i * g_k.
 """
 
 import argparse
@@ -50,9 +51,7 @@ class Root2:
         return Root2(-self.a, -self.b)
 
     def __mul__(self, other: "Root2") -> "Root2":
-        return Root2(
-            self.a * other.a + 2 * self.b * other.b, self.a * other.b + self.b * other.a
-        )
+        return Root2(self.a * other.a + 2 * self.b * other.b, self.a * other.b + self.b * other.a)
 
     def __truediv__(self, other: "Root2") -> "Root2":
         norm = other.a**2 - 2 * other.b**2  # not zero: sqrt(2) is no fraction
@@ -105,7 +104,9 @@ def matrices(m: int, r: int, pairs: list[Root2]) -> tuple[Matrix, Matrix, Matrix
     n = len(at) + 1
     assert n == m + r - 1
     others = [[q for q in at if q != p] for p in at]
-    norms = [math.prod((p - q for q in rest), start=ONE) for p, rest in zip(at, others, strict=True)]
+    norms = [
+        math.prod((p - q for q in rest), start=ONE) for p, rest in zip(at, others, strict=True)
+    ]
     output = [[p**i for p in at] + [ONE if i == m - 1 else ZERO] for i in range(m)]
     taps = [[p**k / norm for k in range(r)] for p, norm in zip(at, norms, strict=True)]
     taps.append([ZERO] * (r - 1) + [ONE])
@@ -213,8 +214,8 @@ def finished(lines: list[str]) -> list[str]:
 
 def header() -> str:
     parts = [
-        "/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products.\n"
-        " * Written by tools/winograd.py, which derives and proves them. */",
+        """/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1
+ * products. Written by tools/winograd.py, which derives and proves them. */""",
         *(data_function(n) for n in PAIRS),
         *(taps_function(r, n) for r, n in TAPS),
         *(output_function(m, n) for m, n in OUTPUTS),
@@ -230,8 +231,9 @@ def error(m: int, r: int, pairs: list[Root2], channels: int = 256, tiles: int = 
     import numpy as np
 
     real = np.random.default_rng(1)
-    output, taps, data = (np.array([[float(x) for x in row] for row in matrix])
-                          for matrix in matrices(m, r, pairs))
+    output, taps, data = (
+        np.array([[float(x) for x in row] for row in matrix]) for matrix in matrices(m, r, pairs)
+    )
     n = m + r - 1
     d = real.standard_normal((tiles, channels, n, n)).astype(np.float32)
     g = real.standard_normal((channels, r, r)).astype(np.float32)
@@ -250,8 +252,20 @@ def error(m: int, r: int, pairs: list[Root2], channels: int = 256, tiles: int = 
 
 
 def print_errors() -> None:
-    candidates = [ONE, rational(1, 2), rational(2), HALF_SQRT2, SQRT2, rational(3, 2), rational(2, 3),
-                  rational(3, 4), rational(4, 3), rational(3, 5), rational(5, 3), rational(1, 3)]
+    candidates = [
+        ONE,
+        rational(1, 2),
+        rational(2),
+        HALF_SQRT2,
+        SQRT2,
+        rational(3, 2),
+        rational(2, 3),
+        rational(3, 4),
+        rational(4, 3),
+        rational(3, 5),
+        rational(5, 3),
+        rational(1, 3),
+    ]
     for m, r in [(2, 3), (4, 3), (6, 3), (2, 5), (4, 5)]:
         pairs = (m + r - 3) // 2
         found = [

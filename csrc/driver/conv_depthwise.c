@@ -233,16 +233,22 @@ static const char *refuse(const fc_conv2d_desc *d) {
 
 static double cost(const fc_conv_problem *p) {
     enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 20 };
+    /* a tap of a vector: of step 1; of step 2 in squares that have a body of their own; else */
+    enum { TAP = 2, SQUARE_TAP = 3, STEP_TAP = 10, FAR_TAP = 25 };
     const fc_conv2d_desc *d = &p->desc;
     const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
-    const double taps = (double)(d->kh * d->kw);
+    const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == d->stride_w;
+    const int64_t tap = d->stride_w == 1   ? (d->stride_h == 1 ? TAP : SQUARE_TAP)
+                        : d->stride_w > 2 ? FAR_TAP
+                                          : (square ? SQUARE_TAP : STEP_TAP);
+    const double taps = (double)(d->kh * d->kw * tap);
     double copied = 0;
     if (!reads_in_place(p))
         copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + fc_window_rows(d))) *
                  (COPIED_ROW + (d->stride_w > 2 ? 2.5 * (double)d->iw
                                                 : 6 * (double)fc_div_up(d->iw, p->kernels->vlen)));
     return FC_COST_CALL + copied +
-           (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (VECTOR + 2 * taps)));
+           (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (VECTOR + taps)));
 }
 
 static void prepare(fc_conv_problem *p) { (void)p; }

@@ -291,7 +291,7 @@ static double cost(const fc_conv_problem *p) {
     return FC_COST_CALL +
            (double)d->groups *
                (rows * (FC_COST_STRIP_ROW + fc_cost_pack_pixels(p, block, cols, 1)) +
-                fc_cost_conv_tiles(p, p->oh, p->ow, depth) + fc_cost_unpack_pixels(p) +
+                fc_tap_spans_share(p) * fc_cost_conv_tiles(p, p->oh, p->ow, depth) + fc_cost_unpack_pixels(p) +
                 fc_cost_pack_weights(p, depth));
 }
 

@@ -323,6 +323,7 @@ static double tile_cost(const fc_planar_job *job, int64_t rows) {
 
 static double cost(const fc_conv_problem *problem) {
     enum { CALL = 700, ROW = 10, VECTOR = 5, STRIDED_ROW = 25, PHASE = 90 };
+    enum { SQUARE = 40, LAST_SQUARE = 200 }; /* of step 3, 5 and more; the last one lies in a copy */
     fc_planar_job job = begin(problem);
     const fc_conv_problem *p = &job.problem;
     const fc_conv2d_desc *d = &p->desc;
@@ -330,12 +331,16 @@ static double cost(const fc_conv_problem *problem) {
     const int64_t sw = d->stride_w, rows = job.ocg / job.tiles, larger = job.ocg % job.tiles;
     double group = (double)(job.tiles - larger) * tile_cost(&job, rows);
     if (larger) group += (double)larger * tile_cost(&job, rows + 1);
+    group *= 1.05; /* what it attains beside conv_tile, which serves `direct` */
     /* rows of the strip: whole vectors, or element by element, a phase at a time */
     const int64_t src_rows = fc_min64(fc_planar_src_rows(d, p->oh), p->oh * fc_min64(d->kh, d->stride_h) +
                                                                     fc_planar_window_rows(d));
     const int64_t filled = fc_min64(d->iw, (p->ow - 1) * sw + fc_planar_window_cols(d));
     const double vectors = (double)fc_div_up(filled, p->kernels->vlen);
-    double row = sw > 2 ? STRIDED_ROW + 2.5 * VECTOR * vectors : ROW + VECTOR * vectors;
+    double row = ROW + VECTOR * vectors;
+    if (sw > 2) row = STRIDED_ROW + 2.5 * VECTOR * vectors;
+    if (sw > 2 && sw != 4)
+        row = LAST_SQUARE + SQUARE * (double)fc_div_up(filled, sw * p->kernels->vlen);
     if (d->src_stride[3] != 1)
         row = (double)fc_min64(sw, d->kw) * (STRIDED_ROW + 2 * (double)fc_div_up(filled, sw));
     group += (double)job.icg * ((double)src_rows * row + PHASE * (double)fc_min64(d->stride_h, src_rows));

@@ -442,14 +442,15 @@ static double rest_cost(const fc_conv_problem *p, int64_t icg, int64_t ocg, int6
 }
 
 static double cost(const fc_conv_problem *p) {
-    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ROW = 3, ROW_VECTOR = 5, ELEMENT = 12 };
+    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ROW = 3, ROW_VECTOR = 5, ELEMENT = 4 };
+    enum { GROUP = 30 }; /* to begin with a group's list of pixels */
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
     const int64_t tiles = fc_tile_count(p), rows = fc_tile_rows(p);
     const bool whole = dst_is_flat(p);
     const int64_t list = whole ? p->oh * p->ow : p->ow, lists = whole ? 1 : p->oh;
     const int64_t rest = rest_of(p, icg, list), vectors = fc_div_up(list - rest, vlen);
-    double sum = (double)(tiles - 1) * tile_cost(icg, rows, vectors) +
+    double sum = GROUP + (double)(tiles - 1) * tile_cost(icg, rows, vectors) +
                  tile_cost(icg, ocg - (tiles - 1) * rows, vectors) + rest_cost(p, icg, ocg, rest);
     /* what is copied: the ragged end, or everything, by rows or panels */
     const int64_t step = d->stride_w * d->src_stride[3];

@@ -98,3 +98,24 @@ fc_tap_spans fc_tap_spans_set(const fc_conv_problem *p, void *memory) {
     spans.col_count = spans_of(p, &across, spans.cols);
     return spans;
 }
+
+/* Of all pairs of an output and a tap, those that meet the image. */
+static double share(const axis *a) {
+    double sum = 0;
+    for (int64_t t = 0; t < a->taps; t++) {
+        const int64_t shift = a->before - t * a->dilation; /* output y meets y * stride - shift */
+        const int64_t first = fc_max64(0, -fc_floor_div(-shift, a->stride));
+        const int64_t end = fc_min64(a->out, fc_floor_div(a->size - 1 + shift, a->stride) + 1);
+        sum += (double)fc_max64(0, end - first);
+    }
+    return sum / (double)(a->out * a->taps);
+}
+
+double fc_tap_spans_share(const fc_conv_problem *p) {
+    enum { WIDE = 4 }; /* columns beside a border for which a tile of their own pays */
+    const fc_conv2d_desc *d = &p->desc;
+    if (d->border != FC_BORDER_ZEROS) return 1;
+    const axis down = {d->ih, p->oh, d->kh, d->stride_h, d->dilation_h, d->pad_top, true};
+    const axis across = {d->iw, p->ow, d->kw, d->stride_w, d->dilation_w, d->pad_left, false};
+    return share(&down) * (d->dilation_w >= WIDE * d->stride_w ? share(&across) : 1);
+}

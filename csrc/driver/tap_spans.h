@@ -24,4 +24,7 @@ typedef struct fc_tap_spans {
 fc_tap_spans fc_tap_spans_set(const fc_conv_problem *problem, void *memory);
 size_t fc_tap_spans_bytes(const fc_conv_problem *problem);
 
+/* An estimate of the part of all products that is computed. */
+double fc_tap_spans_share(const fc_conv_problem *problem);
+
 #endif

@@ -1,5 +1,5 @@
-/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products.
- * Written by tools/winograd.py, which derives and proves them. */
+/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1
+ * products. Written by tools/winograd.py, which derives and proves them. */
 FC_INLINE void winograd_data_4(const vec x[4], vec y[4]) {
     y[0] = vec_sub(x[2], x[0]);
     const vec p0_even = x[2];

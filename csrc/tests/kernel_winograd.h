@@ -3,6 +3,8 @@
 #ifndef FC_TESTS_KERNEL_WINOGRAD_H
 #define FC_TESTS_KERNEL_WINOGRAD_H
 
+#include "kernel_trial.h"
+
 static void allow_roundings(trial *t, double greatest_sum) {
     t->absolute = 8 * greatest_sum * GREATEST * (t->dtype == FC_F64 ? 0x1p-53 : 0x1p-24);
 }
@@ -62,5 +64,9 @@ static void prepare_winograd_weights(trial *t) {
     }
     allow_roundings(t, 1);
 }
+
+PLAIN(winograd_input)
+PLAIN(winograd_output)
+PLAIN(winograd_weights)
 
 #endif

@@ -1,0 +1,203 @@
+/* kernel_planes.h: cases of the kernels on planes, depthwise convolution and pooling, for test_kernels.c. */
+#ifndef FC_TESTS_KERNEL_PLANES_H
+#define FC_TESTS_KERNEL_PLANES_H
+
+#include "kernel_trial.h"
+
+/* ---- planes ---------------------------------------------------------------------------------------- */
+
+/* Step 2 is in the contract of AVX-512 alone; for other tiers such a case is laid out in two phases, as
+ * the driver does. */
+static void prepare_conv_plane(trial *t) {
+    fc_conv_plane_args *a = &t->args.conv_plane;
+    const int64_t vlen = t->shape->vlen;
+    const bool slides = t->shape->isa == FC_ISA_AVX512;
+    a->kh = t->timed ? 3 : draw(t, 1, 8), a->kw = t->timed ? 3 : draw(t, 1, 8);
+    if (!t->timed && random_below(3) == 0) a->kh = a->kw = 3 + 2 * draw(t, 0, 1);
+    if (!t->timed && slides && random_below(8) == 0) a->kw = draw(t, 15, 40);
+    a->rows = draw(t, 1, 28), a->pixels = draw(t, 1, 5 * vlen + 3);
+    if (!t->timed && random_below(6) == 0) a->pixels = draw(t, 1, fc_max64(1, vlen / 2));
+    if (!t->timed && random_below(6) == 0) a->rows = draw(t, 1, 3), a->pixels = draw(t, 1, 18 * vlen);
+    a->tap_step = t->timed ? 1 : draw(t, 1, 2), a->row_step = t->timed ? 1 : draw(t, 1, 3);
+    if (!t->timed && random_below(3) == 0) a->row_step = 2 * a->tap_step;
+    const int64_t dilation = t->timed ? 1 : draw(t, 1, 2);
+    const bool windows = draw(t, 0, 1);
+    const int64_t step = slides && windows && !t->timed ? draw(t, 1, 2) : 1;
+    const int64_t left = draw(t, 0, slides && windows ? a->kw : fc_min64(2, vlen));
+    a->planes = draw(t, 1, 3), a->multiplier = t->timed ? 1 : draw(t, 1, 2);
+    ptrdiff_t *column = (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->kw * sizeof *column, true))->data;
+    const int64_t last = (a->kw - 1) * dilation - left, whole = fc_round_up(a->pixels, vlen) * step;
+    /* elements outside a row: on AVX2 wanted by the first and the last vector alone */
+    int64_t width = fc_max64(1, a->pixels * step - draw(t, 0, 2));
+    if (!slides) width = fc_max64(width, last + whole - vlen);
+    const int64_t src_rows = (a->rows - 1) * a->row_step + (a->kh - 1) * a->tap_step + 1;
+    const int64_t lead = fc_round_up(left, step);
+    const int64_t pitch = fc_round_up(lead + fc_max64(width, last + whole), step);
+    a->table = src_rows + draw(t, 0, 2);
+    char *bare = operand(t, a->planes * src_rows * width);
+    char *bordered = operand(t, a->planes * src_rows * pitch);
+    const bool masks = t->table->isa == FC_ISA_AVX2 || t->table->isa == FC_ISA_AVX512;
+    a->width = windows && masks ? width : 0;
+    a->step = a->width ? step : 1;
+    const int64_t phases = a->width ? 1 : step, phase = pitch / step;
+    for (int64_t b = 0; b < a->kw; b++) {
+        const int64_t e = b * dilation - left;
+        column[b] = phases == 1 ? e : (e + lead) / step + (e + lead) % step * phase - lead;
+    }
+    a->column = column;
+    for (int64_t i = 0; windows && i < a->planes * src_rows * pitch; i++) {
+        const int64_t x = i % pitch - lead, r = i / pitch;
+        const int64_t place = phases == 1 ? i % pitch : i % pitch / step + i % pitch % step * phase;
+        put(bordered, r * pitch + place, t->dtype,
+            x >= 0 && x < width ? get(bare, r * width + x, t->dtype) : 0);
+    }
+    t->rows = malloc((size_t)(a->planes * a->table) * sizeof *t->rows);
+    for (int64_t i = 0; i < a->planes * a->table; i++) {
+        const int64_t r = i / a->table * src_rows + i % a->table;
+        t->rows[i] = i % a->table >= src_rows ? NULL
+                     : a->width               ? at(t, bare, r * width)
+                                              : at(t, bordered, r * pitch + lead);
+    }
+    a->src = t->rows;
+    const int64_t outputs = a->planes * a->multiplier;
+    a->weights = operand(t, outputs * a->kh * a->kw);
+    a->dst_row = a->pixels + draw(t, 0, 3), a->residual_row = a->pixels + draw(t, 0, 3);
+    a->dst_plane = a->rows * a->dst_row + draw(t, 0, 3);
+    a->residual_plane = a->rows * a->residual_row + draw(t, 0, 3);
+    a->residual = perhaps(t, outputs * a->residual_plane);
+    a->bias = perhaps(t, outputs);
+    a->activation = fused_activation(t);
+    a->dst = result(t, (outputs - 1) * a->dst_plane + (a->rows - 1) * a->dst_row + a->pixels);
+}
+
+static void prepare_split_phases(trial *t) {
+    fc_split_phases_args *a = &t->args.split_phases;
+    a->step = t->timed ? 2 : draw(t, 1, 18);
+    a->src_stride = t->timed ? 1 : draw(t, 1, 2);
+    a->pixels = draw(t, 1, 100) * draw(t, 1, 3);
+    a->rows = draw(t, 0, 4);
+    const int64_t rows = fc_max64(1, a->rows);
+    a->phase = fc_div_up(a->pixels, a->step) + draw(t, 0, 5);
+    a->src_row = a->pixels * a->src_stride + draw(t, 0, 5);
+    a->dst_row = a->step * a->phase;
+    a->src = operand(t, (rows - 1) * a->src_row + (a->pixels - 1) * a->src_stride + 1);
+    a->dst = result(t, rows * a->dst_row);
+}
+
+/* ---- pooling --------------------------------------------------------------------------------------- */
+
+static const int64_t norms[] = {1, 2, 3};
+
+static void prepare_pool_rows(trial *t) {
+    fc_pool_rows_args *a = &t->args.pool_rows;
+    a->planes = draw(t, 1, 3), a->lines = draw(t, 1, 10), a->pixels = draw(t, 1, 70);
+    a->kind = t->timed ? FC_POOL_MAX : (int)draw(t, FC_POOL_MAX, FC_POOL_LP);
+    a->norm = a->kind == FC_POOL_LP ? (double)pick(norms, 3) : 0;
+    a->row_stride = a->pixels + draw(t, 0, 3);
+    fc_pool_line *line = (fc_pool_line *)(void *)keep(
+        t, guarded_new((size_t)a->lines * sizeof *line, true))->data;
+    int64_t last = 0;
+    for (int64_t l = 0; l < a->lines; l++) {
+        line[l].rows = t->timed ? 3 : draw(t, 0, 5);
+        line[l].first = draw(t, 0, 6) * a->row_stride;
+        last = fc_max64(last, line[l].first + (fc_max64(1, line[l].rows) - 1) * a->row_stride);
+    }
+    a->line = line;
+    a->src_plane = last + a->pixels + draw(t, 0, 3);
+    const int64_t count = (a->planes - 1) * a->src_plane + last + a->pixels;
+    void *src = operand(t, count);
+    if (a->kind == FC_POOL_MAX && random_below(2)) sprinkle(t, src, count);
+    a->src = src;
+    if (random_below(2)) {
+        void *divisor = operand(t, a->lines);
+        for (int64_t l = 0; l < a->lines; l++)
+            put(divisor, l, t->dtype, (double)(1 + random_below(4)));
+        a->divisor = divisor;
+    }
+    a->dst_line = a->pixels + draw(t, 0, 3);
+    a->dst = result(t, (a->planes * a->lines - 1) * a->dst_line + a->pixels);
+}
+
+static void prepare_pool_columns(trial *t) {
+    fc_pool_columns_args *a = &t->args.pool_columns;
+    a->planes = draw(t, 1, 3), a->lines = draw(t, 1, 10), a->pixels = draw(t, 1, 70);
+    a->kind = t->timed ? FC_POOL_MAX : (int)draw(t, FC_POOL_MAX, FC_POOL_LP);
+    a->norm = a->kind == FC_POOL_LP ? (double)pick(norms, 3) : 0;
+    a->window = (double)draw(t, 1, 9);
+    a->taps = t->timed ? 3 : draw(t, 1, 5), a->tap_step = t->timed ? 1 : draw(t, 1, 2);
+    a->step = t->timed ? 2 : draw(t, 1, 3);
+    const int64_t readable = fc_round_up(a->pixels, t->shape->vlen);
+    a->src_line = readable * a->step + (a->taps - 1) * a->tap_step;
+    const int64_t count = a->planes * a->lines * a->src_line;
+    void *src = operand(t, count);
+    for (int64_t i = 0; a->kind == FC_POOL_LP && i < count; i++)
+        put(src, i, t->dtype, fabs(get(src, i, t->dtype))); /* summed powers */
+    if (a->kind == FC_POOL_MAX && random_below(2)) sprinkle(t, src, count);
+    a->src = src;
+    a->reciprocal = random_below(2) != 0;
+    void *line = operand(t, a->lines), *pixel = operand(t, readable);
+    for (int64_t i = 0; i < a->lines + readable; i++) {
+        const double divisor = a->reciprocal ? 0.5 : (double)(1 + random_below(4));
+        put(i < a->lines ? line : pixel, i < a->lines ? i : i - a->lines, t->dtype, divisor);
+    }
+    a->line_divisor = line, a->pixel_divisor = pixel;
+    a->dst_line = a->pixels + (random_below(2) ? 0 : draw(t, 1, 3));
+    a->dst = result(t, (a->planes * a->lines - 1) * a->dst_line + a->pixels);
+}
+
+static void prepare_pool_plane(trial *t) {
+    fc_pool_plane_args *a = &t->args.pool_plane;
+    a->planes = draw(t, 1, 3), a->lines = draw(t, 1, 8), a->pixels = draw(t, 1, 70);
+    a->kind = t->timed ? FC_POOL_MAX : (int)draw(t, FC_POOL_MAX, FC_POOL_AVG);
+    a->taps = (int)draw(t, 2, 3), a->step = (int)draw(t, 1, 2), a->before = (int)draw(t, 0, 1);
+    /* windows may hang over the end; in ceil mode the last begins within the row */
+    const int64_t reach = (a->pixels - 1) * a->step - a->before + a->taps;
+    a->width = fc_max64(1, reach - draw(t, 0, 3));
+    a->row_stride = a->width + draw(t, 0, 3);
+    fc_pool_line *line = (fc_pool_line *)(void *)keep(
+        t, guarded_new((size_t)a->lines * sizeof *line, true))->data;
+    int64_t last = 0;
+    for (int64_t l = 0; l < a->lines; l++) {
+        line[l].rows = t->timed ? 3 : draw(t, 0, 4);
+        line[l].first = draw(t, 0, 6) * a->row_stride;
+        last = fc_max64(last, line[l].first + (fc_max64(1, line[l].rows) - 1) * a->row_stride);
+    }
+    a->line = line;
+    a->src_plane = last + a->width + draw(t, 0, 3);
+    const int64_t count = (a->planes - 1) * a->src_plane + last + a->width;
+    void *src = operand(t, count);
+    if (a->kind == FC_POOL_MAX && random_below(2)) sprinkle(t, src, count);
+    a->src = src;
+    a->reciprocal = random_below(2) != 0;
+    const int64_t readable = fc_round_up(a->pixels, t->shape->vlen);
+    void *line_divisor = operand(t, a->lines), *pixel_divisor = operand(t, readable);
+    for (int64_t i = 0; i < a->lines + readable; i++) {
+        const double divisor = a->reciprocal ? 0.5 : (double)(1 + random_below(4));
+        put(i < a->lines ? line_divisor : pixel_divisor, i < a->lines ? i : i - a->lines, t->dtype,
+            divisor);
+    }
+    a->line_divisor = line_divisor, a->pixel_divisor = pixel_divisor;
+    a->dst_line = a->pixels + (random_below(2) ? 0 : draw(t, 1, 3));
+    a->dst = result(t, (a->planes * a->lines - 1) * a->dst_line + a->pixels);
+}
+
+static void prepare_reduce_row(trial *t) {
+    fc_reduce_args *a = &t->args.reduce_row;
+    a->rows = draw(t, 1, 40), a->count = draw(t, 1, 200), a->src_row = a->count + draw(t, 0, 3);
+    a->kind = (int)draw(t, FC_POOL_MAX, FC_POOL_AVG);
+    a->divisor = (double)a->count;
+    const int64_t count = (a->rows - 1) * a->src_row + a->count;
+    void *src = operand(t, count);
+    if (a->kind == FC_POOL_MAX && random_below(2)) sprinkle(t, src, count);
+    a->src = src;
+    a->dst = result(t, a->rows);
+}
+
+PLAIN(conv_plane)
+PLAIN(split_phases)
+PLAIN(pool_rows)
+PLAIN(pool_columns)
+PLAIN(pool_plane)
+PLAIN(reduce_row)
+
+#endif

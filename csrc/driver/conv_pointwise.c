@@ -442,7 +442,8 @@ static double rest_cost(const fc_conv_problem *p, int64_t icg, int64_t ocg, int6
 }
 
 static double cost(const fc_conv_problem *p) {
-    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ROW = 3, ROW_VECTOR = 5, ELEMENT = 4 };
+    enum { RUN = 20, COPIED_ROW = 6, COPIED_VECTOR = 4, ROW = 3, ROW_VECTOR = 5, ELEMENT = 4, FAR_ELEMENT = 12 };
+    enum { FAR = 8 }; /* a step from which on each element is a line of its own, or nearly */
     enum { GROUP = 30 }; /* to begin with a group's list of pixels */
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
@@ -458,7 +459,7 @@ static double cost(const fc_conv_problem *p) {
     if (!in_place && !src_is_flat(p)) {
         const int64_t run = fc_min64(list, p->ow), loads = step == 1 ? 1 : 2;
         const double row = step <= 2 ? (double)(ROW_VECTOR * loads * fc_div_up(run, vlen))
-                                     : (double)(ELEMENT * run);
+                                     : (double)((step <= FAR ? ELEMENT : FAR_ELEMENT) * run);
         return FC_COST_CALL + (double)(d->groups * lists) *
                                   (sum + RUN + (double)(icg * (list / run)) * (ROW + row));
     }

@@ -115,7 +115,7 @@ static void test_selection(void) {
     direct.algorithm = FC_ALGO_DIRECT;
     CHECK(info_of(&direct).packed_weight_bytes >= info.weight_bytes);
     fc_conv2d_desc planar = d; /* a stem */
-    planar.ic = 3;
+    planar.ic = 3, planar.oc = 16;
     CHECK(info_of(&planar).algorithm == FC_ALGO_PLANAR);
     CHECK(info_of(&planar).packed_weight_bytes == 0);
 

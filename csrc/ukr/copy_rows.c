@@ -5,6 +5,7 @@
  * of 7 or 14 pixels is hardly more than the masks that cut it off. What the hardware does not foresee is
  * the next plane: each row asks for its like two planes on. */
 #include "../simd/vec.h"
+#include "load_pixels.h"
 #include "ukr.h"
 
 #include <assert.h>
@@ -12,16 +13,6 @@
 enum { PLANES_AHEAD = 2 };
 
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
-
-/* `pixels` pixels, VLEN at most; the last one's neighbour is not ours to read. */
-FC_INLINE vec load_pixels(const real *src, ptrdiff_t pixels, const int step) {
-    if (step == 1) return vec_load_n(src, pixels);
-    const ptrdiff_t span = 2 * pixels - 1;
-    vec even, odd;
-    vec_deinterleave(vec_load_n(src, at_most(span, VLEN)),
-                     span > VLEN ? vec_load_n(src + VLEN, span - VLEN) : vec_zero(), &even, &odd);
-    return even;
-}
 
 FC_INLINE void copy(const fc_copy_rows_args *a, const int step) {
     const ptrdiff_t ahead = PLANES_AHEAD * a->src_channel;

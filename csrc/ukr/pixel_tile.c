@@ -13,6 +13,7 @@
  */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
+#include "tile_rows.h"
 #include "ukr.h"
 
 #include <assert.h>
@@ -112,32 +113,13 @@ FC_INLINE void tile(const fc_pixel_tile_args *a, const int rows, const int vecto
             tile(a, rows, 2);   \
         else                    \
             tile(a, rows, 1);   \
-        break
+        break;
 
 void FC_NAME(pixel_tile)(const fc_pixel_tile_args *a);
 void FC_NAME(pixel_tile)(const fc_pixel_tile_args *a) {
     assert(a->pixels >= 1 && a->pixels <= 2 * VLEN);
     switch (a->rows) {
-        CASE(1);
-        CASE(2);
-        CASE(3);
-        CASE(4);
-#if TILE_PIXELS >= 6
-        CASE(5);
-        CASE(6);
-#endif
-#if TILE_PIXELS >= 12
-        CASE(7);
-        CASE(8);
-        CASE(9);
-        CASE(10);
-        CASE(11);
-        CASE(12);
-#endif
-#if TILE_PIXELS >= 14
-        CASE(13);
-        CASE(14);
-#endif
+        FC_TILE_ROWS(CASE)
     default:
         assert(!"pixel_tile: no such tile");
     }

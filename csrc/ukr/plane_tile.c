@@ -18,6 +18,7 @@
  * a strip of many channels lies in the second-level cache, in an order that no prefetcher guesses. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
+#include "tile_rows.h"
 #include "ukr.h"
 
 #include <assert.h>
@@ -159,32 +160,13 @@ FC_INLINE void all(const fc_plane_tile_args *a, const int rows) {
 #define CASE(rows)    \
     case rows:        \
         all(a, rows); \
-        break
+        break;
 
 void FC_NAME(plane_tile)(const fc_plane_tile_args *a);
 void FC_NAME(plane_tile)(const fc_plane_tile_args *a) {
     assert(a->rows >= 1 && a->rows <= TILE_PIXELS && a->vectors >= 1 && a->tiles >= 1);
     switch (a->rows) {
-        CASE(1);
-        CASE(2);
-        CASE(3);
-        CASE(4);
-#if TILE_PIXELS >= 6
-        CASE(5);
-        CASE(6);
-#endif
-#if TILE_PIXELS >= 12
-        CASE(7);
-        CASE(8);
-        CASE(9);
-        CASE(10);
-        CASE(11);
-        CASE(12);
-#endif
-#if TILE_PIXELS >= 14
-        CASE(13);
-        CASE(14);
-#endif
+        FC_TILE_ROWS(CASE)
     default:
         assert(!"plane_tile: no such tile");
     }

@@ -18,14 +18,13 @@
 
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
 
-/* `rows` rows, VLEN at most, from row r on: bias, residual, activation, and into the planes. */
-FC_INLINE void finish(const fc_pixel_tile_args *a, ptrdiff_t r, ptrdiff_t rows, const vec *acc,
-                      const int pixels) {
+/* `rows` rows, VLEN at most, from row r on: bias, residual, activation, and into the planes. Apart from
+ * the bodies: sixty of them need not each carry every activation. */
+static __attribute__((noinline)) void finish(const fc_pixel_tile_args *a, ptrdiff_t r, ptrdiff_t rows,
+                                             real *sums, const int pixels) {
     const vec bias = a->bias ? vec_load_n((const real *)a->bias + r, rows) : vec_zero();
-    real lanes[FC_REST_MAX_PIXELS][VLEN];
-#pragma GCC unroll 16
     for (int x = 0; x < pixels; x++) {
-        vec v = acc[x];
+        vec v = vec_load(sums + x * VLEN);
         if (a->bias) v = vec_add(v, bias);
         if (a->residual) {
             real other[VLEN] = {0};
@@ -33,12 +32,20 @@ FC_INLINE void finish(const fc_pixel_tile_args *a, ptrdiff_t r, ptrdiff_t rows, 
                 other[i] = ((const real *)a->residual)[(r + i) * a->residual_channel + x];
             v = vec_add(v, vec_load(other));
         }
-        vec_store(lanes[x], vec_activate(v, a->activation));
+        vec_store(sums + x * VLEN, vec_activate(v, a->activation));
     }
     real *dst = (real *)a->dst + r * a->dst_channel;
     for (ptrdiff_t i = 0; i < rows; i++, dst += a->dst_channel)
+        for (int x = 0; x < pixels; x++) dst[x] = sums[x * VLEN + i];
+}
+
+/* The sums of one vector of rows, out of the registers. */
+FC_INLINE void leave(const fc_pixel_tile_args *a, ptrdiff_t r, ptrdiff_t rows, const vec *acc,
+                     const int pixels) {
+    real sums[FC_REST_MAX_PIXELS * VLEN];
 #pragma GCC unroll 16
-        for (int x = 0; x < pixels; x++) dst[x] = lanes[x][i];
+    for (int x = 0; x < pixels; x++) vec_store(sums + x * VLEN, acc[x]);
+    finish(a, r, rows, sums, pixels);
 }
 
 /* ---- weights that are not packed ------------------------------------------------------------------ */
@@ -88,7 +95,7 @@ FC_INLINE void sum_rows(const fc_pixel_tile_args *a, ptrdiff_t r, const int squa
         }
 #pragma GCC unroll 2
     for (int s = 0; s < squares; s++)
-        finish(a, r + s * VLEN, at_most(rows - s * VLEN, VLEN), acc + s * pixels, pixels);
+        leave(a, r + s * VLEN, at_most(rows - s * VLEN, VLEN), acc + s * pixels, pixels);
 }
 
 FC_INLINE void all_rows(const fc_pixel_tile_args *a, const int pixels) {
@@ -128,7 +135,7 @@ FC_INLINE void sum_vectors(const fc_pixel_tile_args *a, ptrdiff_t first, const i
         const ptrdiff_t tile = (first + v) / each, place = (first + v) % each * VLEN;
         const ptrdiff_t r = tile * a->tile_rows + place;
         const ptrdiff_t rows = at_most(a->rows - r, at_most(a->tile_rows - place, VLEN));
-        if (rows > 0) finish(a, r, rows, acc + v * pixels, pixels);
+        if (rows > 0) leave(a, r, rows, acc + v * pixels, pixels);
     }
 }
 

@@ -2,10 +2,13 @@
 
 import itertools
 
+import bounds
 import numpy as np
 import pytest
 import sweeps
+import transforms
 
+import fastconv
 import fastconv.functional as F
 
 pytestmark = pytest.mark.oracle
@@ -44,12 +47,13 @@ def test_conv_transpose(seed, rank, dtype, torch):
         expected = getattr(torch.nn.functional, name)(x, w, bias, **how)
         kept = [slice(a, n - b) for (a, b), n in zip(cut, expected.shape[-rank:], strict=True)]
         expected = activated(torch, expected[(..., *kept)], case.activation)
-        result = getattr(F, name)(
-            *case.operands(dtype), **dict(case.how), activation=case.activation
-        )
+        how = dict(case.how) | {"activation": case.activation}
+        result = getattr(F, name)(*case.operands(dtype), **how, precision="strict")
         np.testing.assert_array_equal(
             result, expected.astype(dtype), strict=True, err_msg=str(case)
         )
+        result = getattr(F, name)(*case.operands(dtype), **how)
+        bounds.assert_within(result, expected, transforms.transposed_bound(case, dtype))
 
 
 @pytest.mark.parametrize("rank", [1, 2])
@@ -80,9 +84,15 @@ def test_padding_modes(layer, mode, dtype, torch):
     expected = torch.nn.functional.conv2d(
         padded, tw, None, layer.stride, 0, layer.dilation, layer.g
     )
-    how = sweeps.ConvCase(layer).how
-    result = F.conv2d(x, w, **how, padding_mode=mode)
+    how = sweeps.ConvCase(layer).how | {"padding_mode": mode}
+    result = F.conv2d(x, w, **how, precision="strict")
     np.testing.assert_array_equal(result, expected.numpy().astype(dtype), strict=True)
+    chosen = fastconv.explain(F.conv2d, x, w, **how).algorithm
+    bound = 0
+    if chosen in transforms.TILE:
+        tiled = {"padding": layer.padding, "groups": layer.g, "padding_mode": mode}
+        bound = transforms.bound(x, w, None, None, chosen, dtype, **tiled)
+    bounds.assert_within(F.conv2d(x, w, **how), expected.numpy(), bound)
 
 
 @pytest.mark.parametrize("mode", sweeps.BORDERS)

@@ -1,15 +1,18 @@
 """A second, independent oracle: PyTorch. Run with -m oracle; without torch these fail.
 
-Integers are compared exactly; torch computes in float64.
+Integers are compared exactly, and where the default precision chooses a transform within its bound;
+torch computes in float64.
 """
 
 import corpus
 import numpy as np
 import pytest
 import sweeps
+import transforms
 from test_linear_softmax_relu import FEATURES, softmax_shapes
 from test_pool2d import DILATED, WINDOWS, ident, values
 
+import fastconv
 import fastconv.functional as F
 
 pytestmark = pytest.mark.oracle
@@ -57,6 +60,18 @@ def expected_conv2d(torch, case):
     return result.numpy()
 
 
+def assert_conv2d_is(expected, case, dtype):
+    problem = sweeps.conv_problem(case)
+    np.testing.assert_array_equal(problem.result, expected)
+    x, w, bias, residual = problem.operands(dtype)
+    how = case.how | {"residual": residual, "activation": case.activation}
+    for precision in ("strict", "default"):
+        result = F.conv2d(x, w, bias, **how, precision=precision)
+        chosen = fastconv.explain(F.conv2d, x, w, bias, **how, precision=precision).algorithm
+        assert precision == "default" or chosen not in transforms.TILE
+        transforms.assert_meets(result, problem, case.layer, chosen)
+
+
 CONV = [
     case
     for layers in (
@@ -77,12 +92,7 @@ CONV = [
 @every_dtype
 @pytest.mark.parametrize("case", CONV, ids=str)
 def test_conv2d(case, dtype, torch):
-    problem = sweeps.conv_problem(case)
-    x, w, bias, residual = problem.operands(dtype)
-    result = F.conv2d(x, w, bias, **case.how, residual=residual, activation=case.activation)
-    expected = expected_conv2d(torch, case)
-    np.testing.assert_array_equal(result, expected.astype(dtype), strict=True)
-    np.testing.assert_array_equal(problem.result, expected)
+    assert_conv2d_is(expected_conv2d(torch, case), case, dtype)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", 2, (1, 2)], ids=str)
@@ -108,9 +118,7 @@ def layers_of(kind):
 @pytest.mark.parametrize("layer", layers_of("conv"))
 def test_conv2d_of_real_networks(layer, torch):
     case = sweeps.ConvCase(sweeps.thumbnail(layer), bias=True, activation="relu")
-    x, w, bias, _ = sweeps.conv_problem(case).operands(np.float32)
-    result = F.conv2d(x, w, bias, **case.how, activation="relu")
-    np.testing.assert_array_equal(result, expected_conv2d(torch, case))
+    assert_conv2d_is(expected_conv2d(torch, case), case, np.float32)
 
 
 def as_torch(arguments):

@@ -66,6 +66,15 @@ def bound(x, w, bias, residual, algorithm, dtype, **how):
     return bounds.sum_bound(roundings, size, dtype)
 
 
+def transposed_bound(case, dtype):
+    """Of any element of a transposed convolution, whichever of its phases is transformed: the tile's
+    magnitude is at most the greatest |x| of all times the greatest sum of a filter's |w|."""
+    x, w, bias = case.operands()
+    size = np.abs(x).max() * np.abs(w).sum((-2, -1)).sum(0).max() if w.ndim == 4 else 0.0
+    largest = 0.0 if bias is None else np.abs(bias).max()
+    return bounds.sum_bound(w.shape[0] + 4 * 8 + 2 * 5 + 14, GROWTH[8] * size + largest, dtype)
+
+
 @functools.lru_cache(maxsize=16)
 def _integer_bound(problem, layer, algorithm, dtype, padding_mode):
     operands = (problem.input, problem.weight, problem.bias, problem.residual)

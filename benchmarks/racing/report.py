@@ -126,12 +126,13 @@ def _threads(count: int) -> str:
 def _method() -> str:
     return """## How it was measured
 
-Every engine lives in a process of its own. All get the same arrays, and every result is first
-compared with a float64 computation: off by more than 1e-5 of Σ|x||w| (float32; 1e-13 in float64) is
-wrong, and what is wrong is named below and does not race. Within a row the processes take turns in
-blocks of calls (fastconv, a peer, fastconv, the next peer, …), the others blocked on a pipe; a
-block begins with calls that are not counted. The figure is the median, of at least 20 runs or 2
-seconds. Peers also run one block alone, and their better figure counts, over all their settings:
+Every engine lives in a process of its own. All get the same arrays, which begin with a cache line
+as the results' places do, and every result is first compared with a float64 computation: off by
+more than 1e-5 of Σ|x||w| (float32; 1e-13 in float64) is wrong, and what is wrong is named below and
+does not race. Within a row the processes take turns in blocks of calls (fastconv, a peer, fastconv,
+the next peer, …), the others blocked on a pipe; a block begins with calls that are not counted. The
+figure is the median, of at least 20 runs or 2 seconds. Peers also run one block alone, and their
+better figure counts, over all their settings:
 
 - **torch** in NCHW and in channels_last, 1-D also as `conv1d`, each in a process with glibc's
   defaults and in one whose glibc keeps freed memory; `torch.nn.functional` in inference mode;

@@ -19,7 +19,7 @@ import numpy as np
 
 from racing.engines import COMPETITORS, OWN, Task, Unsupported
 from racing.timing import WARM_UP, WARM_UP_THREADS, Flush, block
-from racing.work import Data
+from racing.work import Data, aligned
 
 ARRAYS = ("x", "weight", "bias")
 
@@ -44,7 +44,7 @@ class Worker:
         arrays = {}
         for key in ARRAYS:
             path = pathlib.Path(folder) / f"{key}.npy"
-            arrays[key] = np.load(path) if path.exists() else None
+            arrays[key] = aligned(np.load(path)) if path.exists() else None
         task = Task(corpus.parse_line(layer), Data(**arrays), dtype, threads, folder)
         told: dict[str, Any] = {"entries": {}}
         try:

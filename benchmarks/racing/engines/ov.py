@@ -5,6 +5,7 @@ import openvino
 from openvino.preprocess import PrePostProcessor
 
 from racing.engines import Entry, Task, onnx_model
+from racing.work import aligned, aligned_empty
 
 CORE = openvino.Core()
 
@@ -45,8 +46,9 @@ def _entry(task: Task, serialised: bytes, layout: str | None) -> Entry:
 
     x = task.data.x
     if layout:
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-    y = np.full(tuple(compiled.output(0).shape), np.nan, np.float32)
+        x = aligned(x.transpose(0, 2, 3, 1))
+    y = aligned_empty(tuple(compiled.output(0).shape), np.float32)
+    y.fill(np.nan)
     request = compiled.create_infer_request()
     request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
     request.set_output_tensor(openvino.Tensor(y, shared_memory=True))

@@ -9,7 +9,7 @@ import fastconv
 import fastconv.functional as F
 from fastconv import _core
 from racing.engines import FUNCTIONAL, PREPARED, Entry, Task
-from racing.work import output_shape
+from racing.work import aligned_empty, output_shape
 
 
 def versions() -> dict[str, str]:
@@ -65,7 +65,7 @@ def _prepared(task: Task) -> Entry:
     has Conv2d: then only the place of the result is bound.
     """
     layer, data, threads = task.layer, task.data, task.threads
-    out = np.empty(output_shape(layer), task.dtype)
+    out = aligned_empty(output_shape(layer), task.dtype)
     operation, arguments = layer.call(data.x, data.weight, data.bias)
     if layer.kind == "conv" and has_prepared():
         conv, x = _conv(task), data.x

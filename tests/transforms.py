@@ -67,8 +67,8 @@ def bound(x, w, bias, residual, algorithm, dtype, **how):
 
 
 def transposed_bound(case, dtype):
-    """Of any element of a transposed convolution, whichever of its phases is transformed: the tile's
-    magnitude is at most the greatest |x| of all times the greatest sum of a filter's |w|."""
+    """Of any element of a transposed convolution, whichever of its phases is transformed: no tile's
+    magnitude exceeds the greatest |x| of all times the greatest sum of a filter's |w|."""
     x, w, bias = case.operands()
     size = np.abs(x).max() * np.abs(w).sum((-2, -1)).sum(0).max() if w.ndim == 4 else 0.0
     largest = 0.0 if bias is None else np.abs(bias).max()

@@ -63,7 +63,7 @@ cdef class PreparedConv2d:
     cdef object refuse
     cdef cnp.ndarray given_weight, given_bias  # frozen copies, dense, of the dtype given
     cdef cnp.ndarray used_weight, used_bias  # the same in the type of computation
-    cdef dict packings  # packing -> Packed, oldest first
+    cdef dict packings  # (packing, packed_window) -> Packed, oldest first
     cdef list calls  # of Remembered, oldest first
     cdef Remembered latest
 
@@ -258,7 +258,8 @@ cdef class PreparedConv2d:
         cdef fc_status status
         if plan.info.packing == 0:
             return None
-        packed = self.packings.get(plan.info.packing)
+        form = plan.info.packing, plan.info.packed_window
+        packed = self.packings.get(form)
         if packed is not None:
             return packed
         packed = Packed.__new__(Packed)
@@ -275,13 +276,13 @@ cdef class PreparedConv2d:
             raise_status(self.op, status, 0)
         while len(self.packings) >= _most_packings:
             self.forget(next(iter(self.packings)))
-        self.packings[plan.info.packing] = packed
+        self.packings[form] = packed
         return packed
 
-    cdef int forget(self, object packing) except -1:
+    cdef int forget(self, tuple form) except -1:
         """Drop a packed form, and what is remembered of calls that use it."""
         cdef Remembered call
-        packed = self.packings.pop(packing)
+        packed = self.packings.pop(form)
         self.calls = [call for call in self.calls if call.packed is not packed]
         self.latest = None
         return 0

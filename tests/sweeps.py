@@ -242,6 +242,20 @@ class TransposedCase:
         return x, w, b if self.bias else None
 
 
+def beyond() -> list[Layer]:
+    """Windows of which some taps meet nothing but a border of zeros, wherever they stand."""
+    return [
+        conv(16, 24, (9, 11), (3, 3), ph=12, pw=12, dh=12, dw=12),  # all but the middle
+        conv(6, 17, (9, 11), (3, 5), ph=9, phe=0, pw=2, pwe=25, dw=7),  # on two sides
+        conv(20, 33, (5, 4), (3, 3), ph=0, phe=8, pw=9, pwe=0, dh=6, dw=6),  # of the map, too
+        conv(8, 8, (4, 4), (2, 2), ph=5, phe=0, pw=1, pwe=5, dh=8, dw=3),
+        conv(17, 17, (1, 2), (3, 3), ph=1, pw=1, g=17),  # one row of a depthwise window
+        conv(12, 10, (1, 1), (5, 5), ph=2, pw=2, mb=3, g=2),
+        conv(33, 18, (7, 9), (3, 3), ph=10, pw=10, sh=3, sw=2, dh=10, dw=10),
+        conv(4, 6, (2, 1), (2, 1), ph=2, phe=2, dh=5),  # no tap of the only window meets the map
+    ]
+
+
 def transposed(count: int, seed: int, rank: int = 2) -> list[TransposedCase]:
     """Random transposed convolutions of every stride, dilation, padding and group count."""
     draw = random.Random(seed)
@@ -382,6 +396,24 @@ def conv_problem(case: ConvCase) -> ConvProblem:
 
 def algorithm_must_take(algorithm: str, layer: Layer) -> bool | None:
     """Whether the forced algorithm must take the layer: True, False, or None for its own choice."""
+    must = _must_take(algorithm, layer)
+    return must or (None if _has_idle_taps(layer) else must)
+
+
+def _has_idle_taps(layer: Layer) -> bool:
+    """Whether taps meet no element of the map wherever the window stands: they may be left out."""
+    axes = zip(
+        layer.output_size, layer.kernel, layer.stride, layer.dilation, layer.padding,
+        (layer.ih, layer.iw), strict=True,
+    )  # fmt: skip
+    for outputs, kernel, stride, dilation, (before, _), size in axes:
+        places = np.arange(outputs) * stride + np.arange(kernel)[:, None] * dilation - before
+        if not ((places >= 0) & (places < size)).any(axis=1).all():
+            return True
+    return False
+
+
+def _must_take(algorithm: str, layer: Layer) -> bool | None:
     if algorithm in ("direct", "im2col", "planar"):
         return True
     if algorithm in transforms.TILE:

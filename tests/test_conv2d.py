@@ -32,6 +32,7 @@ SWEEPS = {
     "geometry": sweeps.geometries(),
     "groups": sweeps.groups(),
     "depthwise": sweeps.depthwise(),
+    "beyond": sweeps.beyond(),
     "mixture": sweeps.mixtures(200, seed=1),
 }
 CASES = [

@@ -154,6 +154,26 @@ def test_operands_in_any_order(layer, dtype):
             assert np.isnan(untouched).all()
 
 
+def test_taps_that_never_meet_the_map_cost_nothing(tier):
+    """A window dilated beyond the map is its middle tap; prepared weights serve any map."""
+    x = sweeps.integers((1, 16, 33, 33), "x", dtype=np.float32)
+    w = sweeps.integers((16, 16, 3, 3), "w", dtype=np.float32)
+    middle = np.ascontiguousarray(w[..., 1:2, 1:2])
+    beyond = {"padding": 36, "dilation": 36}
+    chosen = fastconv.explain("conv2d", x, w, **beyond).algorithm
+    assert chosen == fastconv.explain("conv2d", x, middle).algorithm
+    np.testing.assert_array_equal(F.conv2d(x, w, **beyond), F.conv2d(x, middle))
+    for algorithm in ("direct", "im2col", "planar", "1x1"):
+        with trace() as executions:
+            result = F.conv2d(x, w, **beyond, algorithm=algorithm)
+        assert executions[0][1:3] == (algorithm, tier)
+        np.testing.assert_array_equal(result, F.conv2d(x, middle))
+    conv = fastconv.Conv2d(w, **beyond)
+    for size in (33, 40, 80, 33):
+        x = sweeps.integers((1, 16, size, size), size, dtype=np.float32)
+        np.testing.assert_array_equal(conv(x), reference.conv2d(x, w, **beyond))
+
+
 def test_nothing_is_copied_for_the_order_of_operands():
     x = np.moveaxis(np.ones((1, 9, 9, 16), np.float32), -1, 1)
     w = np.asfortranarray(np.ones((32, 16, 3, 3), np.float32))

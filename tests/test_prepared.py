@@ -35,6 +35,7 @@ CASES = [
         sweeps.geometries()[::2],
         sweeps.groups(),
         sweeps.depthwise()[::2],
+        sweeps.beyond(),
         sweeps.mixtures(80, seed=11),
     )
     for case in sweeps.with_epilogues(layers)

@@ -64,6 +64,12 @@ MUTANTS = [
         "if (bias) v = vec_add(v, vec_load_n(bias + n, lanes - 1));",
     ),
     Mutant(
+        "window: a tap that meets the map left out",
+        "csrc/plan/conv2d.c",
+        "(a.out - 1) * a.stride + tap * a.dilation < a.before",
+        "(a.out - 1) * a.stride + tap * a.dilation <= a.before",
+    ),
+    Mutant(
         "linear: a sum that continues begins anew",
         "csrc/driver/linear.c",
         "tile.accumulate = k > 0;",

@@ -39,6 +39,10 @@ typedef struct fc_conv_problem {
     int64_t oh, ow;
     const fc_kernels *kernels;
     fc_conv_blocking blocking;
+    /* the plan's: elements to where desc's source and weights begin, which are parts of the caller's
+     * where taps of the window never meet the source; drivers get pointers to there */
+    int64_t src_offset, weight_offset;
+    uint64_t window; /* 0: whole; else names the part */
 } fc_conv_problem;
 
 /* The layouts of packed weights. Drivers that name the same one share packed buffers. */

@@ -379,9 +379,10 @@ typedef struct fc_plan_info {
     int32_t reserved;
     uint64_t flops, src_bytes, dst_bytes, weight_bytes, packed_weight_bytes;
     /* Which packed form the plan's weights take: plans of one operation, dtype, weight shape and
-     * group count for which this is the same and not 0 make the same bytes of the same weights, and
-     * may share one packed buffer. 0: this plan's packed form, if it has one, is its own. */
+     * group count for which both numbers are the same, and the first is not 0, make the same bytes of
+     * the same weights, and may share one packed buffer. 0: its packed form, if any, is its own. */
     uint64_t packing;
+    uint64_t packed_window; /* 0: the whole window is packed; else the part that meets the source */
 } fc_plan_info;
 
 void fc_plan_query(const fc_plan *plan, fc_plan_info *info);

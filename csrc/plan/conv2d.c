@@ -59,12 +59,70 @@ static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
     return FC_OK;
 }
 
+/* ---- windows that reach beyond the source ------------------------------------------------------ */
+
+/* One direction of a convolution. */
+typedef struct window_axis {
+    int64_t in, out, k, before, after, stride, dilation;
+    int64_t first_tap, first; /* where the kept part of the window and of the source begin */
+} window_axis;
+
+/* Without the taps that meet a border of zeros in every window, and without the part of the source that
+ * no window meets: a window dilated beyond the map is one of its middle tap. */
+static window_axis meeting(window_axis a) {
+    int64_t tap = 0, end = a.k;
+    while (tap < end && (a.out - 1) * a.stride + tap * a.dilation < a.before) tap++;
+    while (end > tap && (end - 1) * a.dilation - a.before >= a.in) end--;
+    if (end - tap == a.k || tap == end) return a; /* all of it, or none: let that be computed */
+    const int64_t start = tap * a.dilation - a.before;
+    const int64_t past = (a.out - 1) * a.stride + (end - 1) * a.dilation - a.before + 1;
+    const int64_t from = fc_max64(0, start), to = fc_min64(a.in, past);
+    if (from >= to) return a;
+    a.first_tap = tap;
+    a.first = from;
+    a.k = end - tap;
+    a.in = to - from;
+    a.before = from - start;
+    a.after = past - to;
+    return a;
+}
+
+static void leave_out_what_never_meets(fc_conv_problem *p) {
+    fc_conv2d_desc *d = &p->desc;
+    if (d->border != FC_BORDER_ZEROS || d->kh > UINT16_MAX || d->kw > UINT16_MAX) return;
+    const window_axis v = meeting((window_axis){d->ih, p->oh, d->kh, d->pad_top, d->pad_bottom,
+                                                d->stride_h, d->dilation_h, 0, 0});
+    const window_axis h = meeting((window_axis){d->iw, p->ow, d->kw, d->pad_left, d->pad_right,
+                                                d->stride_w, d->dilation_w, 0, 0});
+    p->src_offset = v.first * d->src_stride[2] + h.first * d->src_stride[3];
+    p->weight_offset = v.first_tap * d->weight_stride[3] + h.first_tap * d->weight_stride[4];
+    if (v.k < d->kh || h.k < d->kw)
+        p->window = (uint64_t)v.first_tap << 48 | (uint64_t)v.k << 32 | (uint64_t)h.first_tap << 16 |
+                    (uint64_t)h.k;
+    d->ih = v.in, d->kh = v.k, d->pad_top = v.before, d->pad_bottom = v.after;
+    d->iw = h.in, d->kw = h.k, d->pad_left = h.before, d->pad_right = h.after;
+}
+
+/* The stride to the only window and the dilation of the only tap show nowhere. */
+static void settle(fc_conv_problem *p) {
+    fc_conv2d_desc *d = &p->desc;
+    fc_window_settle(d->ih, d->kh, d->pad_top, d->pad_bottom, &d->stride_h, &d->dilation_h);
+    fc_window_settle(d->iw, d->kw, d->pad_left, d->pad_right, &d->stride_w, &d->dilation_w);
+}
+
+/* ---- operation -------------------------------------------------------------------------------- */
+
+static const void *element_at(const fc_plan *plan, const void *base, int64_t element) {
+    return (const char *)base + element * (ptrdiff_t)fc_dtype_bytes(plan->dtype);
+}
+
 static size_t packed_bytes(const fc_plan *plan) {
     return plan->conv_driver->packed_bytes ? plan->conv_driver->packed_bytes(&plan->conv) : 0;
 }
 
 static void pack(const fc_plan *plan, const void *weights, void *packed, int threads) {
-    plan->conv_driver->pack(&plan->conv, weights, packed, threads);
+    plan->conv_driver->pack(&plan->conv, element_at(plan, weights, plan->conv.weight_offset), packed,
+                            threads);
 }
 
 static uint64_t packing(const fc_plan *plan) {
@@ -89,6 +147,8 @@ static bool args_complete(const fc_plan *plan, const fc_args *args) {
 static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
     const size_t packing = packing_bytes(plan, args->packed != NULL);
     fc_args ready = *args;
+    ready.src = element_at(plan, args->src, plan->conv.src_offset);
+    if (args->weights) ready.weights = element_at(plan, args->weights, plan->conv.weight_offset);
     if (!packed_bytes(plan)) ready.packed = NULL; /* the driver reads weights as they lie */
     if (packing) {
         pack(plan, args->weights, scratch, threads);
@@ -115,31 +175,34 @@ fc_status fc_conv2d_create(const fc_conv2d_desc *given, fc_plan **out) {
     int64_t oh, ow;
     fc_status status = check(given, &oh, &ow);
     if (status != FC_OK) return status;
-    fc_conv2d_desc filled = *given;
-    const fc_conv2d_desc *desc = &filled;
-    fc_window_settle(filled.ih, filled.kh, filled.pad_top, filled.pad_bottom, &filled.stride_h,
-                     &filled.dilation_h);
-    fc_window_settle(filled.iw, filled.kw, filled.pad_left, filled.pad_right, &filled.stride_w,
-                     &filled.dilation_w);
-    if (!desc->weights_strided)
-        fc_weight_stride_dense(filled.weight_stride, desc->oc / desc->groups,
-                               desc->ic / desc->groups, desc->kh, desc->kw);
-    fc_plan *plan = fc_plan_new(&fc_operation_conv2d, desc->dtype);
+    fc_plan *plan = fc_plan_new(&fc_operation_conv2d, given->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
-    plan->conv.desc = *desc;
+    fc_conv2d_desc *desc = &plan->conv.desc;
+    *desc = *given;
     plan->conv.oh = oh;
     plan->conv.ow = ow;
+    if (!desc->weights_strided)
+        fc_weight_stride_dense(desc->weight_stride, desc->oc / desc->groups, desc->ic / desc->groups,
+                               desc->kh, desc->kw);
     plan->conv.kernels = fc_registry_kernels(plan->dtype);
+    const fc_conv_problem whole = plan->conv;
+    leave_out_what_never_meets(&plan->conv);
+    settle(&plan->conv);
     status = fc_select_conv2d(plan);
+    if (status != FC_OK && plan->conv.window) { /* asked for one that wants all of the window */
+        plan->conv = whole;
+        settle(&plan->conv);
+        status = fc_select_conv2d(plan);
+    }
     if (status != FC_OK) {
         fc_plan_destroy(plan);
         return status;
     }
     plan->conv_driver->prepare(&plan->conv);
     const int64_t shape[4] = {desc->n, desc->oc, oh, ow};
-    const int64_t weights = desc->oc * (desc->ic / desc->groups) * desc->kh * desc->kw;
-    fc_plan_describe(plan, shape, 2.0 * (double)(desc->n * oh * ow) * (double)weights,
-                     desc->n * desc->ic * desc->ih * desc->iw, weights);
+    const int64_t weights = given->oc * (given->ic / given->groups) * given->kh * given->kw;
+    fc_plan_describe(plan, shape, 2.0 * (double)(given->n * oh * ow) * (double)weights,
+                     given->n * given->ic * given->ih * given->iw, weights);
     *out = plan;
     return FC_OK;
 }

@@ -52,8 +52,10 @@ void fc_plan_query(const fc_plan *plan, fc_plan_info *info) {
         .packed_weight_bytes = fc_plan_packed_bytes(plan),
     };
     if (plan->conv_driver) now.precision = fc_precision_of(plan->conv_driver, &plan->conv.desc);
-    if (now.packed_weight_bytes && plan->operation->packing)
+    if (now.packed_weight_bytes && plan->operation->packing) {
         now.packing = plan->operation->packing(plan);
+        if (plan->conv_driver) now.packed_window = plan->conv.window;
+    }
     memcpy(now.refusal, plan->refusal, sizeof now.refusal);
     memcpy(now.dst_shape, plan->dst_shape, sizeof now.dst_shape);
     fc_copy_info(info, &now, info->struct_size, sizeof now);

@@ -161,9 +161,9 @@ static void test_selection(void) {
 /* Among plans of one weight shape equal packings mean equal packed bytes, and every packed form has a
  * name. How many forms there are. */
 static size_t count_packings(int64_t kernel) {
-    enum { MOST = 16, IC = 70, OC = 24, GROUPS = 2 };
+    enum { MOST = 32, IC = 70, OC = 24, GROUPS = 2 };
     struct {
-        uint64_t packing;
+        uint64_t packing, window;
         guarded packed;
     } seen[MOST];
     size_t count = 0, shared = 0;
@@ -190,14 +190,16 @@ static size_t count_packings(int64_t kernel) {
                 guarded packed = guarded_new(info.packed_weight_bytes, false);
                 CHECK(fc_plan_pack(plan, weights.data, packed.data, 1) == FC_OK);
                 size_t j = 0;
-                while (j < count && seen[j].packing != info.packing) j++;
+                while (j < count &&
+                       (seen[j].packing != info.packing || seen[j].window != info.packed_window))
+                    j++;
                 if (j < count) {
                     CHECK(packed.bytes == seen[j].packed.bytes &&
                           !memcmp(packed.data, seen[j].packed.data, packed.bytes));
                     guarded_free(&packed);
                     shared++;
                 } else if (CHECK(count < MOST)) {
-                    seen[count].packing = info.packing;
+                    seen[count].packing = info.packing, seen[count].window = info.packed_window;
                     seen[count++].packed = packed;
                 }
             }

@@ -162,7 +162,7 @@ MUTANTS = [
     ),
     Mutant(
         "pointwise: rows of a strided map follow each other",
-        "csrc/driver/conv_pointwise.c",
+        "csrc/driver/pointwise_pixels.c",
         ".src_row = d->stride_h * d->src_stride[2],",
         ".src_row = d->src_stride[2],",
     ),

@@ -20,42 +20,15 @@
 #include "../base/cpu.h"
 #include "conv_blocked.h"
 #include "cost.h"
+#include "pointwise_pixels.h"
 #include "tile_weights.h"
 
 #define MOST_LANES 32 /* two vectors of the widest tier */
-
-typedef struct pointwise_job {
-    const fc_conv_problem *problem;
-    const fc_args *args;
-    char *scratch;
-    size_t worker_bytes;
-    int64_t icg, ocg;       /* channels of one group */
-    int64_t list, lists;    /* pixels of a list; lists of a group */
-    bool merged;            /* the one list of all images */
-    bool in_place;          /* whole panels are read where they lie */
-    bool by_rows;           /* pixels are copied [channel][pixel], `pitch` elements a channel */
-    bool deep;              /* a panel leaves no room in the first-level cache */
-    int64_t width;          /* pixels of a panel */
-    ptrdiff_t panel_step;   /* elements from one copied panel to the next */
-    int64_t pitch;
-    int64_t rest;           /* pixels behind the panels, for pixel_rest */
-    size_t panels_bytes;    /* of a worker's copied panels; behind them, its rest */
-    int64_t panels, chunks; /* of a list; a chunk of panels is one task's, */
-    int64_t tiles, parts;   /* with a part of a group's tiles, */
-    int64_t rows, lanes;    /* output channels each, and what holds them where they are packed */
-} pointwise_job;
 
 /* Whether an eighth or more of the vectors that hold one plane is not pixels. */
 static bool is_ragged(const fc_conv_problem *p) {
     const int64_t plane = p->oh * p->ow;
     return fc_round_up(plane, p->kernels->vlen) * 7 > plane * 8;
-}
-
-/* Whether the source pixels of the rows of a plane are one run, as those of the result may be. */
-static bool src_is_flat(const fc_conv_problem *p) {
-    const fc_conv2d_desc *d = &p->desc;
-    return d->stride_h == 1 && d->stride_w == 1 && d->src_stride[3] == 1 &&
-           (p->oh == 1 || d->src_stride[2] == p->ow);
 }
 
 /* Whether channels lie so far apart, by a multiple of the page, that all lines of a panel meet in a
@@ -68,7 +41,7 @@ static bool channels_collide(const fc_conv_problem *p, int64_t icg, int64_t tile
 /* Whether whole panels of a list are read where they lie. */
 static bool reads_in_place(const fc_conv_problem *p, int64_t icg, int64_t tiles, int64_t list) {
     if (channels_collide(p, icg, tiles)) return false;
-    return list > p->ow ? src_is_flat(p) : p->desc.stride_w == 1 && p->desc.src_stride[3] == 1;
+    return list > p->ow ? fc_pointwise_src_is_flat(p) : p->desc.stride_w == 1 && p->desc.src_stride[3] == 1;
 }
 
 static bool dst_is_flat(const fc_conv_problem *p) {
@@ -98,10 +71,10 @@ static int64_t pieces_for(int64_t total, int64_t least, int64_t lists, int64_t t
 }
 
 /* How one call is cut. A function of the shape, the caches and the thread count alone. */
-static pointwise_job cut(const fc_conv_problem *p, int threads) {
+static fc_pointwise_job cut(const fc_conv_problem *p, int threads) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), plane = p->oh * p->ow;
-    pointwise_job job = {
+    fc_pointwise_job job = {
         .problem = p,
         .icg = d->ic / d->groups,
         .ocg = d->oc / d->groups,
@@ -117,7 +90,7 @@ static pointwise_job cut(const fc_conv_problem *p, int threads) {
     job.rows = fc_tile_rows(p);
     job.lanes = fc_tile_lanes(p);
     job.in_place = !job.merged && reads_in_place(p, job.icg, job.tiles, job.list);
-    job.by_rows = !job.merged && !job.in_place && !src_is_flat(p);
+    job.by_rows = !job.merged && !job.in_place && !fc_pointwise_src_is_flat(p);
     /* a line more than its pixels: panels that begin in one set of a cache would drive each other out */
     const int64_t panel_bytes = fc_round_up(job.icg * job.width * bytes, FC_CACHE_LINE) + FC_CACHE_LINE;
     job.panel_step = (ptrdiff_t)(panel_bytes / bytes);
@@ -154,74 +127,6 @@ static pointwise_job cut(const fc_conv_problem *p, int threads) {
     return job;
 }
 
-/* Where pixel `at` of a list lies. */
-typedef struct pixel_place {
-    int64_t n, y, x;
-} pixel_place;
-
-static pixel_place place_of(const pointwise_job *job, int64_t list, int64_t at) {
-    const fc_conv_problem *p = job->problem;
-    const int64_t pixel = list * job->list + at;
-    return (pixel_place){pixel / (p->oh * p->ow), pixel / p->ow % p->oh, pixel % p->ow};
-}
-
-/* Pixels [first, first + count) of a list into panels of `width`, the last filled up to a multiple of
- * `unit`. */
-static void copy_pixels(const pointwise_job *job, int64_t list, int64_t group, int64_t first,
-                        int64_t count, int64_t width, int64_t unit, char *panels) {
-    const fc_conv_problem *p = job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
-    fc_copy_panels_args copy = {
-        .rows = job->icg,
-        .src_row = d->src_stride[1],
-        .src_step = d->stride_w * d->src_stride[3],
-        .dst_row = width,
-        .panel = width,
-        .panel_step = job->panel_step,
-    };
-    const bool flat = src_is_flat(p);
-    for (int64_t at = 0; at < count; at += copy.pixels) {
-        const pixel_place from = place_of(job, list, first + at);
-        const int64_t run = flat ? (p->oh - from.y) * p->ow - from.x : p->ow - from.x;
-        const int64_t begin = at % width;
-        copy.pixels = fc_min64(run, count - at);
-        /* only what begins with a panel may run on into the next */
-        if (begin || copy.pixels < count - at) copy.pixels = fc_min64(copy.pixels, width - begin);
-        copy.fill = copy.pixels;
-        if (at + copy.pixels == count) copy.fill = fc_round_up(count, unit) - at;
-        copy.src = fc_conv_src_at(p, job->args->src, from.n, group * job->icg, from.y * d->stride_h,
-                                  from.x * d->stride_w);
-        copy.dst = panels + (at / width * job->panel_step + begin) * bytes;
-        p->kernels->copy_panels(&copy);
-    }
-}
-
-/* The same of a list by rows: the end of a row, whole rows, the beginning of one. */
-static void copy_by_rows(const pointwise_job *job, int64_t list, int64_t group, int64_t first,
-                         int64_t count, char *pixels) {
-    const fc_conv_problem *p = job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    fc_copy_rows_args copy = {
-        .channels = job->icg,
-        .src_channel = d->src_stride[1],
-        .src_row = d->stride_h * d->src_stride[2],
-        .src_step = d->stride_w * d->src_stride[3],
-        .dst_channel = job->pitch,
-    };
-    for (int64_t at = 0; at < count; at += copy.rows * copy.pixels) {
-        const pixel_place from = place_of(job, list, first + at);
-        copy.pixels = fc_min64(p->ow - from.x, count - at);
-        copy.rows = copy.pixels == p->ow ? (count - at) / p->ow : 1;
-        copy.fill = copy.rows * copy.pixels;
-        if (at + copy.fill == count) copy.fill = fc_round_up(count, p->kernels->vlen) - at;
-        copy.src = fc_conv_src_at(p, job->args->src, from.n, group * job->icg, from.y * d->stride_h,
-                                  from.x * d->stride_w);
-        copy.dst = pixels + at * (ptrdiff_t)fc_dtype_bytes(d->dtype);
-        p->kernels->copy_rows(&copy);
-    }
-}
-
 /* The runs of pixels [first, first + count) of a merged list, one for each image they belong to. */
 static void pieces_of(const fc_conv_problem *p, int64_t first, int64_t count,
                       fc_pixel_piece pieces[MOST_LANES]) {
@@ -255,7 +160,7 @@ typedef struct pointwise_task {
 } pointwise_task;
 
 /* The next calls are of this tile of output channels ... */
-static void take_rows(const pointwise_job *job, pointwise_task *t, int64_t index) {
+static void take_rows(const fc_pointwise_job *job, pointwise_task *t, int64_t index) {
     const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
     t->row = index * job->rows;
     t->tile.rows = (int)fc_min64(job->rows, job->ocg - t->row);
@@ -265,7 +170,7 @@ static void take_rows(const pointwise_job *job, pointwise_task *t, int64_t index
 }
 
 /* ... and of this panel. */
-static void take_panel(const pointwise_job *job, pointwise_task *t, int64_t panel) {
+static void take_panel(const fc_pointwise_job *job, pointwise_task *t, int64_t panel) {
     const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
     const int64_t i = panel - t->begin;
     const bool copied = i >= t->whole;
@@ -286,7 +191,7 @@ static void take_panel(const pointwise_job *job, pointwise_task *t, int64_t pane
 }
 
 /* `ahead`: what the next call reads and this one does not. */
-static void call(const pointwise_job *job, pointwise_task *t, bool weights_change) {
+static void call(const fc_pointwise_job *job, pointwise_task *t, bool weights_change) {
     const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
     fc_pixel_tile_args *tile = &t->tile;
     tile->dst = t->dst + (t->row * tile->dst_channel + t->pixel) * bytes;
@@ -303,7 +208,7 @@ static void call(const pointwise_job *job, pointwise_task *t, bool weights_chang
 }
 
 /* The rest of the list against tiles [from, to). */
-static void compute_rest(const pointwise_job *job, const pointwise_task *task, int64_t from, int64_t to) {
+static void compute_rest(const fc_pointwise_job *job, const pointwise_task *task, int64_t from, int64_t to) {
     pointwise_task t = *task;
     const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
     const int64_t first = job->list - job->rest;
@@ -321,14 +226,14 @@ static void compute_rest(const pointwise_job *job, const pointwise_task *task, i
 }
 
 /* Tiles whose weights are still near when they meet the rest, where all of them may not be. */
-static int64_t rest_tiles(const pointwise_job *job) {
+static int64_t rest_tiles(const fc_pointwise_job *job) {
     const int64_t bytes = (int64_t)job->problem->kernels->element_bytes;
     const int64_t tile = job->icg * job->lanes * bytes;
     return fc_min64(16, fc_max64(4, (int64_t)fc_cpu_caches()->l2 / 4 / tile / 4 * 4));
 }
 
 static void run_task(void *context, int64_t index, int worker) {
-    const pointwise_job *job = context;
+    const fc_pointwise_job *job = context;
     const fc_conv_problem *p = job->problem;
     const fc_conv2d_desc *d = &p->desc;
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
@@ -348,7 +253,7 @@ static void run_task(void *context, int64_t index, int worker) {
         },
     };
     const int64_t oc = t.group * job->ocg;
-    const pixel_place origin = place_of(job, t.list, 0);
+    const fc_pixel_place origin = fc_pointwise_place(job, t.list, 0);
     if (d->weights_prepared) {
         t.weights_tile = job->icg * job->lanes;
         t.weights = (const char *)job->args->packed + t.group * job->tiles * t.weights_tile * bytes;
@@ -370,21 +275,22 @@ static void run_task(void *context, int64_t index, int worker) {
     const int64_t first = t.begin * job->width;
     const int64_t count = fc_min64(t.end * job->width, job->list - job->rest) - first;
     if (job->in_place) {
-        const pixel_place at = place_of(job, t.list, first);
+        const fc_pixel_place at = fc_pointwise_place(job, t.list, first);
         t.whole = count / job->width;
         t.src = fc_conv_src_at(p, job->args->src, at.n, t.group * job->icg, at.y * d->stride_h, at.x);
     }
     const bool has_rest = job->rest && t.end == job->panels;
     if (job->by_rows)
-        copy_by_rows(job, t.list, t.group, first, count + (has_rest ? job->rest : 0), panels);
+        fc_pointwise_copy_rows(job, t.list, t.group, first, count + (has_rest ? job->rest : 0), panels);
     else if (count > t.whole * job->width)
-        copy_pixels(job, t.list, t.group, first + t.whole * job->width,
-                    count - t.whole * job->width, job->width, p->kernels->vlen, panels);
+        fc_pointwise_copy_panels(job, t.list, t.group, first + t.whole * job->width,
+                                 count - t.whole * job->width, job->width, p->kernels->vlen, panels);
 
     if (has_rest) {
         char *rest = panels + (job->by_rows ? (size_t)(count * bytes) : job->panels_bytes);
         if (!job->by_rows)
-            copy_pixels(job, t.list, t.group, first + count, job->rest, job->rest, job->rest, rest);
+            fc_pointwise_copy_panels(job, t.list, t.group, first + count, job->rest, job->rest,
+                                     job->rest, rest);
         t.rest = rest;
     }
 
@@ -456,7 +362,7 @@ static double cost(const fc_conv_problem *p) {
     /* what is copied: the ragged end, or everything, by rows or panels */
     const int64_t step = d->stride_w * d->src_stride[3];
     const bool in_place = reads_in_place(p, icg, tiles, list);
-    if (!in_place && !src_is_flat(p)) {
+    if (!in_place && !fc_pointwise_src_is_flat(p)) {
         const int64_t run = fc_min64(list, p->ow), loads = step == 1 ? 1 : 2;
         const double row = step <= 2 ? (double)(ROW_VECTOR * loads * fc_div_up(run, vlen))
                                      : (double)((step <= FAR ? ELEMENT : FAR_ELEMENT) * run);
@@ -477,7 +383,7 @@ static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
-    pointwise_job job = cut(p, threads);
+    fc_pointwise_job job = cut(p, threads);
     job.args = args;
     job.scratch = scratch;
     fc_parallel_tasks(threads, p->desc.dtype,

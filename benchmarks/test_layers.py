@@ -44,7 +44,7 @@ def prepared(name):
         bound = getattr(bounds, op)(*arguments, dtype=np.float32)[1]
     algorithm = fastconv.explain(op, *arguments).algorithm
     if algorithm in transforms.TILE:  # in proportion to what the transforms round
-        how = {"padding": layer.padding, "groups": layer.g}
+        how = {"padding": layer.padding, "groups": layer.g, "dilation": layer.dilation}
         bound = transforms.bound(x, weight, bias, None, algorithm, np.float32, **how)
     return op, arguments, exact, bound, seconds
 

@@ -39,7 +39,7 @@ def test_padding_modes(layer, mode, dtype, tier):
         if algorithm in transforms.TILE:
             bound = transforms.bound(
                 x, w, None, None, algorithm, dtype,
-                padding=layer.padding, groups=layer.g, padding_mode=mode,
+                padding=layer.padding, groups=layer.g, padding_mode=mode, dilation=layer.dilation,
             )  # fmt: skip
             bounds.assert_within(result, expected.astype(np.float64), bound)
         else:

@@ -228,7 +228,9 @@ def test_an_algorithm_that_is_named_is_taken(tier):
     ("options", "shape", "reason"),
     [
         ({"stride": 2}, (8, 64, 3, 3), "stride 1 alone"),
-        ({"dilation": (1, 2)}, (8, 64, 3, 3), "dense windows alone"),
+        ({"dilation": 2, "padding_mode": "reflect", "padding": 1}, (8, 64, 3, 3), "zeros alone"),
+        ({"dilation": 2, "padding": 5}, (8, 64, 3, 3), "on the border alone"),
+        ({"dilation": (31, 1), "padding": (40, 0)}, (8, 64, 3, 3), "exceeds the map"),
         ({}, (8, 64, 3, 5), "windows alone"),
         ({}, (8, 64, 7, 7), "windows alone"),
         ({}, (8, 64, 1, 1), "windows alone"),
@@ -354,6 +356,9 @@ GEOMETRIES = [
     (sweeps.conv(34, 66, (11, 13), (3, 3), ph=1, pw=1, g=2, mb=3), "reflect"),
     (sweeps.conv(17, 17, (12, 45), (3, 3), ph=2, pw=2, g=17, mb=2), "circular"),
     (sweeps.conv(24, 20, (40, 41), (5, 5), ph=3, phe=0, pw=1, pwe=4, mb=2), "replicate"),
+    (sweeps.conv(33, 40, (17, 30), (3, 3), ph=2, pw=2, dh=2, dw=2, mb=3), "zeros"),
+    (sweeps.conv(20, 48, (13, 11), (3, 3), ph=0, phe=4, pw=1, pwe=0, dh=2, dw=5, mb=2), "zeros"),
+    (sweeps.conv(16, 34, (19, 20), (5, 5), pw=2, dh=1, dw=3, g=2, mb=3), "zeros"),
 ]
 
 
@@ -364,7 +369,7 @@ GEOMETRIES = [
         (layer, mode, algorithm)
         for layer, mode in GEOMETRIES
         for algorithm in transforms.TILE
-        if transforms.takes(algorithm, layer)
+        if transforms.takes(algorithm, layer) is not False
     ],
     ids=lambda p: str(p).replace(" ", "_"),
 )
@@ -377,26 +382,31 @@ def test_threads_batches_layouts_and_prepared_weights_change_no_bit(
     bias = rng.standard_normal(layer.oc).astype(dtype)
     shape = (layer.mb, layer.oc, *layer.output_size)
     residual = rng.standard_normal(shape).astype(dtype)
-    how = {"padding": layer.padding, "groups": layer.g, "padding_mode": mode, "activation": "relu"}
+
+    def added(images=...):
+        """The residual of these images; of dilated windows it is refused."""
+        return {"residual": residual[images]} if layer.dilation == (1, 1) else {}
+
+    how = sweeps.ConvCase(layer).how | {"padding_mode": mode, "activation": "relu"}
     how["algorithm"] = algorithm
     poison_pool()
-    expected = F.conv2d(x, w, bias, residual=residual, **how, threads=1)
+    expected = F.conv2d(x, w, bias, **added(), **how, threads=1)
     for threads in (2, 3, 5, 8):
-        result = F.conv2d(x, w, bias, residual=residual, **how, threads=threads)
+        result = F.conv2d(x, w, bias, **added(), **how, threads=threads)
         np.testing.assert_array_equal(result, expected)
     for begin, end in ((0, 1), (1, layer.mb)):
-        part = F.conv2d(x[begin:end], w, bias, residual=residual[begin:end], **how, threads=2)
+        part = F.conv2d(x[begin:end], w, bias, **added(slice(begin, end)), **how, threads=2)
         np.testing.assert_array_equal(part, expected[begin:end])
     last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     out = np.moveaxis(poisoned((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
     turned = np.asfortranarray(w)
-    assert F.conv2d(last, turned, bias, residual=residual, **how, out=out, threads=2) is out
+    assert F.conv2d(last, turned, bias, **added(), **how, out=out, threads=2) is out
     np.testing.assert_array_equal(out, expected)
     conv = Conv2d(w, bias, **how)
     for threads in (1, 2):
-        np.testing.assert_array_equal(conv(x, residual=residual, threads=threads), expected)
-        np.testing.assert_array_equal(conv(last, residual=residual, threads=threads), expected)
-    one = F.conv2d(x[0], w, bias, residual=residual[0], **how)
+        np.testing.assert_array_equal(conv(x, **added(), threads=threads), expected)
+        np.testing.assert_array_equal(conv(last, **added(), threads=threads), expected)
+    one = F.conv2d(x[0], w, bias, **added(0), **how)
     np.testing.assert_array_equal(one, expected[0])
 
 
@@ -414,6 +424,28 @@ def test_strict_is_one_of_the_direct_orders_to_the_last_bit(tier):
             F.conv2d(x, w, **how, precision="strict"),
             F.conv2d(x, w, **how, algorithm=told.algorithm),
         )
+
+
+@every_dtype
+def test_dilated_windows_are_transformed_phase_by_phase(dtype, tier):
+    """Chosen where they are, met within the bound, and nothing beside the result is written."""
+    how = {"padding": 2, "dilation": 2}
+    x = X.astype(dtype)
+    w = W.astype(dtype)
+    assert ran(F.conv2d, x, w, **how) in transforms.TILE
+    assert ran(F.conv2d, x, w, **how, precision="strict") not in transforms.TILE
+    residual = np.ones((2, 48, 30, 31), dtype)
+    assert ran(F.conv2d, x, w, **how, residual=residual) not in transforms.TILE
+    with pytest.raises(ValueError, match="a residual is dense"):
+        F.conv2d(x, w, **how, residual=residual, algorithm="winograd_f2")
+    exact = reference.conv2d(x, w, **how)
+    for algorithm in transforms.TILE:
+        bound = transforms.bound(x, w, None, None, algorithm, dtype, padding=2, dilation=(2, 2))
+        spread = poisoned((2, 48, 30, 93), dtype)
+        F.conv2d(x, w, **how, algorithm=algorithm, out=spread[..., 1::3])
+        bounds.assert_within(spread[..., 1::3], exact, bound)
+        assert np.isnan(spread[..., 0::3]).all()
+        assert np.isnan(spread[..., 2::3]).all()
 
 
 # ---- NaN and infinity ---------------------------------------------------------------------------

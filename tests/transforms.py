@@ -33,18 +33,33 @@ _PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circula
 
 
 def takes(algorithm, layer):
-    """Whether the algorithm must take this layer; it refuses all others."""
+    """True where the algorithm must take this layer, False where it must not, None where the window
+    is dilated: that depends on border, residual and padding."""
     sizes = (3,) if algorithm == "winograd_f6" else (3, 5)
-    ones = (layer.stride, layer.dilation) == ((1, 1), (1, 1))
-    return ones and layer.kernel in {(size, size) for size in sizes}
+    if layer.stride != (1, 1) or layer.kernel not in {(size, size) for size in sizes}:
+        return False
+    return True if layer.dilation == (1, 1) else None
 
 
-def magnitude(x, w, algorithm, padding=0, groups=1, padding_mode="zeros"):
-    """T for each element of a convolution of stride 1; padding is a number or of four sides."""
-    m, k = TILE[algorithm], w.shape[-1]
+def magnitude(x, w, algorithm, padding=0, groups=1, padding_mode="zeros", dilation=(1, 1)):
+    """T for each element of a convolution of stride 1; padding is a number or of four sides.
+
+    Of dilated windows the tiles lie in the phases, each of which is a dense convolution.
+    """
     if isinstance(padding, int):
         padding = ((padding, padding), (padding, padding))
     size = np.abs(np.pad(x.astype(np.float64), ((0, 0), (0, 0), *padding), _PAD[padding_mode]))
+    dh, dw = dilation
+    oh, ow = (s - d * (w.shape[-1] - 1) for s, d in zip(size.shape[-2:], dilation, strict=True))
+    result = np.empty((len(x), len(w), oh, ow))
+    for row, col in np.ndindex(min(dh, oh), min(dw, ow)):
+        phase = result[..., row::dh, col::dw]
+        phase[...] = _dense(size[..., row::dh, col::dw], w, algorithm, groups)
+    return result
+
+
+def _dense(size, w, algorithm, groups):
+    m, k = TILE[algorithm], w.shape[-1]
     oh, ow = (s - k + 1 for s in size.shape[-2:])
     size = np.pad(size, [(0, 0), (0, 0), (0, -oh % m), (0, -ow % m)])
     tiles = np.lib.stride_tricks.sliding_window_view(size, (m + k - 1,) * 2, (-2, -1))
@@ -78,8 +93,8 @@ def transposed_bound(case, dtype):
 @functools.lru_cache(maxsize=16)
 def _integer_bound(problem, layer, algorithm, dtype, padding_mode):
     operands = (problem.input, problem.weight, problem.bias, problem.residual)
-    how = {"padding": layer.padding, "groups": layer.g, "padding_mode": padding_mode}
-    return bound(*operands, algorithm, dtype, **how)
+    how = {"padding": layer.padding, "groups": layer.g, "dilation": layer.dilation}
+    return bound(*operands, algorithm, dtype, **how, padding_mode=padding_mode)
 
 
 def assert_meets(result, problem, layer, algorithm, padding_mode="zeros"):

@@ -64,6 +64,12 @@ MUTANTS = [
         "if (bias) v = vec_add(v, vec_load_n(bias + n, lanes - 1));",
     ),
     Mutant(
+        "phases: the source of each begins a row early",
+        "csrc/driver/conv_phases.c",
+        "axis.first = r - pad + axis.before * dilation;",
+        "axis.first = fc_max64(0, r - pad + axis.before * dilation - 1);",
+    ),
+    Mutant(
         "window: a tap that meets the map left out",
         "csrc/plan/conv2d.c",
         "(a.out - 1) * a.stride + tap * a.dilation < a.before",

@@ -17,6 +17,7 @@
  * fewer than threads, weight panels are dealt out too, and V is made first, by all threads together. */
 #include "../base/cpu.h"
 #include "conv_blocked.h"
+#include "conv_phases.h"
 #include "cost.h"
 #include "cut.h"
 
@@ -333,9 +334,8 @@ static void pack(const fc_conv_problem *p, const void *weights, void *packed, in
 
 static const char *refuse(const fc_conv2d_desc *d) {
     if (d->stride_h != 1 || d->stride_w != 1) return "it takes stride 1 alone";
-    if (d->dilation_h != 1 || d->dilation_w != 1) return "it takes dense windows alone";
     if (d->kh != d->kw || (d->kh != 3 && d->kh != 5)) return "it takes 3x3 and 5x5 windows alone";
-    return NULL;
+    return fc_conv_dilated(d) ? fc_conv_phases_refuse(d) : NULL;
 }
 
 static const char *refuse_6(const fc_conv2d_desc *d) {
@@ -368,11 +368,12 @@ static double streaming(double bytes) {
     return bytes > THIRD ? 0.18 * bytes : bytes > SECOND ? 0.09 * bytes : 0;
 }
 
-static double cost(const fc_conv_problem *p, int m) {
+static double dense_cost(const fc_conv_problem *p, int m) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, n = m + d->kh - 1;
     const int64_t icg = d->ic / d->groups, ocg = d->oc / d->groups;
     const int64_t tiles = fc_div_up(p->oh, m) * fc_div_up(p->ow, m);
+    const int64_t step = d->src_stride[3] < d->src_stride[1] ? d->src_stride[3] : 1;
     const double in = (double)fc_div_up(icg, vlen), out = (double)fc_div_up(ocg, vlen);
     const double products = (double)(n * n), vectors = products * out * (double)icg;
     const double stream = streaming(vectors * (double)(vlen * (int64_t)fc_dtype_bytes(d->dtype)));
@@ -380,7 +381,7 @@ static double cost(const fc_conv_problem *p, int m) {
         d->weights_prepared ? 0 : 4 * vectors + 2 * stream + fc_cost_pack_weights(p, d->kh * d->kw * icg);
     return FC_COST_CALL +
            (double)d->groups *
-               (fc_cost_pack_pixels(p, icg, tiles * m * m, 1) + fc_cost_unpack_pixels(p) +
+               (fc_cost_pack_pixels(p, icg, tiles * m * m, step) + fc_cost_unpack_pixels(p) +
                 products * fc_cost_conv_tiles(p, 1, tiles, icg) + stream +
                 (double)tiles * products * (double)n * (2 * in + 1.6 * out) + weights);
 }
@@ -396,12 +397,13 @@ static size_t values_bytes(const winograd_job *job, int threads) {
     return job->values_bytes * (size_t)(job->parts > 1 ? job->units : threads);
 }
 
-static size_t scratch_bytes(const fc_conv_problem *p, int threads, int m) {
+static size_t dense_scratch_bytes(const fc_conv_problem *p, int threads, int m) {
     const winograd_job job = cut(p, m, threads);
     return values_bytes(&job, threads) + job.worker_bytes * (size_t)threads;
 }
 
-static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads, int m) {
+static void dense_execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads,
+                          int m) {
     winograd_job job = cut(p, m, threads);
     job.args = args;
     job.values_at = scratch;
@@ -410,6 +412,49 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
         fc_parallel_tasks(threads, p->desc.dtype,
                           job.units * fc_div_up(p->blocking.icg, job.block), transform_shared, &job);
     fc_parallel_tasks(threads, p->desc.dtype, job.units * job.parts, run_task, &job);
+}
+
+/* ---- dilated windows, phase by phase -------------------------------------------------------- */
+
+static double cost(const fc_conv_problem *p, int m) {
+    if (!fc_conv_dilated(&p->desc)) return dense_cost(p, m);
+    fc_conv_phase phase[FC_PHASE_SIZES];
+    int64_t times[FC_PHASE_SIZES];
+    const int sizes = fc_conv_phase_sizes(p, phase, times);
+    double sum = dense_cost(&phase[0].problem, m); /* with its weights, which the others share */
+    for (int i = 0; i < sizes; i++) {
+        phase[i].problem.desc.weights_prepared = 1;
+        sum += (double)(times[i] - (i == 0)) * dense_cost(&phase[i].problem, m);
+    }
+    return sum;
+}
+
+static size_t scratch_bytes(const fc_conv_problem *p, int threads, int m) {
+    if (!fc_conv_dilated(&p->desc)) return dense_scratch_bytes(p, threads, m);
+    fc_conv_phase phase[FC_PHASE_SIZES];
+    int64_t times[FC_PHASE_SIZES];
+    const int sizes = fc_conv_phase_sizes(p, phase, times);
+    size_t most = 0;
+    for (int i = 0; i < sizes; i++) {
+        const size_t bytes = dense_scratch_bytes(&phase[i].problem, threads, m);
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads, int m) {
+    if (!fc_conv_dilated(&p->desc)) {
+        dense_execute(p, args, scratch, threads, m);
+        return;
+    }
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype);
+    for (int64_t i = 0; i < fc_conv_phase_count(p); i++) {
+        const fc_conv_phase phase = fc_conv_phase_at(p, i);
+        fc_args part = *args;
+        part.src = (const char *)args->src + phase.src * bytes;
+        part.dst = (char *)args->dst + phase.dst * bytes;
+        dense_execute(&phase.problem, &part, scratch, threads, m);
+    }
 }
 
 #define DRIVER(M)                                                                              \
@@ -430,7 +475,7 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
     }                                                                                          \
     const fc_conv_driver fc_conv_winograd_f##M = {                                             \
         .algorithm = FC_ALGO_WINOGRAD_F##M,                                                    \
-        .why = "dense window of stride 1: fewer products by transforms",                       \
+        .why = "window of stride 1: fewer products by transforms",                       \
         .precision = precision_##M,                                                             \
         .refuse = refuse_##M,                                                                     \
         .cost = cost_##M,                                                                      \

@@ -42,6 +42,7 @@ ALGORITHM_CODES = {
     "im2col": FC_ALGO_IM2COL,
     "depthwise": FC_ALGO_DEPTHWISE,
     "planar": FC_ALGO_PLANAR,
+    "linear": FC_ALGO_LINEAR,
     "winograd_f2": FC_ALGO_WINOGRAD_F2,
     "winograd_f4": FC_ALGO_WINOGRAD_F4,
     "winograd_f6": FC_ALGO_WINOGRAD_F6,

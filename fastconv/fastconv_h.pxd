@@ -72,6 +72,7 @@ cdef extern from "fastconv.h" nogil:
         FC_ALGO_BILINEAR
         FC_ALGO_PLANAR
         FC_ALGO_POINTWISE
+        FC_ALGO_LINEAR
         FC_ALGO_POOL_CHANNELS
         FC_ALGO_WINOGRAD_F2
         FC_ALGO_WINOGRAD_F4

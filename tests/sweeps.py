@@ -30,7 +30,7 @@ WIDTHS = tuple(
     sorted({size + step for t in TILES for size in (t, 2 * t, 3 * t) for step in (-1, 0, 1)})
 )
 EXACT_ACTIVATIONS = (None, "relu", "relu6")
-EXACT_ALGORITHMS = ("direct", "1x1", "pointwise", "im2col", "depthwise", "planar")
+EXACT_ALGORITHMS = ("direct", "1x1", "pointwise", "im2col", "depthwise", "planar", "linear")
 ALGORITHMS = (*EXACT_ALGORITHMS, *transforms.TILE)
 
 
@@ -162,20 +162,23 @@ def geometries() -> list[Layer]:
     return layers
 
 
+GROUPS = (  # groups, and the channels of one: of the input, of the result
+    (2, 3, 8),
+    (2, 16, 16),
+    (2, 17, 33),
+    (3, 1, 5),
+    (3, 5, 1),
+    (4, 4, 4),
+    (5, 6, 4),
+    (17, 3, 2),
+    (32, 4, 4),
+)
+
+
 def groups() -> list[Layer]:
     """Groups of one channel, of several, and of many, also with several filters a channel."""
     layers = []
-    for g, icg, ocg in (
-        (2, 3, 8),
-        (2, 16, 16),
-        (2, 17, 33),
-        (3, 1, 5),
-        (3, 5, 1),
-        (4, 4, 4),
-        (5, 6, 4),
-        (17, 3, 2),
-        (32, 4, 4),
-    ):
+    for g, icg, ocg in GROUPS:
         layers.append(conv(g * icg, g * ocg, (7, 9), (3, 3), ph=1, pw=1, g=g))
         layers.append(conv(g * icg, g * ocg, (5, 15), (1, 1), g=g))
         layers.append(conv(g * icg, g * ocg, (9, 8), (2, 3), sh=2, sw=1, g=g))
@@ -282,6 +285,21 @@ def transposed(count: int, seed: int, rank: int = 2) -> list[TransposedCase]:
         )
         cases[case] = None
     return list(cases)
+
+
+def whole_maps() -> list[Layer]:
+    """Windows that are the whole map: features below, at and above vectors and pieces of a sum."""
+    maps = ((1, 1), (1, 16), (5, 5), (7, 3))
+    layers = [
+        conv(ic, oc, size, size, mb=mb)
+        for (ic, oc), size, mb in itertools.product(
+            ((1, 1), (3, 17), (16, 31), (40, 33)), maps, BATCHES
+        )
+    ]
+    layers += [conv(ic, 5, (1, 1), (1, 1), mb=7) for ic in (95, 96, 1023, 1025, 3000)]
+    layers += [conv(g * icg, g * ocg, (3, 4), (3, 4), mb=2, g=g) for g, icg, ocg in GROUPS]
+    layers += [conv(6, 17, (1, 5), (1, 5), mb=2, sh=2, sw=3, dh=4)]
+    return layers
 
 
 def mixtures(count: int, seed: int) -> list[Layer]:
@@ -418,6 +436,8 @@ def _must_take(algorithm: str, layer: Layer) -> bool | None:
         return True
     if algorithm in transforms.TILE:
         return transforms.takes(algorithm, layer)
+    if algorithm == "linear":
+        return layer.kernel == (layer.ih, layer.iw) and layer.padding == ((0, 0), (0, 0))
     pointwise = layer.kernel == (1, 1)
     if algorithm in ("1x1", "pointwise"):
         if not pointwise:

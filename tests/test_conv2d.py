@@ -33,6 +33,7 @@ SWEEPS = {
     "groups": sweeps.groups(),
     "depthwise": sweeps.depthwise(),
     "beyond": sweeps.beyond(),
+    "whole map": sweeps.whole_maps(),
     "mixture": sweeps.mixtures(200, seed=1),
 }
 CASES = [

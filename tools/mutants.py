@@ -21,7 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
-    *("test_conv2d.py", "test_pointwise.py", "test_conv_variants.py", "test_conv_transpose.py"),
+    *("test_conv2d.py", "test_pointwise.py", "test_conv_linear.py", "test_conv_variants.py"),
+    "test_conv_transpose.py",
     "test_pool2d.py",
     *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
     *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
@@ -77,7 +78,7 @@ MUTANTS = [
     ),
     Mutant(
         "linear: a sum that continues begins anew",
-        "csrc/driver/linear.c",
+        "csrc/driver/dot_rows.c",
         "tile.accumulate = k > 0;",
         "tile.accumulate = 0;",
     ),
@@ -183,6 +184,24 @@ MUTANTS = [
         "csrc/ukr/dot_tile.c",
         "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, rest);",
         "vec u = vec_load_n(w[o / 3] + o % 3 * weights_row, o == 3 ? 0 : rest);",
+    ),
+    Mutant(
+        "linear: residual of the first group for all",
+        "csrc/driver/dot_rows.c",
+        "(const char *)d->residual + (begin * all + output) * bytes;",
+        "(const char *)d->residual + (begin * all + first) * bytes;",
+    ),
+    Mutant(
+        "linear: rows of a source that is not dense follow each other",
+        "csrc/driver/conv_linear.c",
+        ".src_row = d->src_stride[2],",
+        ".src_row = d->iw * d->src_stride[3],",
+    ),
+    Mutant(
+        "linear: images beyond the first that are copied have the first ones' residual",
+        "csrc/driver/conv_linear.c",
+        "(const char *)args->residual + first * d->oc * bytes;",
+        "(const char *)args->residual;",
     ),
     Mutant(
         "winograd: a row of tiles keeps one row too many of the last",

@@ -58,6 +58,7 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_WINOGRAD_F2: return "winograd_f2";
     case FC_ALGO_WINOGRAD_F4: return "winograd_f4";
     case FC_ALGO_WINOGRAD_F6: return "winograd_f6";
+    case FC_ALGO_LINEAR: return "linear";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

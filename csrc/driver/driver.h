@@ -82,7 +82,7 @@ typedef struct fc_conv_driver {
 } fc_conv_driver;
 
 extern const fc_conv_driver fc_conv_direct, fc_conv_pointwise, fc_conv_1x1, fc_conv_im2col,
-    fc_conv_depthwise, fc_conv_planar, fc_conv_winograd_f2, fc_conv_winograd_f4, fc_conv_winograd_f6;
+    fc_conv_depthwise, fc_conv_planar, fc_conv_linear, fc_conv_winograd_f2, fc_conv_winograd_f4, fc_conv_winograd_f6;
 
 typedef struct fc_pool_problem {
     fc_pool2d_desc desc;

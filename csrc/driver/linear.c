@@ -1,27 +1,19 @@
 /* linear.c: dst = act(src x weights^T + bias), in one of two ways. The weights' shape alone decides, so
  * that a row gives the same bits in every batch.
  *
- * Deep layers: rows of src against rows of weights by dot_tile, both read where they lie. One row or
- * a few take each weight once, at the speed of memory. With many rows a block of outputs, whose piece
- * of the depth stays in the second-level cache, passes by every tile of rows, whose piece stays in the
- * first-level one:
- *
- *      for each block of outputs, each piece of the depth, each tile of rows: dot_tile
+ * Deep layers: rows of src against rows of weights, both read where they lie (dot_rows.h).
  *
  * Shallow layers: the folding behind each dot product would outweigh it. There a row is a pixel whose
  * channels are the features, against weight panels by the register tile of convolution. Without packed
- * weights a thread packs a panel, uses it for every row and packs the next over it.
- *
- * Threads share out outputs, and rows where outputs are too few. */
-#include "../base/cpu.h"
-#include "driver.h"
+ * weights a thread packs a panel, uses it for every row and packs the next over it. Threads share out
+ * the panels. */
 #include "conv_blocked.h"
+#include "dot_rows.h"
 
 enum {
     /* Features. With 96, one row is five times as fast by dot products as by packing panels for it, and
      * 512 rows take 1.6 times as long; with fewer the loss outgrows the gain. */
     DOTS_FROM = 96,
-    DOT_OUTPUTS = 16, /* a multiple of the outputs that any tier folds together */
 };
 
 void fc_linear_prepare(fc_linear_problem *p) {
@@ -83,15 +75,14 @@ size_t fc_linear_scratch_bytes(const fc_linear_problem *p, int threads, bool pac
     return packed || p->dots ? 0 : (size_t)threads * (size_t)p->blocking.panel_bytes;
 }
 
-typedef struct linear_job {
+typedef struct panels_job {
     const fc_linear_problem *problem;
     const fc_args *args;
     char *scratch;
-    int64_t row_block, output_block, output_blocks; /* of dots: what a task takes */
-} linear_job;
+} panels_job;
 
 static void panel_task(void *context, int64_t index, int worker) {
-    const linear_job *job = context;
+    const panels_job *job = context;
     const fc_linear_problem *p = job->problem;
     const fc_linear_desc *d = &p->desc;
     const fc_conv_blocking *b = &p->blocking;
@@ -117,69 +108,28 @@ static void panel_task(void *context, int64_t index, int worker) {
     fc_tile_map(p->kernels, tile, 1, d->rows);
 }
 
-/* Sets `row_block` and `output_block`; returns the tasks. */
-static int64_t cut_dots(linear_job *job, int threads) {
-    const fc_linear_problem *p = job->problem;
-    const fc_linear_desc *d = &p->desc;
-    const int64_t tile = FC_DOT_ROWS(p->kernels->tile_pixels);
-    const int64_t depth = fc_min64(d->in_features, FC_DOT_PIECE);
-    const int64_t piece_bytes = depth * (int64_t)fc_dtype_bytes(d->dtype);
-    const int64_t groups = fc_div_up(d->out_features, DOT_OUTPUTS);
-    int64_t output_blocks = 1, row_blocks = 1;
-    if (d->rows > tile)
-        output_blocks = fc_div_up(d->out_features * piece_bytes, (int64_t)fc_cpu_caches()->l2 / 2);
-    if (threads > 1) {
-        const int64_t wanted = 8 * threads; /* tasks */
-        output_blocks = fc_max64(output_blocks, wanted);
-        if (groups < wanted) row_blocks = fc_div_up(wanted, groups);
-    }
-    job->row_block = fc_round_up(fc_div_up(d->rows, row_blocks), tile);
-    job->output_block = DOT_OUTPUTS * fc_div_up(groups, fc_min64(output_blocks, groups));
-    job->output_blocks = fc_div_up(d->out_features, job->output_block);
-    return fc_div_up(d->rows, job->row_block) * job->output_blocks;
-}
-
-static void dot_task(void *context, int64_t index, int worker) {
-    (void)worker;
-    const linear_job *job = context;
-    const fc_linear_problem *p = job->problem;
-    const fc_linear_desc *d = &p->desc;
-    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype);
-    const int64_t row = index / job->output_blocks * job->row_block;
-    const int64_t output = index % job->output_blocks * job->output_block;
-    const int64_t rows = fc_min64(job->row_block, d->rows - row);
-    const int64_t tiles = fc_div_up(rows, FC_DOT_ROWS(p->kernels->tile_pixels));
-    /* A tile alone needs no pieces: the kernel goes through them group by group. */
-    const int64_t piece = tiles == 1 ? d->in_features : FC_DOT_PIECE;
-    fc_dot_tile_args tile = {
-        .outputs = fc_min64(job->output_block, d->out_features - output),
-        .src_row = d->src_row_stride,
-        .weights_row = d->in_features,
-        .dst_row = d->out_features,
-    };
-    for (int64_t k = 0; k < d->in_features; k += piece) {
-        tile.depth = fc_min64(piece, d->in_features - k);
-        tile.accumulate = k > 0;
-        tile.weights = (const char *)job->args->weights + (output * d->in_features + k) * bytes;
-        if (k + tile.depth == d->in_features) { /* the last piece finishes */
-            tile.activation = d->activation;
-            if (d->has_bias) tile.bias = (const char *)job->args->bias + output * bytes;
-        }
-        for (int64_t i = 0; i < tiles; i++) { /* of balanced heights */
-            const int64_t first = row + rows * i / tiles, end = row + rows * (i + 1) / tiles;
-            tile.rows = (int)(end - first);
-            tile.src = (const char *)job->args->src + (first * d->src_row_stride + k) * bytes;
-            tile.dst = (char *)job->args->dst + (first * d->out_features + output) * bytes;
-            p->kernels->dot_tile(&tile);
-        }
-    }
-}
-
 void fc_linear_execute(const fc_linear_problem *p, const fc_args *args, void *scratch,
                        int threads) {
-    linear_job job = {.problem = p, .args = args, .scratch = scratch};
-    if (p->dots)
-        fc_parallel_tasks(threads, p->desc.dtype, cut_dots(&job, threads), dot_task, &job);
-    else
-        fc_parallel_tasks(threads, p->desc.dtype, p->blocking.panels, panel_task, &job);
+    const fc_linear_desc *d = &p->desc;
+    if (p->dots) {
+        const fc_dot_rows rows = {
+            .kernels = p->kernels,
+            .dtype = (fc_dtype)d->dtype,
+            .activation = d->activation,
+            .rows = d->rows,
+            .groups = 1,
+            .features = d->in_features,
+            .outputs = d->out_features,
+            .src_row = d->src_row_stride,
+            .dst_row = d->out_features,
+            .src = args->src,
+            .weights = args->weights,
+            .bias = d->has_bias ? args->bias : NULL,
+            .dst = args->dst,
+        };
+        fc_dot_rows_execute(&rows, threads);
+        return;
+    }
+    panels_job job = {.problem = p, .args = args, .scratch = scratch};
+    fc_parallel_tasks(threads, d->dtype, p->blocking.panels, panel_task, &job);
 }

@@ -100,7 +100,8 @@ typedef enum fc_algorithm {
     FC_ALGO_WINOGRAD_F2 = 23, /* 2x2 outputs by transforms, 3x3 or 5x5 taps */
     FC_ALGO_WINOGRAD_F4 = 24,
     FC_ALGO_WINOGRAD_F6 = 25,
-    FC_ALGO_COUNT = 26
+    FC_ALGO_LINEAR = 26, /* convolution by a window that is the whole map */
+    FC_ALGO_COUNT = 27
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);

@@ -14,7 +14,7 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 /* What a caller may ask for. */
 static bool algorithm_known(int32_t algorithm) {
     return (algorithm >= FC_ALGO_AUTO && algorithm <= FC_ALGO_DEPTHWISE) ||
-           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE ||
+           algorithm == FC_ALGO_PLANAR || algorithm == FC_ALGO_POINTWISE || algorithm == FC_ALGO_LINEAR ||
            (algorithm >= FC_ALGO_WINOGRAD_F2 && algorithm <= FC_ALGO_WINOGRAD_F6);
 }
 

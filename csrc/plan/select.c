@@ -3,7 +3,7 @@
 /* Each says in its own file what it cannot do, and estimates what it would take. */
 static const fc_conv_driver *const conv_drivers[] = {
     &fc_conv_direct, &fc_conv_planar, &fc_conv_pointwise, &fc_conv_1x1,
-    &fc_conv_im2col, &fc_conv_depthwise, &fc_conv_winograd_f2, &fc_conv_winograd_f4,
+    &fc_conv_im2col, &fc_conv_linear, &fc_conv_depthwise, &fc_conv_winograd_f2, &fc_conv_winograd_f4,
     &fc_conv_winograd_f6,
 };
 

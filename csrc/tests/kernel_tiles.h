@@ -251,6 +251,8 @@ static void prepare_dot_tile(trial *t) {
     a->src = operand(t, (a->rows - 1) * a->src_row + a->depth);
     a->weights = operand(t, (a->outputs - 1) * a->weights_row + a->depth);
     a->bias = perhaps(t, a->outputs);
+    a->residual_row = a->outputs + draw(t, 0, 3);
+    a->residual = perhaps(t, (a->rows - 1) * a->residual_row + a->outputs);
     a->activation = fused_activation(t);
     a->accumulate = !t->timed && random_below(2);
     const int64_t span = (a->rows - 1) * a->dst_row + a->outputs;
@@ -266,6 +268,7 @@ static void call_dot_tile(trial *t) {
         a.rows = (int)fc_min64(rows, whole.rows - r);
         a.src = at(t, a.src, r * a.src_row);
         a.dst = at(t, a.dst, r * a.dst_row);
+        if (a.residual) a.residual = at(t, a.residual, r * a.residual_row);
         t->table->dot_tile(&a);
     }
 }

@@ -1,5 +1,5 @@
-/* test_conv.c: direct, 1x1, pointwise and im2col through the public interface, and linear on top of the same
- * tile. On small integers every sum is exact, so results equal naive loops to the last bit, for
+/* test_conv.c: convolutions by each algorithm through the public interface, and linear layers, which share
+ * tiles with them. On small integers every sum is exact, so results equal naive loops to the last bit, for
  * every algorithm, thread count and form of the weights. Buffers end or begin at pages that may not
  * be touched, and results begin as NaN. */
 #include "../base/status.h"
@@ -176,7 +176,7 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     static const int64_t channels[] = {1, 3, 6, 15, 16, 17, 24, 31, 33, 40, 64, 65, 70};
     static const int64_t widths[] = {1, 2, 3, 5, 7, 12, 13, 14, 15, 27, 28, 29, 41};
     const bool pointwise = algorithm == FC_ALGO_1X1 || algorithm == FC_ALGO_POINTWISE;
-    const bool transforms = by_transforms(algorithm);
+    const bool transforms = by_transforms(algorithm), whole = algorithm == FC_ALGO_LINEAR;
     const int64_t square = random_below(3) || algorithm == FC_ALGO_WINOGRAD_F6 ? 3 : 5;
     const int64_t groups = random_below(3) ? 1 : 1 + random_below(3);
     fc_conv2d_desc *d = &t->desc;
@@ -204,7 +204,8 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         .groups = groups,
         .weights_strided = 1,
     };
-    if (!pointwise) {
+    if (whole) d->kh = d->ih, d->kw = d->iw, d->dilation_h = d->dilation_w = 1;
+    if (!pointwise && !whole) {
         d->pad_top = random_below(4), d->pad_bottom = random_below(4);
         d->pad_left = random_below(4), d->pad_right = random_below(4);
     }
@@ -230,6 +231,8 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
                &t->weight_span);
     /* pixels side by side, rows and planes with gaps or in another order */
     while (algorithm == FC_ALGO_POINTWISE && d->dst_stride[3] != 1)
+        set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
+    while (whole && d->oc > 1 && d->dst_stride[1] != 1) /* channels side by side */
         set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
     t->at_end = random_below(2);
     t->packed = random_below(2);
@@ -290,11 +293,12 @@ int main(void) {
     fc_test_all_threads = true;
     static const fc_algorithm algorithms[] = {FC_ALGO_DIRECT, FC_ALGO_1X1, FC_ALGO_IM2COL,
                                               FC_ALGO_PLANAR, FC_ALGO_POINTWISE,
+                                              FC_ALGO_LINEAR,
                                               FC_ALGO_WINOGRAD_F2, FC_ALGO_WINOGRAD_F4,
                                               FC_ALGO_WINOGRAD_F6};
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < 4500; i++) {
         conv_case t;
-        if (random_conv(&t, algorithms[i % 8])) run_conv(&t);
+        if (random_conv(&t, algorithms[i % 9])) run_conv(&t);
     }
     static const int64_t sizes[] = {1, 2, 5, 14, 15, 31, 32, 33};
     static const int64_t depths[] = {1, 5, 32, 95, 96, 113, 1023, 1024, 1041, 2053};

@@ -65,6 +65,7 @@ static void test_refusals(void) {
     REFUSED(algorithm, FC_ALGO_1X1, FC_ERR_UNSUPPORTED);
     REFUSED(algorithm, FC_ALGO_POINTWISE, FC_ERR_UNSUPPORTED);
     REFUSED(algorithm, FC_ALGO_DEPTHWISE, FC_ERR_UNSUPPORTED);
+    REFUSED(algorithm, FC_ALGO_LINEAR, FC_ERR_UNSUPPORTED);
 #undef REFUSED
     CHECK(fc_conv2d_create(NULL, NULL) == FC_ERR_INVALID_ARGUMENT);
 }
@@ -81,14 +82,16 @@ static fc_plan_info info_of(const fc_conv2d_desc *d) {
 /* No image: nothing to do, and nothing to hold while doing it, whatever the algorithm. */
 static void test_no_image(void) {
     static const int algorithms[] = {FC_ALGO_AUTO,   FC_ALGO_DIRECT,    FC_ALGO_1X1,
-                                     FC_ALGO_IM2COL, FC_ALGO_DEPTHWISE, FC_ALGO_POINTWISE};
+                                     FC_ALGO_IM2COL, FC_ALGO_DEPTHWISE, FC_ALGO_POINTWISE,
+                                     FC_ALGO_LINEAR};
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
         const int a = algorithms[i];
         fc_conv2d_desc d = good();
         d.n = 0;
         d.algorithm = a;
-        if (a == FC_ALGO_1X1 || a == FC_ALGO_POINTWISE)
-            d.kh = d.kw = 1, d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
+        if (a == FC_ALGO_1X1 || a == FC_ALGO_POINTWISE) d.kh = d.kw = 1;
+        if (a == FC_ALGO_LINEAR) d.kh = d.ih, d.kw = d.iw, d.dst_stride[1] = 1;
+        if (d.kh != 3) d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
         if (a == FC_ALGO_DEPTHWISE) d.groups = d.ic;
         fc_plan *plan = NULL;
         CHECK_AT(fc_conv2d_create(&d, &plan) == FC_OK, "algorithm %d", a);
@@ -107,7 +110,7 @@ static void test_selection(void) {
     CHECK((info.algorithm == FC_ALGO_DIRECT || info.algorithm == FC_ALGO_PLANAR) && info.reason &&
           *info.reason);
     static const int dense[] = {FC_ALGO_DIRECT, FC_ALGO_PLANAR, FC_ALGO_1X1, FC_ALGO_POINTWISE,
-                                FC_ALGO_IM2COL, FC_ALGO_DEPTHWISE};
+                                FC_ALGO_IM2COL, FC_ALGO_DEPTHWISE, FC_ALGO_LINEAR};
     for (size_t i = 0; i < sizeof dense / sizeof *dense; i++)
         CHECK((info.refusal[dense[i]] == NULL) == (dense[i] == info.algorithm));
     CHECK(info.flops == 2ull * 2 * 32 * 400 * 32 * 9);
@@ -143,6 +146,14 @@ static void test_selection(void) {
     fc_runtime_info runtime = {.struct_size = sizeof runtime};
     fc_runtime_query(&runtime);
     if (runtime.isa_used == FC_ISA_AVX512) CHECK(info_of(&small).algorithm == FC_ALGO_1X1);
+
+    fc_conv2d_desc whole = small; /* a window that is the map: packed weights are of no use */
+    whole.kh = whole.kw = 7, whole.oc = 64;
+    whole.dst_stride[0] = 64, whole.dst_stride[1] = 1;
+    info = info_of(&whole);
+    CHECK(info.algorithm == FC_ALGO_LINEAR && info.packed_weight_bytes == 0);
+    whole.dst_stride[0] = 128, whole.dst_stride[1] = 2; /* results of an image lie apart */
+    CHECK(info_of(&whole).algorithm != FC_ALGO_LINEAR);
 
     fc_conv2d_desc depthwise = d;
     depthwise.groups = 32;

@@ -23,15 +23,17 @@
 /* How far ahead one or two rows ask for weights. Measured: half or twice as far is slower from DRAM. */
 #define AHEAD (1024 / (int)sizeof(real))
 
-/* act(dst + bias) over what was just stored. */
+/* act(dst + bias + residual) over what was just stored. */
 static __attribute__((noinline)) void finish_tile(const fc_dot_tile_args *a) {
     const real *bias = a->bias;
     for (ptrdiff_t r = 0; r < a->rows; r++) {
         real *dst = (real *)a->dst + r * a->dst_row;
+        const real *residual = a->residual ? (const real *)a->residual + r * a->residual_row : NULL;
         for (ptrdiff_t n = 0; n < a->outputs; n += VLEN) {
             const ptrdiff_t lanes = a->outputs - n < VLEN ? a->outputs - n : VLEN;
             vec v = vec_load_n(dst + n, lanes);
             if (bias) v = vec_add(v, vec_load_n(bias + n, lanes));
+            if (residual) v = vec_add(v, vec_load_n(residual + n, lanes));
             vec_store_n(dst + n, vec_activate(v, a->activation), lanes);
         }
     }
@@ -154,5 +156,5 @@ void FC_NAME(dot_tile)(const fc_dot_tile_args *a) {
                 }
         }
     }
-    if (a->bias || a->activation != FC_ACT_NONE) finish_tile(a);
+    if (a->bias || a->residual || a->activation != FC_ACT_NONE) finish_tile(a);
 }

@@ -141,8 +141,8 @@ typedef struct fc_pixel_tile_args {
 
 /* dot_tile: the register tile of linear layers: its vectors run along the features.
  *
- *   dst[r*dst_row + o] = act( bias[o] + sum over k < depth of
- *                             src[r*src_row + k] * weights[o*weights_row + k] )
+ *   dst[r*dst_row + o] = act( bias[o] + residual[r*residual_row + o] +
+ *       sum over k < depth of src[r*src_row + k] * weights[o*weights_row + k] )
  *   r < rows (at most FC_DOT_ROWS of the tier's tile), o < outputs
  *
  *      src, weights  features side by side, rows at any distance
@@ -159,9 +159,10 @@ typedef struct fc_pixel_tile_args {
 typedef struct fc_dot_tile_args {
     const void *src, *weights;
     void *dst;
-    const void *bias; /* `outputs` elements or NULL */
+    const void *bias;     /* `outputs` elements or NULL */
+    const void *residual; /* or NULL */
     ptrdiff_t depth, outputs;
-    ptrdiff_t src_row, weights_row, dst_row;
+    ptrdiff_t src_row, weights_row, dst_row, residual_row;
     int rows;
     int accumulate;
     int activation; /* fc_activation */

@@ -66,8 +66,8 @@ def conv2d(
         residual: added before the activation.
         out, threads: see the module.
         algorithm: None for the engine's choice, or one of 'direct', '1x1', 'pointwise', 'im2col',
-            'depthwise', 'planar', 'winograd_f2', 'winograd_f4', 'winograd_f6'; ``fastconv.explain``
-            tells the choice and why the others were refused.
+            'depthwise', 'planar', 'linear', 'winograd_f2', 'winograd_f4', 'winograd_f6';
+            ``fastconv.explain`` tells the choice and why the others were refused.
         precision: how the engine's choice may round: 'strict', 'default' or 'fast'; None is
             ``fastconv.get_precision()``. An algorithm that is named is taken whatever it says.
 

@@ -27,6 +27,7 @@ Algorithm: TypeAlias = Literal[
     "im2col",
     "depthwise",
     "planar",
+    "linear",
     "winograd_f2",
     "winograd_f4",
     "winograd_f6",

@@ -21,6 +21,10 @@ part, which halves the work. Points may contain the square root of two: F(4) wit
 +-sqrt(2) has half the error of +-1, +-2. All is computed in the field of a + b*sqrt(2) with
 fractions a and b, and every matrix is proved before it is written: the identity above holds for all
 products d_i * g_k.
+
+A tile at the edge of a result, of which fewer outputs are wanted, makes do with fewer points: 0, the
+first pairs and infinity, `used` of the n. Its weights are those of the full tile, so row j of its Bt
+carries the factor that they lack: the product over the points l left out of a_j - a_l.
 """
 
 import argparse
@@ -77,7 +81,12 @@ PAIRS = {
     6: [HALF_SQRT2, SQRT2],
     8: [ONE, rational(1, 2), rational(2)],
 }
-OUTPUTS = [(2, 4), (4, 6), (6, 8), (4, 8), (2, 6)]  # m, n: F(m, 3) and F(m, 5)
+DATA = [(4, 4), (6, 6), (6, 4), (8, 8), (8, 6), (8, 4)]  # n, used
+# m, n, used: m = used + 1 - r
+OUTPUTS = [
+    *[(2, 4, 4), (4, 6, 6), (2, 6, 4), (6, 8, 8), (4, 8, 6), (2, 8, 4)],  # r = 3
+    *[(2, 6, 6), (4, 8, 8), (2, 8, 6)],  # r = 5
+]
 TAPS = [(3, 4), (3, 6), (3, 8), (5, 6), (5, 8)]  # r, n
 
 Matrix = list[list[Root2]]
@@ -112,6 +121,21 @@ def matrices(m: int, r: int, pairs: list[Root2]) -> tuple[Matrix, Matrix, Matrix
     taps.append([ZERO] * (r - 1) + [ONE])
     data = [product([[-q, ONE] for q in rest]) + [ZERO] for rest in others]
     data.append(product([[-q, ONE] for q in at]))
+    prove(output, taps, data)
+    return output, taps, data
+
+
+def edge_matrices(n: int, used: int, r: int) -> tuple[Matrix, Matrix, Matrix]:
+    """At, G and Bt of a tile that keeps `used` of n points, for the weights of the full one, proved."""
+    pairs = PAIRS[n]
+    _, all_taps, _ = matrices(n + 1 - r, r, pairs)
+    kept = pairs[: used // 2 - 1]
+    output, _, data = matrices(used + 1 - r, r, kept)
+    left_out = points(pairs)[used - 1 :]
+    for row, p in zip(data[:-1], points(kept), strict=True):
+        factor = math.prod((p - q for q in left_out), start=ONE)
+        row[:] = [factor * x for x in row]
+    taps = [*all_taps[: used - 1], all_taps[-1]]
     prove(output, taps, data)
     return output, taps, data
 
@@ -167,17 +191,18 @@ def pair_lines(name: str, index: int, even: str, odd: str, p: Root2) -> list[str
     ]
 
 
-def data_function(n: int) -> str:
-    pairs = PAIRS[n]
-    *_, data = matrices(n - 2, 3, pairs)
-    row = lambda j: [(data[j][i], f"x[{i}]") for i in reversed(range(n))]  # noqa: E731
+def data_function(n: int, used: int) -> str:
+    pairs = PAIRS[n][: used // 2 - 1]
+    *_, data = edge_matrices(n, used, 3)
+    row = lambda j: [(data[j][i], f"x[{i}]") for i in reversed(range(used))]  # noqa: E731
     lines = [f"y[0] = {sum_of(row(0))};"]
     for k, p in enumerate(pairs):
         j = 1 + 2 * k
         even = [(factor, x) for factor, x in row(j)[1::2]]
         odd = [(factor / p, x) for factor, x in row(j)[0::2]]
         lines += finished(pair_lines(f"p{k}", j, sum_of(even), sum_of(odd), p))
-    return function(f"winograd_data_{n}", n, n, [*lines, f"y[{n - 1}] = {sum_of(row(n - 1))};"])
+    lines.append(f"y[{used - 1}] = {sum_of(row(used - 1))};")
+    return function(f"winograd_data_{n}_{used}", used, used, lines)
 
 
 def taps_function(r: int, n: int) -> str:
@@ -192,8 +217,9 @@ def taps_function(r: int, n: int) -> str:
     return function(f"winograd_taps_{r}_{n}", r, n, [*lines, f"y[{n - 1}] = x[{r - 1}];"])
 
 
-def output_function(m: int, n: int) -> str:
-    pairs = PAIRS[n]
+def output_function(m: int, n: int, used: int) -> str:
+    pairs = PAIRS[n][: used // 2 - 1]
+    edge_matrices(n, used, used + 1 - m)
     lines = []
     for k in range(len(pairs)):
         j = 1 + 2 * k
@@ -203,9 +229,9 @@ def output_function(m: int, n: int) -> str:
         part = "odd" if i % 2 else "even"
         terms = [(ONE, "x[0]")] if i == 0 else []
         terms += [(p**i, f"p{k}_{part}") for k, p in enumerate(pairs)]
-        terms += [(ONE, f"x[{n - 1}]")] if i == m - 1 else []
+        terms += [(ONE, f"x[{used - 1}]")] if i == m - 1 else []
         lines.append(f"y[{i}] = {sum_of(terms)};")
-    return function(f"winograd_output_{m}_{n}", n, m, lines)
+    return function(f"winograd_output_{m}_{n}_{used}", used, m, lines)
 
 
 def finished(lines: list[str]) -> list[str]:
@@ -214,11 +240,12 @@ def finished(lines: list[str]) -> list[str]:
 
 def header() -> str:
     parts = [
-        """/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1
- * products. Written by tools/winograd.py, which derives and proves them. */""",
-        *(data_function(n) for n in PAIRS),
+        """/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products, and of tiles
+ * with fewer outputs, which keep the first of these and the last: winograd_data_n_used and
+ * winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */""",
+        *(data_function(n, used) for n, used in DATA),
         *(taps_function(r, n) for r, n in TAPS),
-        *(output_function(m, n) for m, n in OUTPUTS),
+        *(output_function(m, n, used) for m, n, used in OUTPUTS),
     ]
     return "\n".join(parts)
 

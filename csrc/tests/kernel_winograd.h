@@ -9,39 +9,49 @@ static void allow_roundings(trial *t, double greatest_sum) {
     t->absolute = 8 * greatest_sum * GREATEST * (t->dtype == FC_F64 ? 0x1p-53 : 0x1p-24);
 }
 
+static const int WINOGRAD_SIZES[5][2] = {{2, 4}, {2, 6}, {4, 6}, {4, 8}, {6, 8}}; /* m, n */
+
 static void prepare_winograd_input(trial *t) {
     fc_winograd_input_args *a = &t->args.winograd_input;
-    a->n = (int)(4 + 2 * draw(t, 0, 2));
-    a->step = draw(t, 1, 6);
-    a->tiles = draw(t, 1, 4);
+    const int size = (int)draw(t, 0, 4);
+    a->m = WINOGRAD_SIZES[size][0], a->n = WINOGRAD_SIZES[size][1];
+    a->rows = draw(t, 1, a->m);
+    a->cols = draw(t, 1, 9 * a->m);
     a->channels = draw(t, 1, 40);
     a->src_pixel = a->channels + draw(t, 0, 3);
-    const int64_t cols = (a->tiles - 1) * a->step + a->n;
-    a->src_row = cols * a->src_pixel + draw(t, 0, 3);
-    a->src = operand(t, (a->n - 1) * a->src_row + (cols - 1) * a->src_pixel + a->channels);
+    const int64_t tiles = fc_div_up(a->cols, a->m), before = (tiles - 1) * a->m;
+    const int64_t cols = before + fc_winograd_used(a->n, a->m, a->cols - before);
+    const int high = fc_winograd_used(a->n, a->m, a->rows);
+    a->before = draw(t, 0, fc_min64(cols - 1, 7));
+    a->pixels = draw(t, 1, cols - a->before + 2);
+    const int64_t row = (a->pixels - 1) * a->src_pixel + a->channels;
+    const void *src = operand(t, high * row);
+    for (int i = 0; i < high; i++) a->src[i] = at(t, (void *)src, (high - 1 - i) * row);
     a->dst_tile = a->channels + draw(t, 0, 3);
-    const int64_t span = (a->tiles - 1) * a->dst_tile + a->channels;
+    a->dst_last = (tiles - 1 + draw(t, 0, 2)) * a->dst_tile;
+    const int64_t span = a->dst_last + a->channels;
     a->dst_plane = span + draw(t, 0, 3);
     a->dst = result(t, (a->n * a->n - 1) * a->dst_plane + span);
     allow_roundings(t, 12.5 * 12.5);
 }
 
 static void prepare_winograd_output(trial *t) {
-    static const int sizes[5][2] = {{2, 4}, {2, 6}, {4, 6}, {4, 8}, {6, 8}};
     fc_winograd_output_args *a = &t->args.winograd_output;
     const int size = (int)draw(t, 0, 4);
-    a->m = sizes[size][0], a->n = sizes[size][1];
+    a->m = WINOGRAD_SIZES[size][0], a->n = WINOGRAD_SIZES[size][1];
+    a->rows = draw(t, 1, a->m);
     a->cols = draw(t, 1, 3 * a->m);
     a->channels = t->shape->vlen * draw(t, 1, 2);
     const int64_t tiles = fc_div_up(a->cols, a->m);
     a->src_tile = a->channels + draw(t, 0, 3);
-    const int64_t span = (tiles - 1) * a->src_tile + a->channels;
+    a->src_last = (tiles - 1 + draw(t, 0, 2)) * a->src_tile;
+    const int64_t span = a->src_last + a->channels;
     a->src_plane = span + draw(t, 0, 3);
     a->src = operand(t, (a->n * a->n - 1) * a->src_plane + span);
     a->dst_pixel = a->channels + draw(t, 0, 3);
     const int64_t row = (a->cols - 1) * a->dst_pixel + a->channels;
     a->dst_row = row + draw(t, 0, 3);
-    a->dst = result(t, (a->m - 1) * a->dst_row + row);
+    a->dst = result(t, (a->rows - 1) * a->dst_row + row);
     allow_roundings(t, 67.0 * 67);
 }
 

@@ -229,33 +229,55 @@ typedef struct fc_pack_weights_args {
 /* The transforms of Winograd's F(m, r), n = m + r - 1 products in each direction, 4, 6 or 8; matrices
  * and proof in tools/winograd.py. Product (i, j) is plane i*n + j.
  *
- * winograd_input: tiles of channel-last pixels, `step` pixels apart, V = Bt d B.
- *   dst[(i*n + j)*dst_plane + t*dst_tile + c] = sum over k, l < n of Bt[i][k] * Bt[j][l] *
- *       src[k*src_row + (t*step + l)*src_pixel + c]        t < tiles, c < channels
+ * Of n points a tile keeps all, or, in a direction in which fewer than m of its outputs are wanted, the
+ * first few and the last: fc_winograd_used of them. At and Bt are then smaller (the tool's
+ * edge_matrices), and products of points that are not kept are neither written nor read. Nor is the
+ * last one read where it counts for none of the outputs that are wanted: fc_winograd_counts.
+ *
+ * winograd_input: one row of tiles of channel-last pixels, m pixels apart, V = Bt d B; rows x cols outputs
+ * are wanted, rows <= m.
+ *   V[i][j] of tile t = sum over k, l < used of
+ *       Bt[i][k] * Bt[j][l] * src[k][(t*m + l - before)*src_pixel + c]
+ *   goes to dst[(i*n + j)*dst_plane + t*dst_tile + c], of the last tile to
+ *           dst[(i*n + j)*dst_plane + dst_last + c]                      t*m < cols, c < channels
+ *   Pixels lie in src from column `before` on, `pixels` of them; the others are zeros.
  *
  * winograd_output: y = At M A; m is 2 or 4 (6) for n of 4 or 6 (8), or 2 and 4 for the taps of 5x5.
- *   dst[y*dst_row + (t*m + x)*dst_pixel + c] = sum over i, j < n of At[y][i] * At[x][j] *
- *       src[(i*n + j)*src_plane + t*src_tile + c]          y < m, t*m + x < cols, c < channels
- *   channels are whole vectors.
+ *   dst[y*dst_row + (t*m + x)*dst_pixel + c] = sum over i, j of At[y][i] * At[x][j] *
+ *       src[(i*n + j)*src_plane + t*src_tile + c], or src_last for the last tile's t*src_tile
+ *   y < rows <= m, t*m + x < cols, c < channels; channels are whole vectors.
  *
  * winograd_weights: U = G g Gt, element by element, for r x r taps, r 3 or 5.
  *   dst[(i*n + j)*dst_plane + e] = sum over k, l < r of G[i][k] * G[j][l] * src[(k*r + l)*src_tap + e]
  *   e < count, whole vectors; src may be the last r*r planes of dst. */
 typedef struct fc_winograd_input_args {
-    const void *src;
+    const void *src[8];
     void *dst;
-    ptrdiff_t src_row, src_pixel, dst_plane, dst_tile;
-    ptrdiff_t tiles, step, channels;
-    int n;
+    ptrdiff_t src_pixel, dst_plane, dst_tile, dst_last;
+    ptrdiff_t before, pixels;
+    ptrdiff_t rows, cols, channels;
+    int m, n;
 } fc_winograd_input_args;
 
 typedef struct fc_winograd_output_args {
     const void *src;
     void *dst;
-    ptrdiff_t src_plane, src_tile, dst_row, dst_pixel;
-    ptrdiff_t cols, channels;
+    ptrdiff_t src_plane, src_tile, src_last, dst_row, dst_pixel;
+    ptrdiff_t rows, cols, channels;
     int m, n;
 } fc_winograd_output_args;
+
+/* How many of its n points a tile keeps for `outputs` of m: they come in pairs, 0 and infinity apart. */
+static inline int fc_winograd_used(int n, int m, ptrdiff_t outputs) {
+    const int taps = n + 1 - m;
+    return (int)(outputs + taps) / 2 * 2;
+}
+
+/* Whether `outputs` of m depend on point i: on the last one, only the last output that it allows does. */
+static inline bool fc_winograd_counts(int i, int n, int m, ptrdiff_t outputs) {
+    const int used = fc_winograd_used(n, m, outputs);
+    return i < used - 1 || (i == n - 1 && outputs == used - n + m);
+}
 
 typedef struct fc_winograd_weights_args {
     const void *src;

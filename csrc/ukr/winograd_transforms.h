@@ -1,6 +1,7 @@
-/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1
- * products. Written by tools/winograd.py, which derives and proves them. */
-FC_INLINE void winograd_data_4(const vec x[4], vec y[4]) {
+/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products, and of tiles
+ * with fewer outputs, which keep the first of these and the last: winograd_data_n_used and
+ * winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */
+FC_INLINE void winograd_data_4_4(const vec x[4], vec y[4]) {
     y[0] = vec_sub(x[2], x[0]);
     const vec p0_even = x[2];
     const vec p0_odd = x[1];
@@ -9,7 +10,7 @@ FC_INLINE void winograd_data_4(const vec x[4], vec y[4]) {
     y[3] = vec_sub(x[3], x[1]);
 }
 
-FC_INLINE void winograd_data_6(const vec x[6], vec y[6]) {
+FC_INLINE void winograd_data_6_6(const vec x[6], vec y[6]) {
     y[0] = vec_fma(vec_set1((real)-2.5), x[2], vec_add(x[4], x[0]));
     const vec p0_even = vec_fma(vec_set1((real)-2.0), x[2], x[4]);
     const vec p0_odd = vec_fma(vec_set1((real)-2.0), x[1], x[3]);
@@ -22,7 +23,16 @@ FC_INLINE void winograd_data_6(const vec x[6], vec y[6]) {
     y[5] = vec_fma(vec_set1((real)-2.5), x[3], vec_add(x[5], x[1]));
 }
 
-FC_INLINE void winograd_data_8(const vec x[8], vec y[8]) {
+FC_INLINE void winograd_data_6_4(const vec x[4], vec y[4]) {
+    y[0] = vec_fma(vec_set1((real)-2.0), x[2], x[0]);
+    const vec p0_even = vec_mul(vec_set1((real)-1.5), x[2]);
+    const vec p0_odd = vec_mul(vec_set1((real)-1.5), x[1]);
+    y[1] = vec_fma(vec_set1((real)0.7071067811865476), p0_odd, p0_even);
+    y[2] = vec_fma(vec_set1((real)-0.7071067811865476), p0_odd, p0_even);
+    y[3] = vec_fma(vec_set1((real)-0.5), x[1], x[3]);
+}
+
+FC_INLINE void winograd_data_8_8(const vec x[8], vec y[8]) {
     y[0] = vec_fma(vec_set1((real)5.25), x[2], vec_fma(vec_set1((real)-5.25), x[4], vec_sub(x[6], x[0])));
     const vec p0_even = vec_fma(vec_set1((real)-4.25), x[4], vec_add(x[6], x[2]));
     const vec p0_odd = vec_fma(vec_set1((real)-4.25), x[3], vec_add(x[5], x[1]));
@@ -37,6 +47,28 @@ FC_INLINE void winograd_data_8(const vec x[8], vec y[8]) {
     y[5] = vec_fma(vec_set1((real)2.0), p2_odd, p2_even);
     y[6] = vec_fma(vec_set1((real)-2.0), p2_odd, p2_even);
     y[7] = vec_fma(vec_set1((real)5.25), x[3], vec_fma(vec_set1((real)-5.25), x[5], vec_sub(x[7], x[1])));
+}
+
+FC_INLINE void winograd_data_8_6(const vec x[6], vec y[6]) {
+    y[0] = vec_fma(vec_set1((real)-1.0), x[0], vec_fma(vec_set1((real)5.0), x[2], vec_mul(vec_set1((real)-4.0), x[4])));
+    const vec p0_even = vec_fma(vec_set1((real)0.75), x[2], vec_mul(vec_set1((real)-3.0), x[4]));
+    const vec p0_odd = vec_fma(vec_set1((real)0.75), x[1], vec_mul(vec_set1((real)-3.0), x[3]));
+    y[1] = vec_add(p0_even, p0_odd);
+    y[2] = vec_sub(p0_even, p0_odd);
+    const vec p1_even = vec_fma(vec_set1((real)3.75), x[2], vec_mul(vec_set1((real)-3.75), x[4]));
+    const vec p1_odd = vec_fma(vec_set1((real)3.75), x[1], vec_mul(vec_set1((real)-3.75), x[3]));
+    y[3] = vec_fma(vec_set1((real)0.5), p1_odd, p1_even);
+    y[4] = vec_fma(vec_set1((real)-0.5), p1_odd, p1_even);
+    y[5] = vec_fma(vec_set1((real)0.25), x[1], vec_fma(vec_set1((real)-1.25), x[3], x[5]));
+}
+
+FC_INLINE void winograd_data_8_4(const vec x[4], vec y[4]) {
+    y[0] = vec_sub(x[2], x[0]);
+    const vec p0_even = vec_mul(vec_set1((real)-2.25), x[2]);
+    const vec p0_odd = vec_mul(vec_set1((real)-2.25), x[1]);
+    y[1] = vec_add(p0_even, p0_odd);
+    y[2] = vec_sub(p0_even, p0_odd);
+    y[3] = vec_sub(x[3], x[1]);
 }
 
 FC_INLINE void winograd_taps_3_4(const vec x[3], vec y[4]) {
@@ -108,14 +140,14 @@ FC_INLINE void winograd_taps_5_8(const vec x[5], vec y[8]) {
     y[7] = x[4];
 }
 
-FC_INLINE void winograd_output_2_4(const vec x[4], vec y[2]) {
+FC_INLINE void winograd_output_2_4_4(const vec x[4], vec y[2]) {
     const vec p0_even = vec_add(x[1], x[2]);
     const vec p0_odd = vec_sub(x[1], x[2]);
     y[0] = vec_add(x[0], p0_even);
     y[1] = vec_add(p0_odd, x[3]);
 }
 
-FC_INLINE void winograd_output_4_6(const vec x[6], vec y[4]) {
+FC_INLINE void winograd_output_4_6_6(const vec x[6], vec y[4]) {
     const vec p0_even = vec_add(x[1], x[2]);
     const vec p0_odd = vec_sub(x[1], x[2]);
     const vec p1_even = vec_add(x[3], x[4]);
@@ -126,7 +158,14 @@ FC_INLINE void winograd_output_4_6(const vec x[6], vec y[4]) {
     y[3] = vec_fma(vec_set1((real)2.8284271247461903), p1_odd, vec_fma(vec_set1((real)0.3535533905932738), p0_odd, x[5]));
 }
 
-FC_INLINE void winograd_output_6_8(const vec x[8], vec y[6]) {
+FC_INLINE void winograd_output_2_6_4(const vec x[4], vec y[2]) {
+    const vec p0_even = vec_add(x[1], x[2]);
+    const vec p0_odd = vec_sub(x[1], x[2]);
+    y[0] = vec_add(x[0], p0_even);
+    y[1] = vec_fma(vec_set1((real)0.7071067811865476), p0_odd, x[3]);
+}
+
+FC_INLINE void winograd_output_6_8_8(const vec x[8], vec y[6]) {
     const vec p0_even = vec_add(x[1], x[2]);
     const vec p0_odd = vec_sub(x[1], x[2]);
     const vec p1_even = vec_add(x[3], x[4]);
@@ -141,7 +180,34 @@ FC_INLINE void winograd_output_6_8(const vec x[8], vec y[6]) {
     y[5] = vec_fma(vec_set1((real)32.0), p2_odd, vec_fma(vec_set1((real)0.03125), p1_odd, vec_add(p0_odd, x[7])));
 }
 
-FC_INLINE void winograd_output_4_8(const vec x[8], vec y[4]) {
+FC_INLINE void winograd_output_4_8_6(const vec x[6], vec y[4]) {
+    const vec p0_even = vec_add(x[1], x[2]);
+    const vec p0_odd = vec_sub(x[1], x[2]);
+    const vec p1_even = vec_add(x[3], x[4]);
+    const vec p1_odd = vec_sub(x[3], x[4]);
+    y[0] = vec_add(vec_add(x[0], p0_even), p1_even);
+    y[1] = vec_fma(vec_set1((real)0.5), p1_odd, p0_odd);
+    y[2] = vec_fma(vec_set1((real)0.25), p1_even, p0_even);
+    y[3] = vec_fma(vec_set1((real)0.125), p1_odd, vec_add(p0_odd, x[5]));
+}
+
+FC_INLINE void winograd_output_2_8_4(const vec x[4], vec y[2]) {
+    const vec p0_even = vec_add(x[1], x[2]);
+    const vec p0_odd = vec_sub(x[1], x[2]);
+    y[0] = vec_add(x[0], p0_even);
+    y[1] = vec_add(p0_odd, x[3]);
+}
+
+FC_INLINE void winograd_output_2_6_6(const vec x[6], vec y[2]) {
+    const vec p0_even = vec_add(x[1], x[2]);
+    const vec p0_odd = vec_sub(x[1], x[2]);
+    const vec p1_even = vec_add(x[3], x[4]);
+    const vec p1_odd = vec_sub(x[3], x[4]);
+    y[0] = vec_add(vec_add(x[0], p0_even), p1_even);
+    y[1] = vec_fma(vec_set1((real)1.4142135623730951), p1_odd, vec_fma(vec_set1((real)0.7071067811865476), p0_odd, x[5]));
+}
+
+FC_INLINE void winograd_output_4_8_8(const vec x[8], vec y[4]) {
     const vec p0_even = vec_add(x[1], x[2]);
     const vec p0_odd = vec_sub(x[1], x[2]);
     const vec p1_even = vec_add(x[3], x[4]);
@@ -154,11 +220,11 @@ FC_INLINE void winograd_output_4_8(const vec x[8], vec y[4]) {
     y[3] = vec_fma(vec_set1((real)8.0), p2_odd, vec_fma(vec_set1((real)0.125), p1_odd, vec_add(p0_odd, x[7])));
 }
 
-FC_INLINE void winograd_output_2_6(const vec x[6], vec y[2]) {
+FC_INLINE void winograd_output_2_8_6(const vec x[6], vec y[2]) {
     const vec p0_even = vec_add(x[1], x[2]);
     const vec p0_odd = vec_sub(x[1], x[2]);
     const vec p1_even = vec_add(x[3], x[4]);
     const vec p1_odd = vec_sub(x[3], x[4]);
     y[0] = vec_add(vec_add(x[0], p0_even), p1_even);
-    y[1] = vec_fma(vec_set1((real)1.4142135623730951), p1_odd, vec_fma(vec_set1((real)0.7071067811865476), p0_odd, x[5]));
+    y[1] = vec_fma(vec_set1((real)0.5), p1_odd, vec_add(p0_odd, x[5]));
 }

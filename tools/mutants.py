@@ -56,6 +56,7 @@ class Mutant:
 DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
 DEPTHWISE_ROWS = "csrc/driver/depthwise_rows.c"
 WINOGRAD = "csrc/driver/conv_winograd.c"
+WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
 MUTANTS = [
     Mutant(
@@ -205,15 +206,40 @@ MUTANTS = [
     ),
     Mutant(
         "winograd: a row of tiles keeps one row too many of the last",
-        WINOGRAD,
-        "i = follows ? overlap : 0;",
-        "i = follows ? overlap + 1 : 0;",
+        WINOGRAD_VALUES,
+        "i && row.y ? job->n - job->m : 0;",
+        "i && row.y ? job->n - job->m + 1 : 0;",
+    ),
+    Mutant(
+        "winograd: rows packed together run over the end of the strip",
+        WINOGRAD_VALUES,
+        "fc_min64(d->ih - source, job->slots - slot_of(job, y))",
+        "d->ih - source",
+    ),
+    Mutant(
+        "winograd: rows packed together begin a column too far left",
+        WINOGRAD_VALUES,
+        "job->rows_follow ? p->desc.pad_left : 0",
+        "0",
     ),
     Mutant(
         "winograd: the last column of overhanging tiles missing",
-        WINOGRAD,
-        "        .cols = cols,\n",
-        "        .cols = cols == p->ow && cols % job->m ? cols - 1 : cols,\n",
+        "csrc/driver/winograd_job.c",
+        "    unit.whole_cols = unit.pixels / job->m;",
+        "    unit.pixels -= unit.pixels % job->m == 1 && unit.cols > 1;\n"
+        "    unit.whole_cols = unit.pixels / job->m;",
+    ),
+    Mutant(
+        "winograd: products that rows cut short need left out",
+        "csrc/driver/winograd_job.c",
+        "    runs.tiles[1] = other * unit->whole_cols;",
+        "    runs.tiles[1] = (other - 1) * unit->whole_cols;",
+    ),
+    Mutant(
+        "winograd: the last point left out where an output needs it",
+        "csrc/ukr/ukr.h",
+        "(i == n - 1 && outputs == used - n + m)",
+        "(i == n - 1 && outputs == m)",
     ),
     Mutant(
         "winograd: taps transposed",
@@ -230,8 +256,8 @@ MUTANTS = [
     Mutant(
         "winograd: the last channel of a ragged block missing",
         "csrc/ukr/winograd_input.c",
-        "one(a, src + c, dst + c, a->channels - c, n, false);",
-        "one(a, src + c, dst + c, a->channels - c - 1, n, false);",
+        "vec_store_n(place, y[j], lanes);",
+        "vec_store_n(place, y[j], lanes - 1);",
     ),
     Mutant(
         "im2col: rows dilated like columns",

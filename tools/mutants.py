@@ -129,8 +129,8 @@ MUTANTS = [
     Mutant(
         "planar: rows below the source not cleared",
         "csrc/driver/planar_strip.c",
-        "(size_t)((count - end) * pitch_bytes)",
-        "(size_t)((count - end - 1) * pitch_bytes)",
+        "(size_t)((count - end) * pitch_bytes + lead)",
+        "(size_t)((count - end - 1) * pitch_bytes + lead)",
     ),
     Mutant(
         "planar: the residual's first row for all",
@@ -335,6 +335,24 @@ MUTANTS = [
         "csrc/driver/planar_strip.c",
         "memset(phase, 0, (size_t)(before * bytes));",
         "memset(phase, 0, (size_t)(before / 2 * bytes));",
+    ),
+    Mutant(
+        "planar: the end of the last row above the source keeps what was there",
+        "csrc/driver/planar_strip.c",
+        "(size_t)(above * pitch_bytes + lead)",
+        "(size_t)(above * pitch_bytes)",
+    ),
+    Mutant(
+        "planar: a vector over two rows loses its last result",
+        "csrc/driver/conv_planar.c",
+        "piece[-1].lanes += lanes;",
+        "piece[-1].lanes += lanes - 1;",
+    ),
+    Mutant(
+        "planar: no zeros between rows for what a tap reads on the left",
+        "csrc/driver/conv_planar.c",
+        "count - fc_min64(0, column)",
+        "count",
     ),
     Mutant(
         "planar: the second tile of a call with the first one's bias",

@@ -15,7 +15,7 @@
  *
  *   by rows   each row of output in vectors of its own, of whose last some lanes may be dropped; or
  *   flat      a vector goes on in the next row, but for the columns between them: 56 of 57 pixels are
- *             results rather than 56 of 64.
+ *             results rather than 56 of 64. Where none are between them, its results too go on.
  *
  * A task is a run of strips, one below the other (neighbours on two threads would write to the same
  * lines), of one group of one image, or a part of the group's output channels where the runs are too
@@ -72,6 +72,26 @@ static fc_planar_job begin(const fc_conv_problem *problem) {
     return job;
 }
 
+/* Elements from a row of a phase to the next, so that zeros stand wherever a tap leaves the source: a
+ * phase whose taps do not leave it to the left needs none there. */
+static int64_t least_pitch(const fc_conv_problem *p, int64_t cols, int64_t filled) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t sw = d->stride_w;
+    int64_t pitch = cols;
+    for (int64_t b = 0; b < d->kw; b++) {
+        const int64_t e = b * d->dilation_w - d->pad_left, column = fc_floor_div(e, sw);
+        const int64_t count = fc_div_up(fc_max64(0, filled - (e - column * sw)), sw);
+        pitch = fc_max64(pitch, fc_max64(cols + column, count - fc_min64(0, column)));
+    }
+    return pitch;
+}
+
+/* Whether rows of output follow each other both in memory and in the strip: flat vectors are then whole. */
+static bool is_seamless(const fc_planar_job *job) {
+    const fc_conv_problem *p = &job->problem;
+    return job->flat && job->pitch == p->ow && p->desc.dst_stride[2] == p->ow * p->desc.dst_stride[3];
+}
+
 /* How the columns of a block of `cols` columns of output, `blocks` in a row, lie in the strip. */
 static void lay_out(fc_planar_job *job, int64_t cols, int64_t blocks) {
     const fc_conv_problem *p = &job->problem;
@@ -82,13 +102,17 @@ static void lay_out(fc_planar_job *job, int64_t cols, int64_t blocks) {
     job->blocks = blocks;
     job->lead = fc_div_up(d->pad_left, sw);
     const int64_t last = (cols - 1) * sw + fc_planar_window_cols(d) - d->pad_left;
-    const int64_t body = fc_div_up(fc_max64(0, blocks > 1 ? last : fc_min64(d->iw, last)), sw);
-    job->pitch = fc_max64(fc_max64(job->lead + body, reach), cols);
+    if (blocks > 1) /* the source's columns begin at -lead in some blocks, at 0 in the first */
+        job->pitch = fc_max64(fc_max64(job->lead + fc_div_up(fc_max64(0, last), sw), reach), cols);
+    else
+        job->pitch = least_pitch(p, cols, fc_min64(d->iw, last));
     const int64_t line = FC_CACHE_LINE / (int64_t)fc_dtype_bytes(d->dtype);
     job->head = fc_round_up(job->lead, line);
     const int64_t flat = fc_div_up((p->oh - 1) * job->pitch + cols, p->kernels->vlen);
     const double saved = (double)(p->oh * whole / p->kernels->vlen - flat) / (double)(p->oh * whole);
-    job->flat = saved * (double)(job->icg * d->kh * d->kw * p->kernels->vlen) > FC_COST_SPREAD;
+    job->flat = saved > 0;
+    const double spread = is_seamless(job) ? FC_COST_SPREAD / 8 : FC_COST_SPREAD;
+    job->flat = saved * (double)(job->icg * d->kh * d->kw * p->kernels->vlen) > spread;
     /* rows that begin with a line: neither copies nor most loads then lie across two */
     const int64_t pitch = fc_round_up(job->pitch, line);
     if (!job->flat && pitch * 4 <= job->pitch * 5) job->pitch = pitch;
@@ -109,9 +133,37 @@ static int64_t rows_within(const fc_planar_job *job, int64_t bytes) {
 /* Elements copied into strips for each that one strip of the whole map would copy. */
 static double copied(const fc_planar_job *job, int64_t rows) {
     const fc_conv2d_desc *d = &job->problem.desc;
-    rows = fc_min64(rows, job->problem.oh);
-    return (double)(fc_div_up(job->problem.oh, rows) * fc_planar_src_rows(d, rows) * job->blocks) *
-           (double)job->pitch / (double)fc_planar_src_rows(d, job->problem.oh) / (double)job->problem.ow;
+    const int64_t oh = job->problem.oh, again = fc_max64(0, fc_planar_window_rows(d) - d->stride_h);
+    const int64_t copies = fc_planar_src_rows(d, oh) + (fc_div_up(oh, rows) - 1) * again;
+    return (double)(copies * job->blocks) * (double)job->pitch / (double)fc_planar_src_rows(d, oh) /
+           (double)job->problem.ow;
+}
+
+/* Vectors of `rows` rows of output of a block. */
+static int64_t vectors_of(const fc_planar_job *job, int64_t rows) {
+    const int64_t vlen = job->problem.kernels->vlen;
+    if (!job->flat) return rows * fc_div_up(job->cols, vlen);
+    return fc_div_up((rows - 1) * job->pitch + job->cols, vlen);
+}
+
+/* The height of strips, at most `most` and more than half of it, that leaves the fewest lanes over. */
+static int64_t choose_rows(const fc_planar_job *job, int64_t most) {
+    const fc_conv2d_desc *d = &job->problem.desc;
+    const int64_t vlen = job->problem.kernels->vlen;
+    double least = 0;
+    int64_t best = most;
+    for (int64_t rows = most; 2 * rows > most; rows--) {
+        const int64_t vectors = vectors_of(job, rows);
+        /* an odd vector takes longer than half a pair; a copied one counts as four products */
+        const double products = ((double)vectors + 0.25 * (double)(vectors % 2)) *
+                                (double)(job->ocg * d->kh * d->kw);
+        const double copies = 4.0 * (double)(fc_planar_src_rows(d, rows) * d->stride_w * job->pitch / vlen);
+        const double work = (products + copies) / (double)rows;
+        if (rows < most && work >= least) continue;
+        least = work;
+        best = rows;
+    }
+    return best;
 }
 
 /* The size of blocks: within the first-level cache where their borders are few, else within what the
@@ -131,7 +183,7 @@ static int64_t choose_block(fc_planar_job *job, int threads) {
     /* a copied vector counts as four of the products that are made of it */
     const int64_t most = rows_within(job, l1);
     if (most >= fc_planar_window_rows(d) && copied(job, most) < 1 + (double)(job->ocg * taps) / 150)
-        return most > 1 ? most & ~INT64_C(1) : most; /* an odd row would leave an odd vector */
+        return choose_rows(job, most);
     const int64_t room = fc_max64(l2 / 2, l2 - weights);
     fc_planar_job best = *job;
     int64_t rows = rows_within(job, room);
@@ -193,12 +245,16 @@ static void lay_vectors(const fc_planar_job *job, planar_worker *w, int64_t rows
     const int64_t vlen = p->kernels->vlen;
     fc_plane_vector *vector = w->vector;
     fc_plane_piece *piece = w->piece;
+    const bool seamless = is_seamless(job);
     for (int64_t y = 0, x = 0; y < rows; vector++) {
         vector->src_at = y * job->pitch + x;
         vector->first = piece - w->piece;
         for (int64_t lane = 0; lane < vlen && y < rows;) {
             const int64_t lanes = fc_min64(vlen - lane, cols - x);
-            *piece++ = (fc_plane_piece){lane, lanes, y * stride[2] + x * stride[3], y * p->ow + x};
+            if (seamless && lane)
+                piece[-1].lanes += lanes;
+            else
+                *piece++ = (fc_plane_piece){lane, lanes, y * stride[2] + x * stride[3], y * p->ow + x};
             x += lanes;
             lane += lanes;
             if (x < cols) break;
@@ -305,10 +361,9 @@ static double tile_cost(const fc_planar_job *job, int64_t rows) {
     const int64_t vlen = p->kernels->vlen, depth = job->icg * p->desc.kh * p->desc.kw;
     const int64_t width = FC_PLANE_WIDTH(p->kernels->tile_pixels, rows);
     /* pieces of a vector, beside its first */
-    const double crossed = job->flat ? (double)vlen / (double)job->pitch : 0;
+    const double crossed = job->flat && !is_seamless(job) ? (double)vlen / (double)job->pitch : 0;
     const double store = p->desc.dst_stride[3] != 1 ? 3.0 * (double)vlen : VECTOR + PIECE * crossed;
-    int64_t left = job->flat ? fc_div_up((p->oh - 1) * job->pitch + p->ow, vlen)
-                             : p->oh * fc_div_up(p->ow, vlen);
+    int64_t left = vectors_of(job, p->oh);
     double sum = 0;
     for (int64_t vectors = width; vectors > 0; left %= vectors, vectors = left) {
         const double products = (double)(rows * vectors);

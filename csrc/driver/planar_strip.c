@@ -36,9 +36,12 @@ void fc_planar_fill_strip(const fc_planar_job *job, fc_planar_block b, char *str
         for (int64_t c = 0; c < job->icg; c++) {
             char *at = strip + (c * job->channel + f * sw * job->phase + job->head) * bytes;
             for (int64_t g = 0; g < sw && above + count > end; g++) {
+                /* from what taps read left of the first row to the end of the last one, which may be a
+                 * phase's last element; split_phases then fills what was none of theirs */
+                const int64_t lead = job->lead * bytes;
                 char *row = at + (g * job->phase - job->lead) * bytes;
-                memset(row, 0, (size_t)(above * pitch_bytes));
-                memset(row + end * pitch_bytes, 0, (size_t)((count - end) * pitch_bytes));
+                memset(row, 0, (size_t)(above * pitch_bytes + lead));
+                memset(row + end * pitch_bytes, 0, (size_t)((count - end) * pitch_bytes + lead));
             }
             if (end == above) continue;
             fc_split_phases_args split = {

@@ -153,8 +153,9 @@ def geometries() -> list[Layer]:
             layers.append(conv(3, 16, (12, 17), (2, 4), **rest))
     for dh, dw in dilations:
         layers.append(conv(16, 16, (15, 15), (3, 3), ph=dh, pw=dw, dh=dh, dw=dw))
-    # Rows of a phase as long as rows of output, in several strips of two images; steps between them.
+    # Rows of a phase as long as rows of output, in several strips of two images.
     layers.append(conv(3, 8, (37, 227), (3, 3), mb=2, ph=1, pw=1, sh=2, sw=2))
+    layers.append(conv(64, 6, (39, 9), (3, 3), mb=2, ph=1, pw=1, sh=2, sw=2))
     layers.append(conv(3, 24, (24, 56), (4, 4), mb=2, sh=4, sw=4))
     layers.append(conv(3, 17, (63, 59), (11, 11), mb=2, ph=2, pw=2, sh=4, sw=4))
     # Windows wholly on padding, an image smaller than the kernel, and padding beyond the kernel.

@@ -343,12 +343,6 @@ MUTANTS = [
         "(size_t)(above * pitch_bytes)",
     ),
     Mutant(
-        "planar: a vector over two rows loses its last result",
-        "csrc/driver/conv_planar.c",
-        "piece[-1].lanes += lanes;",
-        "piece[-1].lanes += lanes - 1;",
-    ),
-    Mutant(
         "planar: no zeros between rows for what a tap reads on the left",
         "csrc/driver/conv_planar.c",
         "count - fc_min64(0, column)",

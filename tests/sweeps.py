@@ -208,6 +208,18 @@ def depthwise() -> list[Layer]:
     return layers
 
 
+def depthwise_lanes() -> list[Layer]:
+    """Depthwise layers whose channels lie in the lanes of a vector: small maps, long windows."""
+    layers = [conv(c, c, (7, 7), (3, 3), ph=1, pw=1, g=c) for c in (16, 31, 47)]
+    layers += [conv(24, 24, (s, s), (5, 5), ph=2, pw=2, g=24) for s in (3, 5, 6, 7, 9)]
+    layers += [
+        conv(40, 40, (14, 14), (5, 5), sh=2, sw=2, ph=1, phe=2, pw=1, pwe=2, g=40),
+        conv(32, 32, (1, 131), (1, 31), pw=15, g=32),
+        conv(16, 16, (7, 6), (7, 7), ph=3, pw=2, pwe=3, g=16),
+    ]
+    return layers
+
+
 BORDERS = ("reflect", "replicate", "circular")
 
 

@@ -34,6 +34,7 @@ SWEEPS = {
     "depthwise": sweeps.depthwise(),
     "beyond": sweeps.beyond(),
     "whole map": sweeps.whole_maps(),
+    "depthwise_lanes": sweeps.depthwise_lanes(),
     "mixture": sweeps.mixtures(200, seed=1),
 }
 CASES = [
@@ -166,6 +167,18 @@ def test_each_algorithm_is_some_shapes_choice(tier):
         assert told.algorithm not in told.refusals
         chosen.add(told.algorithm)
     assert chosen == {"direct", "pointwise", "depthwise"}
+
+
+def test_depthwise_puts_channels_into_lanes_where_rows_would_leave_them_empty(tier):
+    """Small maps and long windows take packed weights, a vector for each tap; wide rows none."""
+    wide = sweeps.conv(16, 16, (56, 112), (3, 3), ph=1, pw=1, g=16)
+    for layer in (*sweeps.depthwise_lanes(), wide):
+        case = sweeps.ConvCase(layer)
+        x, w, _, _ = sweeps.conv_problem(case).operands(np.float32)
+        conv = fastconv.Conv2d(w, **case.how, algorithm="depthwise")
+        told = fastconv.explain(conv, x)
+        lanes = layer is not wide and tier != "scalar"
+        assert (told.packed_weight_bytes > 0) == lanes, layer
 
 
 @pytest.mark.parametrize("algorithm", ["1x1", "pointwise", "depthwise"])

@@ -121,11 +121,8 @@ def _listing(file: Path) -> str:
 
 def _is_tile(file: Path, tier: str) -> bool:
     """Whether an object holds a register tile, written for this tier's registers."""
-    return file.stem in ("conv_tile", "dot_tile", "pixel_tile", "plane_tile") and tier in (
-        "sse2",
-        "avx2",
-        "avx512",
-    )
+    tiles = ("conv_lanes", "conv_tile", "dot_tile", "pixel_tile", "plane_tile")
+    return file.stem in tiles and tier in ("sse2", "avx2", "avx512")
 
 
 def check(build: Path) -> list[str]:

@@ -55,6 +55,7 @@ class Mutant:
 
 DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
 DEPTHWISE_ROWS = "csrc/driver/depthwise_rows.c"
+DEPTHWISE_LANES = "csrc/driver/depthwise_lanes.c"
 WINOGRAD = "csrc/driver/conv_winograd.c"
 WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
@@ -317,6 +318,24 @@ MUTANTS = [
         "csrc/ukr/conv_plane.c",
         "vec_max(least, vec_add(acc[r * k.V + v], bias))",
         "vec_max(least, acc[r * k.V + v])",
+    ),
+    Mutant(
+        "depthwise: lanes: the second row of a block is its first",
+        "csrc/ukr/conv_lanes.c",
+        "vec_load(p + r * row + c * S * VLEN)",
+        "vec_load(p + c * S * VLEN)",
+    ),
+    Mutant(
+        "depthwise: lanes: border above as at the left",
+        DEPTHWISE_LANES,
+        "((d->pad_top + y) * job.pitch + d->pad_left + x) * vlen;",
+        "((d->pad_left + y) * job.pitch + d->pad_left + x) * vlen;",
+    ),
+    Mutant(
+        "depthwise: lanes: all vectors of channels have the first one's weights",
+        DEPTHWISE_LANES,
+        "(const char *)job->args->packed + vector * d->kh * d->kw * vlen * bytes;",
+        "(const char *)job->args->packed;",
     ),
     Mutant(
         "depthwise: both rows of a pair are the first",

@@ -1,5 +1,8 @@
 /* conv_depthwise.c: convolution of single channels: groups of one input channel, any multiplier.
  *
+ * There are two ways, which give the same bits: by planes, here, and with channels in the lanes of a vector
+ * (depthwise_lanes.c), for small maps, long windows and channels last.
+ *
  * Channel planes stay in plain NCHW and are vectorised along their rows. The kernel finds input
  * rows through a table of pointers in which rows above and below the image are one row of zeros.
  *
@@ -27,6 +30,7 @@
 #include "../base/cpu.h"
 #include "cost.h"
 #include "dense_weights.h"
+#include "depthwise_lanes.h"
 #include "depthwise_rows.h"
 
 #include <string.h>
@@ -60,11 +64,7 @@ static fc_depthwise_job cut(const fc_conv_problem *p, int threads) {
     const int64_t sw = d->stride_w;
     fc_depthwise_job job = {.problem = p, .in_place = reads_in_place(p), .planes = 1};
 
-    const double outputs = (double)d->n * (double)d->oc * (double)p->oh * (double)p->ow;
-    const double inputs = (double)d->n * (double)d->ic * (double)d->ih * (double)d->iw;
-    const int by_flops = fc_threads_for_flops(threads, 2.0 * outputs * (double)(d->kh * d->kw));
-    threads = fc_threads_for_bytes(threads, (outputs + inputs) * (double)bytes);
-    job.threads = threads = by_flops > threads ? by_flops : threads;
+    job.threads = threads = fc_depthwise_threads(p, threads);
 
     job.filled_cols = fc_max64(
         0, fc_min64(d->iw, (p->ow - 1) * sw + fc_window_cols(d) - d->pad_left));
@@ -231,14 +231,14 @@ static const char *refuse(const fc_conv2d_desc *d) {
     return d->ic != d->groups ? "groups have more than one input channel each" : NULL;
 }
 
-static double cost(const fc_conv_problem *p) {
-    enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 20 };
-    /* a tap of a vector: of step 1; of step 2 in squares that have a body of their own; else */
-    enum { TAP = 2, SQUARE_TAP = 3, STEP_TAP = 10, FAR_TAP = 25 };
+static double cost_in_planes(const fc_conv_problem *p) {
+    enum { PLANE = 60, ROW = 6, VECTOR = 7, ROW_VECTOR = 25, COPIED_ROW = 20 };
+    /* a tap of a vector: of step 1, of a row by itself; of step 2 in squares that have a body of their own; else */
+    enum { TAP = 2, ROW_TAP = 4, SQUARE_TAP = 3, STEP_TAP = 10, FAR_TAP = 25 };
     const fc_conv2d_desc *d = &p->desc;
     const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
     const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == d->stride_w;
-    const int64_t tap = d->stride_w == 1   ? (d->stride_h == 1 ? TAP : SQUARE_TAP)
+    const int64_t tap = d->stride_w == 1   ? (p->oh < 4 ? ROW_TAP : d->stride_h == 1 ? TAP : SQUARE_TAP)
                         : d->stride_w > 2 ? FAR_TAP
                                           : (square ? SQUARE_TAP : STEP_TAP);
     const double taps = (double)(d->kh * d->kw * tap);
@@ -247,18 +247,47 @@ static double cost(const fc_conv_problem *p) {
         copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + fc_window_rows(d))) *
                  (COPIED_ROW + (d->stride_w > 2 ? 2.5 * (double)d->iw
                                                 : 6 * (double)fc_div_up(d->iw, p->kernels->vlen)));
-    return FC_COST_CALL + copied +
-           (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (VECTOR + taps)));
+    return copied + (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * ((p->oh < 4 ? ROW_VECTOR : VECTOR) + taps)));
 }
 
-static void prepare(fc_conv_problem *p) { (void)p; }
+static double cost(const fc_conv_problem *p) {
+    const double planes = cost_in_planes(p), lanes = fc_depthwise_lanes_cost(p);
+    return FC_COST_CALL + (lanes < planes ? lanes : planes);
+}
+
+/* blocking.panel: channels side by side, or 0 where planes are convolved as they lie. */
+static void prepare(fc_conv_problem *p) {
+    p->blocking.panel = fc_depthwise_lanes_cost(p) < cost_in_planes(p) ? p->kernels->vlen : 0;
+}
+
+static bool in_lanes(const fc_conv_problem *p) { return p->blocking.panel > 0; }
+
+static size_t packed_bytes(const fc_conv_problem *p) {
+    return in_lanes(p) ? fc_depthwise_lanes_packed_bytes(p) : fc_dense_weights_bytes(p);
+}
+
+static void pack(const fc_conv_problem *p, const void *weights, void *packed, int threads) {
+    if (in_lanes(p))
+        fc_depthwise_lanes_pack(p, weights, packed, threads);
+    else
+        fc_dense_weights_pack(p, weights, packed, threads);
+}
+
+static uint64_t packing(const fc_conv_problem *p) {
+    return in_lanes(p) ? fc_depthwise_lanes_packing(p) : fc_dense_weights_packing(p);
+}
 
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
+    if (in_lanes(p)) return fc_depthwise_lanes_scratch_bytes(p, threads);
     fc_depthwise_job job = cut(p, threads);
     return job.column_bytes + job.worker_bytes * (size_t)job.threads;
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+    if (in_lanes(p)) {
+        fc_depthwise_lanes_execute(p, args, scratch, threads);
+        return;
+    }
     const fc_conv2d_desc *d = &p->desc;
     fc_depthwise_job job = cut(p, threads);
     job.args = args;
@@ -299,9 +328,9 @@ const fc_conv_driver fc_conv_depthwise = {
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,
-    .packed_bytes = fc_dense_weights_bytes,
-    .pack = fc_dense_weights_pack,
-    .packing = fc_dense_weights_packing,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .packing = packing,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

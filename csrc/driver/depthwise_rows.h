@@ -34,6 +34,9 @@ static inline int64_t fc_window_cols(const fc_conv2d_desc *d) {
 }
 static inline int64_t fc_floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
+/* How many threads are worth waking. */
+int fc_depthwise_threads(const fc_conv_problem *problem, int requested);
+
 /* Points the table of a plane at padded source rows [first, first + rows). Rows of the image are
  * `row_bytes` apart from `origin`, which is image row max(0, first - pad_top); where the border is
  * copied too, all rows are, from row `first` on. */

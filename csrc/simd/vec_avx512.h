@@ -170,8 +170,16 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
         r[q + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
     }
 }
+/* All 16 columns: whole rows and 64 shuffles are 0.8 of the time of quarters, whose insertions are as
+ * many again (pack_pixels 0.97 ns a pixel against 1.15, unpack_pixels 0.8 against 1.05). */
 #define VEC_LOAD_COLUMNS
 FC_INLINE void vec_load_columns(vec *r, const real *p, ptrdiff_t stride, const int columns) {
+    if (columns == VLEN) {
+#pragma GCC unroll 16
+        for (int j = 0; j < VLEN; j++) r[j] = vec_load(p + j * stride);
+        vec_transpose(r);
+        return;
+    }
 #pragma GCC unroll 4
     for (int c = 0; c < columns; c += 4) {
         vec part[4]; /* part[i]: columns c .. c + 3 of rows i, i + 4, i + 8, i + 12 */

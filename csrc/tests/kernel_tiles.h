@@ -315,7 +315,16 @@ static void prepare_pack_pixels(trial *t) {
     }
     a->src = operand(t, (a->channels - 1) * a->channel_stride +
                             (a->pixels - 1) * a->pixel_stride + 1);
-    a->dst = result(t, a->pixels * a->block);
+    if (t->timed || random_below(2)) {
+        a->dst = result(t, a->pixels * a->block);
+        return;
+    }
+    const int64_t apart = a->block + draw(t, 0, 3); /* the last pixel first */
+    ptrdiff_t *place =
+        (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->pixels * sizeof *place, true))->data;
+    for (int64_t p = 0; p < a->pixels; p++) place[p] = (a->pixels - 1 - p) * apart;
+    a->place = place;
+    a->dst = result(t, (a->pixels - 1) * apart + a->block);
 }
 
 static void prepare_unpack_pixels(trial *t) {

@@ -34,6 +34,7 @@ typedef struct trial {
     int64_t lanes, depth;      /* columns and rows of a panel of weights */
     void *column;              /* one column of such a panel */
     const void **rows;
+    int64_t lane_src, lane_weights, dst_pixels; /* of conv_lanes: elements of one lane */
 } trial;
 
 /* ---- drawing a case ------------------------------------------------------------------------------ */

@@ -9,6 +9,7 @@
 #endif
 #include <math.h>
 
+#include "../driver/depthwise_lanes.h"
 #include "../plan/registry.h"
 #include "check.h"
 #include "integers.h"
@@ -28,8 +29,8 @@ typedef enum src_form {
     EVERY_OTHER
 } src_form;
 enum { SRC_FORMS = EVERY_OTHER + 1 };
-typedef enum dst_form { DST_DENSE, DST_GAPS, DST_REVERSED } dst_form;
-enum { DST_FORMS = DST_REVERSED + 1 };
+typedef enum dst_form { DST_DENSE, DST_GAPS, DST_REVERSED, DST_CHANNELS_LAST } dst_form;
+enum { DST_FORMS = DST_CHANNELS_LAST + 1 };
 
 typedef struct test_case {
     fc_conv2d_desc desc;
@@ -74,6 +75,8 @@ static void set_strides(test_case *t) {
     o[2] = t->ow + gap;
     o[1] = o[2] * t->oh + gap;
     o[0] = o[1] * d->oc + gap;
+    if (t->dst == DST_CHANNELS_LAST)
+        o[1] = 1, o[3] = d->oc, o[2] = t->ow * o[3], o[0] = t->oh * o[2];
     if (t->dst == DST_REVERSED)
         for (int i = 0; i < 3; i++) o[i] = -o[i];
 }
@@ -160,8 +163,10 @@ static const char *describe(const test_case *t) {
 
 enum { POISON = 0xff }; /* a NaN in either dtype */
 
-static void run_case(test_case *t) {
+/* Channels go into lanes wherever they can (way 1), or nowhere (-1). */
+static void run_way(test_case *t, int way) {
     fc_conv2d_desc *d = &t->desc;
+    fc_test_depthwise_lanes = way;
     d->struct_size = sizeof *d;
     d->direction = FC_FORWARD;
     d->src_layout = d->dst_layout = FC_LAYOUT_STRIDED;
@@ -200,6 +205,12 @@ static void run_case(test_case *t) {
 
     fc_plan *plan = NULL;
     if (!CHECK_AT(fc_conv2d_create(d, &plan) == FC_OK, "%s", describe(t))) goto done;
+    const int64_t widest = (d->ih + 80) * (d->iw + 80) + t->oh * t->ow; /* vectors of the map at most */
+    if (d->oc == d->groups && d->stride_w <= 2 && widest <= 7000) {
+        fc_plan_info taken = {.struct_size = sizeof taken};
+        fc_plan_query(plan, &taken);
+        CHECK_AT((taken.packing >> 56 == FC_PACKED_LANES) == (way > 0), "%s", describe(t));
+    }
     const fc_args args = {
         .struct_size = sizeof args,
         .src = src.data - src_low * size,
@@ -235,7 +246,7 @@ static void run_case(test_case *t) {
                         }
                     if (d->has_bias) sum = add(sum, get(bias.data, c, dtype), dtype);
                     if (d->has_residual) sum = add(sum, get(residual.data, at, dtype), dtype);
-                    int64_t i = n * o[0] + c * o[1] + y * o[2] + x - dst_low;
+                    int64_t i = n * o[0] + c * o[1] + y * o[2] + x * o[3] - dst_low;
                     wrong += !same(get(dst.data, i, dtype), activate(sum, d->activation), t);
                     memset(dst.data + i * size, POISON, (size_t)size);
                 }
@@ -250,6 +261,12 @@ done:
     guarded_free(&weights);
     guarded_free(&bias);
     guarded_free(&residual);
+}
+
+static void run_case(test_case *t) {
+    run_way(t, 1);
+    if (t->desc.oc == t->desc.groups && t->desc.stride_w <= 2) run_way(t, -1);
+    fc_test_depthwise_lanes = 0;
 }
 
 /* ---- sweeps --------------------------------------------------------------------------------- */
@@ -303,7 +320,8 @@ static void test_widths_and_heights(fc_dtype dtype) {
 
 static test_case random_case(fc_dtype dtype) {
     /* One by one: the order in which arguments are evaluated is the compiler's. */
-    const int64_t groups = random_between(1, 5), ih = random_between(1, 40);
+    const int64_t groups = random_below(4) ? random_between(1, 5) : random_between(6, 40);
+    const int64_t ih = random_between(1, 40);
     const int64_t widest = random_below(4) ? 40 : 150;
     test_case t = plain_case(dtype, groups, ih, random_between(1, widest), 1);
     fc_conv2d_desc *d = &t.desc;

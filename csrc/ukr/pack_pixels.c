@@ -3,7 +3,14 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
+#include <stdbool.h>
+
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
+
+/* Where pixel p goes. */
+FC_INLINE real *place(const fc_pack_pixels_args *a, ptrdiff_t p, const bool placed) {
+    return (real *)a->dst + (placed ? a->place[p] : p * a->block);
+}
 
 /* VLEN pixels (fewer at the end) of one channel row, neighbours `step` elements apart. */
 FC_INLINE vec load_pixels(const real *src, ptrdiff_t pixels, const int step) {
@@ -18,8 +25,9 @@ FC_INLINE vec load_pixels(const real *src, ptrdiff_t pixels, const int step) {
 }
 
 /* A square that ends within the planes' edge, or neighbours further apart. */
-FC_INLINE void pack_partial(const real *src, real *dst, const fc_pack_pixels_args *a, ptrdiff_t have,
-                            ptrdiff_t want, ptrdiff_t pixels, const int step) {
+FC_INLINE void pack_partial(const real *src, const fc_pack_pixels_args *a, ptrdiff_t c, ptrdiff_t have,
+                            ptrdiff_t want, ptrdiff_t p, ptrdiff_t pixels, const int step,
+                            const bool placed) {
     vec square[VLEN];
 #pragma GCC unroll 16
     for (int i = 0; i < VLEN; i++)
@@ -28,17 +36,16 @@ FC_INLINE void pack_partial(const real *src, real *dst, const fc_pack_pixels_arg
     vec_transpose(square);
 #pragma GCC unroll 16
     for (int i = 0; i < VLEN; i++)
-        if (i < pixels) vec_store_n(dst + i * a->block, square[i], want);
+        if (i < pixels) vec_store_n(place(a, p + i, placed) + c, square[i], want);
 }
 
-FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
+FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step, const bool placed) {
     const ptrdiff_t block = a->block;
     /* a pixel or two, by which 7 x 7 and 9 x 9 outlast whole vectors: a square would be nearly empty */
     const ptrdiff_t rest = a->pixels % VLEN;
     const ptrdiff_t end = VLEN > 4 && rest <= 2 ? a->pixels - rest : a->pixels;
     for (ptrdiff_t c = 0; c < block; c += VLEN) {
         const real *src = (const real *)a->src + c * a->channel_stride;
-        real *dst = (real *)a->dst + c;
         ptrdiff_t have = at_most(a->channels - c, VLEN), want = at_most(block - c, VLEN);
         ptrdiff_t p = 0;
         if (step == 1 && have == VLEN)
@@ -47,14 +54,15 @@ FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
                 for (int i = 0; i < VLEN; i++) vec_prefetch(src + p + (VLEN + i) * a->channel_stride);
                 vec_load_transposed(square, src + p, a->channel_stride);
 #pragma GCC unroll 16
-                for (int i = 0; i < VLEN; i++) vec_store(dst + (p + i) * block, square[i]);
+                for (int i = 0; i < VLEN; i++) vec_store(place(a, p + i, placed) + c, square[i]);
             }
         for (; p < end; p += VLEN)
-            pack_partial(src + p * step, dst + p * block, a, have, want, at_most(end - p, VLEN),
-                         step);
-        for (; p < a->pixels; p++)
+            pack_partial(src + p * step, a, c, have, want, p, at_most(end - p, VLEN), step, placed);
+        for (; p < a->pixels; p++) {
+            real *dst = place(a, p, placed) + c;
             for (ptrdiff_t i = 0; i < want; i++)
-                dst[p * block + i] = i < have ? src[i * a->channel_stride + p * step] : 0;
+                dst[i] = i < have ? src[i * a->channel_stride + p * step] : 0;
+        }
     }
 }
 
@@ -62,7 +70,7 @@ FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step) {
 static void copy_pixels(const fc_pack_pixels_args *a) {
     for (ptrdiff_t p = 0; p < a->pixels; p++) {
         const real *src = (const real *)a->src + p * a->pixel_stride;
-        real *dst = (real *)a->dst + p * a->block;
+        real *dst = place(a, p, a->place != NULL);
         for (ptrdiff_t c = 0; c < a->block; c += VLEN) {
             ptrdiff_t have = at_most(a->channels - c, VLEN);
             vec v = have > 0 ? vec_load_n(src + c, have) : vec_zero();
@@ -74,7 +82,7 @@ static void copy_pixels(const fc_pack_pixels_args *a) {
 static void gather_pixels(const fc_pack_pixels_args *a) {
     for (ptrdiff_t p = 0; p < a->pixels; p++) {
         const real *src = (const real *)a->src + p * a->pixel_stride;
-        real *dst = (real *)a->dst + p * a->block;
+        real *dst = place(a, p, a->place != NULL);
         for (ptrdiff_t c = 0; c < a->block; c++)
             dst[c] = c < a->channels ? src[c * a->channel_stride] : 0;
     }
@@ -82,12 +90,14 @@ static void gather_pixels(const fc_pack_pixels_args *a) {
 
 void FC_NAME(pack_pixels)(const fc_pack_pixels_args *a);
 void FC_NAME(pack_pixels)(const fc_pack_pixels_args *a) {
-    if (a->pixel_stride == 1)
-        transpose_planes(a, 1);
+    if (a->pixel_stride == 1 && a->place)
+        transpose_planes(a, 1, true);
+    else if (a->pixel_stride == 1)
+        transpose_planes(a, 1, false);
     else if (a->channel_stride == 1)
         copy_pixels(a);
-    else if (a->pixel_stride == 2)
-        transpose_planes(a, 2);
+    else if (a->pixel_stride == 2 && !a->place)
+        transpose_planes(a, 2, false);
     else
         gather_pixels(a);
 }

@@ -191,11 +191,13 @@ typedef struct fc_copy_rows_args {
 } fc_copy_rows_args;
 
 /* pack_pixels: channel planes into pixel-major order, a transpose.
- *   dst[p*block + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
- *   dst[p*block + c] = 0                                        channels <= c < block */
+ *   dst[place(p) + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
+ *   dst[place(p) + c] = 0                                        channels <= c < block
+ *   place(p) is place[p], or p*block where `place` is NULL */
 typedef struct fc_pack_pixels_args {
     const void *src;
     void *dst;
+    const ptrdiff_t *place;
     ptrdiff_t channel_stride, pixel_stride;
     ptrdiff_t channels, pixels, block;
 } fc_pack_pixels_args;
@@ -315,6 +317,18 @@ typedef struct fc_conv_plane_args {
     ptrdiff_t planes, multiplier, table, dst_plane, residual_plane;
     int activation;
 } fc_conv_plane_args;
+
+/* conv_lanes: convolution of vlen channels side by side, a kernel each: lane l of
+ *   dst[y*dst_row + x*vlen + l] =
+ *       sum over a, b of weights[(a*kw + b)*vlen + l] * src[y*row_step + x*step*vlen + a*tap_row + b*tap_col + l]
+ *   y < rows, x < pixels, step 1 or 2; the sum runs in row-major order, from zero, with one vec_fma each.
+ * All taps lie in src, zeros of a border too. */
+typedef struct fc_conv_lanes_args {
+    const void *src, *weights;
+    void *dst;
+    ptrdiff_t kh, kw, tap_row, tap_col;
+    ptrdiff_t rows, pixels, row_step, step, dst_row;
+} fc_conv_lanes_args;
 
 /* split_phases: rows, each into its `step` interleaved phases.
  *   dst[r*dst_row + (x % step)*phase + x / step] = src[r*src_row + x*src_stride]

@@ -232,13 +232,13 @@ static const char *refuse(const fc_conv2d_desc *d) {
 }
 
 static double cost_in_planes(const fc_conv_problem *p) {
-    enum { PLANE = 60, ROW = 6, VECTOR = 7, ROW_VECTOR = 25, COPIED_ROW = 20 };
-    /* a tap of a vector: of step 1, of a row by itself; of step 2 in squares that have a body of their own; else */
-    enum { TAP = 2, ROW_TAP = 4, SQUARE_TAP = 3, STEP_TAP = 10, FAR_TAP = 25 };
+    enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 20 };
+    /* a tap of a vector: of step 1; of step 2 in squares that have a body of their own; else */
+    enum { TAP = 2, SQUARE_TAP = 3, STEP_TAP = 10, FAR_TAP = 25 };
     const fc_conv2d_desc *d = &p->desc;
     const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
     const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == d->stride_w;
-    const int64_t tap = d->stride_w == 1   ? (p->oh < 4 ? ROW_TAP : d->stride_h == 1 ? TAP : SQUARE_TAP)
+    const int64_t tap = d->stride_w == 1   ? (d->stride_h == 1 ? TAP : SQUARE_TAP)
                         : d->stride_w > 2 ? FAR_TAP
                                           : (square ? SQUARE_TAP : STEP_TAP);
     const double taps = (double)(d->kh * d->kw * tap);
@@ -247,7 +247,7 @@ static double cost_in_planes(const fc_conv_problem *p) {
         copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + fc_window_rows(d))) *
                  (COPIED_ROW + (d->stride_w > 2 ? 2.5 * (double)d->iw
                                                 : 6 * (double)fc_div_up(d->iw, p->kernels->vlen)));
-    return copied + (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * ((p->oh < 4 ? ROW_VECTOR : VECTOR) + taps)));
+    return copied + (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (VECTOR + taps)));
 }
 
 static double cost(const fc_conv_problem *p) {
@@ -255,9 +255,17 @@ static double cost(const fc_conv_problem *p) {
     return FC_COST_CALL + (lanes < planes ? lanes : planes);
 }
 
-/* blocking.panel: channels side by side, or 0 where planes are convolved as they lie. */
+/* blocking.panel: channels side by side, or 0 where planes are convolved as they lie. Rows by themselves
+ * share no loads and wait for their own sums: in planes they take more than `cost` says, which is right
+ * beside what planar says of them. */
 static void prepare(fc_conv_problem *p) {
-    p->blocking.panel = fc_depthwise_lanes_cost(p) < cost_in_planes(p) ? p->kernels->vlen : 0;
+    enum { VECTOR_ALONE = 18, TAP_ALONE = 2 };
+    const fc_conv2d_desc *d = &p->desc;
+    double planes = cost_in_planes(p);
+    if (p->oh < 4)
+        planes += (double)(d->oc * p->oh * fc_div_up(p->ow, p->kernels->vlen)) *
+                  (double)(VECTOR_ALONE + TAP_ALONE * d->kh * d->kw);
+    p->blocking.panel = fc_depthwise_lanes_cost(p) < planes ? p->kernels->vlen : 0;
 }
 
 static bool in_lanes(const fc_conv_problem *p) { return p->blocking.panel > 0; }

@@ -336,6 +336,7 @@ const fc_conv_driver fc_conv_depthwise = {
     .refuse = refuse,
     .cost = cost,
     .prepare = prepare,
+    .threads = fc_depthwise_threads,
     .packed_bytes = packed_bytes,
     .pack = pack,
     .packing = packing,

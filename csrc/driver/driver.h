@@ -70,6 +70,8 @@ typedef struct fc_conv_driver {
      * problem is not prepared yet. */
     double (*cost)(const fc_conv_problem *problem);
     void (*prepare)(fc_conv_problem *problem);
+    /* How many threads are worth waking; NULL: as fc_plan_threads counts. */
+    int (*threads)(const fc_conv_problem *problem, int offered);
     size_t (*packed_bytes)(const fc_conv_problem *problem);
     void (*pack)(const fc_conv_problem *problem, const void *weights, void *packed, int threads);
     /* Names the form that `pack` gives weights, by fc_packing_id: equal for two problems of one

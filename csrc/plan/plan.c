@@ -63,6 +63,8 @@ void fc_plan_query(const fc_plan *plan, fc_plan_info *info) {
 
 int fc_plan_threads(const fc_plan *plan, int offered) {
     const int threads = offered < 1 ? 1 : offered;
+    if (plan->conv_driver && plan->conv_driver->threads)
+        return plan->conv_driver->threads(&plan->conv, threads);
     const int by_bytes = fc_threads_for_bytes(
         threads, (double)(plan->src_bytes + plan->weight_bytes + plan->dst_bytes));
     if (!plan->operation->counts_flops) return by_bytes;

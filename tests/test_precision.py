@@ -476,7 +476,7 @@ def test_a_transform_spreads_nan_and_infinity_over_tiles_and_no_further(special,
 
 def test_strict_sends_nan_and_infinity_where_the_reference_does(tier):
     x, w = X.copy(), W.copy()
-    x[0, 3, 4, 5], x[1, 0, 0, 0], w[7, 2, 0, 1] = np.nan, np.inf, -np.inf
+    x[0, 3, 4, 5], x[1, 0, 0, 0], w[7, 2, 1, 1] = np.nan, np.inf, -np.inf
     result = F.conv2d(x, w, padding=1, precision="strict")
     expected = reference.conv2d(x, w, padding=1)
     np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))

@@ -22,9 +22,9 @@ part, which halves the work. Points may contain the square root of two: F(4) wit
 fractions a and b, and every matrix is proved before it is written: the identity above holds for all
 products d_i * g_k.
 
-A tile at the edge of a result, of which fewer outputs are wanted, makes do with fewer points: 0, the
-first pairs and infinity, `used` of the n. Its weights are those of the full tile, so row j of its Bt
-carries the factor that they lack: the product over the points l left out of a_j - a_l.
+A tile at the edge of a result, of which fewer outputs are wanted, makes do with fewer points: 0,
+the first pairs and infinity, `used` of the n. Its weights are those of the full tile, so row j of
+its Bt carries the factor that they lack: the product over the points l left out of a_j - a_l.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def matrices(m: int, r: int, pairs: list[Root2]) -> tuple[Matrix, Matrix, Matrix
 
 
 def edge_matrices(n: int, used: int, r: int) -> tuple[Matrix, Matrix, Matrix]:
-    """At, G and Bt of a tile that keeps `used` of n points, for the weights of the full one, proved."""
+    """At, G and Bt of a tile that keeps `used` of n points, for weights of the full one, proved."""
     pairs = PAIRS[n]
     _, all_taps, _ = matrices(n + 1 - r, r, pairs)
     kept = pairs[: used // 2 - 1]
@@ -240,9 +240,9 @@ def finished(lines: list[str]) -> list[str]:
 
 def header() -> str:
     parts = [
-        """/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products, and of tiles
- * with fewer outputs, which keep the first of these and the last: winograd_data_n_used and
- * winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */""",
+        """/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products,
+ * and of tiles with fewer outputs, which keep the first of these and the last: winograd_data_n_used
+ * and winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */""",
         *(data_function(n, used) for n, used in DATA),
         *(taps_function(r, n) for r, n in TAPS),
         *(output_function(m, n, used) for m, n, used in OUTPUTS),

@@ -1,6 +1,6 @@
-/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products, and of tiles
- * with fewer outputs, which keep the first of these and the last: winograd_data_n_used and
- * winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */
+/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products,
+ * and of tiles with fewer outputs, which keep the first of these and the last: winograd_data_n_used
+ * and winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */
 FC_INLINE void winograd_data_4_4(const vec x[4], vec y[4]) {
     y[0] = vec_sub(x[2], x[0]);
     const vec p0_even = x[2];

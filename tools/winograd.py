@@ -240,7 +240,8 @@ def finished(lines: list[str]) -> list[str]:
 
 def header() -> str:
     parts = [
-        """/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products,
+        """\
+/* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products,
  * and of tiles with fewer outputs, which keep the first of these and the last: winograd_data_n_used
  * and winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */""",
         *(data_function(n, used) for n, used in DATA),

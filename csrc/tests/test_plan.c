@@ -19,6 +19,17 @@ static fc_conv2d_desc good(void) {
     };
 }
 
+/* Maps of 200 x 200, whose rows go by planes: vectors of channels of them would not stay in the caches. */
+static fc_conv2d_desc good_depthwise(void) {
+    fc_conv2d_desc d = good();
+    d.groups = 32;
+    d.ih = d.iw = 200;
+    d.src_stride[0] = d.dst_stride[0] = 32 * 40000;
+    d.src_stride[1] = d.dst_stride[1] = 40000;
+    d.src_stride[2] = d.dst_stride[2] = 200;
+    return d;
+}
+
 static fc_status status_of(const fc_conv2d_desc *d) {
     fc_plan *plan = NULL;
     fc_status status = fc_conv2d_create(d, &plan);
@@ -155,8 +166,7 @@ static void test_selection(void) {
     whole.dst_stride[0] = 128, whole.dst_stride[1] = 2; /* results of an image lie apart */
     CHECK(info_of(&whole).algorithm != FC_ALGO_LINEAR);
 
-    fc_conv2d_desc depthwise = d;
-    depthwise.groups = 32;
+    fc_conv2d_desc depthwise = good_depthwise();
     info = info_of(&depthwise);
     CHECK(info.algorithm == FC_ALGO_DEPTHWISE && info.packed_weight_bytes == 0);
 
@@ -225,8 +235,7 @@ static size_t count_packings(int64_t kernel) {
 static void test_packing(void) {
     CHECK(count_packings(1) >= 2); /* blocks of channels, and im2col's single ones */
     CHECK(count_packings(3) >= 2);
-    fc_conv2d_desc flipped = good();
-    flipped.groups = 32;
+    fc_conv2d_desc flipped = good_depthwise();
     flipped.weights_strided = 1;
     flipped.weight_stride[0] = 9, flipped.weight_stride[1] = 9, flipped.weight_stride[2] = 9;
     flipped.weight_stride[3] = -3, flipped.weight_stride[4] = -1;

@@ -272,6 +272,10 @@ def beyond() -> list[Layer]:
         conv(17, 17, (1, 2), (3, 3), ph=1, pw=1, g=17),  # one row of a depthwise window
         conv(12, 10, (1, 1), (5, 5), ph=2, pw=2, mb=3, g=2),
         conv(33, 18, (7, 9), (3, 3), ph=10, pw=10, sh=3, sw=2, dh=10, dw=10),
+        conv(
+            33, 9, (5, 9), (7, 7), ph=0, phe=2, pw=3, pwe=2, dw=2
+        ),  # 5×5 of it, which transforms take
+        conv(20, 18, (7, 2), (3, 5), ph=1, pw=2),
         conv(4, 6, (2, 1), (2, 1), ph=2, phe=2, dh=5),  # no tap of the only window meets the map
     ]
 

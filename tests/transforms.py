@@ -27,6 +27,12 @@ from fastconv import reference
 
 # algorithm → outputs of a tile in one direction
 TILE = {"winograd_f2": 2, "winograd_f4": 4, "winograd_f6": 6}
+# algorithm → windows that it takes
+WINDOWS = {
+    "winograd_f2": ((3, 3), (5, 5)),
+    "winograd_f4": ((3, 3), (5, 5)),
+    "winograd_f6": ((3, 3),),
+}
 # n → G; test_tools.py derives it from the matrices
 GROWTH = {4: 16.0, 6: 157.14, 8: 1564.65}
 _PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -35,27 +41,49 @@ _PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circula
 def takes(algorithm, layer):
     """True where the algorithm must take this layer, False where it must not, None where the window
     is dilated: that depends on border, residual and padding."""
-    sizes = (3,) if algorithm == "winograd_f6" else (3, 5)
-    if layer.stride != (1, 1) or layer.kernel not in {(size, size) for size in sizes}:
+    if layer.stride != (1, 1) or layer.kernel not in WINDOWS[algorithm]:
         return False
     return True if layer.dilation == (1, 1) else None
 
 
 def magnitude(x, w, algorithm, padding=0, groups=1, padding_mode="zeros", dilation=(1, 1)):
-    """T for each element of a convolution of stride 1; padding is a number or of four sides.
+    """T for each element of a convolution of stride 1, and the size of the transformed window.
+    padding is a number or of four sides.
 
     Of dilated windows the tiles lie in the phases, each of which is a dense convolution.
     """
-    if isinstance(padding, int):
-        padding = ((padding, padding), (padding, padding))
-    size = np.abs(np.pad(x.astype(np.float64), ((0, 0), (0, 0), *padding), _PAD[padding_mode]))
+    size, w = _transformed(x, w, algorithm, padding, padding_mode, dilation)
     dh, dw = dilation
     oh, ow = (s - d * (w.shape[-1] - 1) for s, d in zip(size.shape[-2:], dilation, strict=True))
     result = np.empty((len(x), len(w), oh, ow))
     for row, col in np.ndindex(min(dh, oh), min(dw, ow)):
         phase = result[..., row::dh, col::dw]
         phase[...] = _dense(size[..., row::dh, col::dw], w, algorithm, groups)
-    return result
+    return result, w.shape[-1]
+
+
+def _transformed(x, w, algorithm, padding, padding_mode, dilation):
+    """|x| with its border, and the weights, without the taps that meet the border alone wherever
+    the window stands: if what is left is a window that the algorithm takes, that is transformed."""
+    if isinstance(padding, int):
+        padding = ((padding, padding), (padding, padding))
+    size = np.abs(np.pad(x.astype(np.float64), ((0, 0), (0, 0), *padding), _PAD[padding_mode]))
+    if padding_mode != "zeros":
+        return size, w
+    kept = []
+    for axis, d, (before, _) in zip((-2, -1), dilation, padding, strict=True):
+        outputs = size.shape[axis] - d * (w.shape[axis] - 1)
+        first = np.arange(w.shape[axis]) * d - before  # what each tap meets of the map
+        meets = np.flatnonzero((first < x.shape[axis]) & (first + outputs > 0))
+        if not len(meets):
+            return size, w
+        begin, end = meets[0], meets[-1] + 1
+        kept.append((slice(begin, end), slice(begin * d, (end - 1) * d + outputs)))
+    (rows, high), (cols, wide) = kept
+    smaller = w[..., rows, cols]
+    if smaller.shape[-2:] in WINDOWS[algorithm]:
+        return size[..., high, wide], smaller
+    return size, w
 
 
 def _dense(size, w, algorithm, groups):
@@ -70,10 +98,10 @@ def _dense(size, w, algorithm, groups):
 
 def bound(x, w, bias, residual, algorithm, dtype, **how):
     """(6·√K + 4)·u·G·T, and what bias and residual add; for activations of slope 1 at most."""
-    m, k = TILE[algorithm], w.shape[-1]
-    n = m + k - 1
+    size, k = magnitude(x, w, algorithm, **how)
+    n = TILE[algorithm] + k - 1
     roundings = w.shape[1] + 4 * n + 2 * k + 14
-    size = GROWTH[n] * magnitude(x, w, algorithm, **how)
+    size = GROWTH[n] * size
     if bias is not None:
         size = size + np.abs(bias.astype(np.float64))[:, np.newaxis, np.newaxis]
     if residual is not None:

@@ -22,8 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     *("test_conv2d.py", "test_pointwise.py", "test_conv_linear.py", "test_conv_variants.py"),
-    "test_conv_transpose.py",
-    "test_pool2d.py",
+    *("test_precision.py", "test_conv_transpose.py", "test_pool2d.py"),
     *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
     *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
 )

@@ -73,10 +73,16 @@ static fc_planar_job begin(const fc_conv_problem *problem) {
 }
 
 /* Elements from a row of a phase to the next, so that zeros stand wherever a tap leaves the source: a
- * phase whose taps do not leave it to the left needs none there. */
+ * phase whose taps do not leave it to the left needs none there. Of very many taps none is looked at. */
 static int64_t least_pitch(const fc_conv_problem *p, int64_t cols, int64_t filled) {
+    enum { MOST_TAPS = 4096 };
     const fc_conv2d_desc *d = &p->desc;
     const int64_t sw = d->stride_w;
+    if (d->kw > MOST_TAPS) {
+        const int64_t reach = cols + fc_floor_div(fc_planar_window_cols(d) - 1 - d->pad_left, sw);
+        const int64_t whole = fc_div_up(d->pad_left, sw) + fc_div_up(fc_max64(0, filled), sw);
+        return fc_max64(fc_max64(whole, reach), cols);
+    }
     int64_t pitch = cols;
     for (int64_t b = 0; b < d->kw; b++) {
         const int64_t e = b * d->dilation_w - d->pad_left, column = fc_floor_div(e, sw);

@@ -1,6 +1,6 @@
 """The table of docs/speed.md: how near to the machine's limit single layers are.
 
-    python benchmarks/limits.py        # about a minute
+    python benchmarks/limits.py        # eight minutes
 
 Percent of the FMA peak, which ``fastconv.explain(measure=True)`` measures by turns with the layer:
 of strict sums, per call and prepared, and prepared at the default precision. float32, batch 1,

@@ -1,6 +1,6 @@
 """docs/transforms.png: how far Winograd's transforms take convolution beyond the FMA peak.
 
-    python benchmarks/transforms_map.py        # about two minutes; wants matplotlib
+    python benchmarks/transforms_map.py        # six minutes; wants matplotlib
 
 For square layers, as many channels out as in, of the 3×3 and 5×5 windows that networks have:
 nominal flops in the time of ``fastconv.Conv2d`` at the default precision, on one thread, as a

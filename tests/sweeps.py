@@ -129,7 +129,9 @@ def kernels() -> list[Layer]:
     sizes = [(k, k) for k in range(1, 12)]
     sizes += [(1, k) for k in range(2, 12)] + [(k, 1) for k in range(2, 12)]
     sizes += [(2, 5), (7, 4), (10, 3), (6, 11)]
-    return [
+    # more taps than estimates look at, one by one
+    long = [conv(1, 2, (1, 4300), (1, 4200), pw=40), conv(2, 1, (1, 9000), (1, 4150), sw=3)]
+    return long + [
         layer
         for kh, kw in sizes
         for layer in (

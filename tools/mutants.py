@@ -89,7 +89,12 @@ MUTANTS = [
         "d->dilation_h * cols * b->block,\n                 d->dilation_w * b->block},",
         "d->dilation_w * cols * b->block,\n                 d->dilation_h * b->block},",
     ),
-    Mutant("direct: the border on the wrong side", DIRECT, "r - d->pad_top", "r - d->pad_bottom"),
+    Mutant(
+        "strips: the border on the wrong side",
+        "csrc/driver/strip_row.c",
+        "shown(d->border, row.y, d->pad_top, d->ih, d->pad_bottom);",
+        "shown(d->border, row.y, d->pad_bottom, d->ih, d->pad_top);",
+    ),
     Mutant(
         "direct: the last strip skipped",
         DIRECT,

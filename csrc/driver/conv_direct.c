@@ -20,9 +20,8 @@
 #include "conv_blocked.h"
 #include "cost.h"
 #include "cut.h"
+#include "strip_row.h"
 #include "tap_spans.h"
-
-#include <string.h>
 
 typedef struct direct_job {
     const fc_conv_problem *problem;
@@ -106,24 +105,6 @@ static direct_unit unit_at(const direct_job *job, int64_t index) {
     return unit;
 }
 
-/* Columns [from, to) of a padded row, all beyond the source's edge. `pack` has the rest. */
-static void pack_border(const fc_conv_problem *p, fc_pack_pixels_args pack, const char *row,
-                        int64_t from, int64_t to, char *strip_row) {
-    const fc_conv2d_desc *d = &p->desc;
-    const size_t bytes = fc_dtype_bytes(d->dtype), pixel = (size_t)pack.block * bytes;
-    if (d->border == FC_BORDER_ZEROS) {
-        memset(strip_row + (size_t)from * pixel, 0, (size_t)(to - from) * pixel);
-        return;
-    }
-    for (int64_t x = from; x < to; x++) {
-        const int64_t column = fc_border_source(d->border, x - d->pad_left, d->iw);
-        pack.src = row + column * d->src_stride[3] * (ptrdiff_t)bytes;
-        pack.dst = strip_row + (size_t)x * pixel;
-        pack.pixels = 1;
-        p->kernels->pack_pixels(&pack);
-    }
-}
-
 /* One block of channels of a unit's rows of the padded source. */
 static void pack_block(const direct_job *job, const direct_unit *unit, int64_t block, char *strip) {
     const fc_conv_problem *p = job->problem;
@@ -131,29 +112,18 @@ static void pack_block(const direct_job *job, const direct_unit *unit, int64_t b
     const fc_conv_blocking *b = &p->blocking;
     const size_t pixel = (size_t)b->block * fc_dtype_bytes(d->dtype);
     const int64_t cols = strip_cols(p), first = unit->y0 * d->stride_h, c = block * b->block;
-    const int64_t left = fc_min64(d->pad_left, cols);
-    const int64_t filled = fc_max64(0, fc_min64(d->iw, cols - left));
+    fc_strip_row row = {
+        .image = unit->n,
+        .channel = unit->group * b->icg + c,
+        .channels = fc_min64(b->block, b->icg - c),
+        .block = b->block,
+        .cols = cols,
+    };
     strip += (size_t)(block * unit->src_rows * cols) * pixel;
     for (int64_t r = 0; r < unit->src_rows; r++, strip += (size_t)cols * pixel) {
         if (!fc_phase_is_read(r % d->stride_h, 0, d->kh, d->dilation_h, d->stride_h)) continue;
-        const int64_t y = fc_border_source(d->border, first + r - d->pad_top, d->ih);
-        if (y < 0) {
-            memset(strip, 0, (size_t)cols * pixel);
-            continue;
-        }
-        const void *row = fc_conv_src_at(p, job->args->src, unit->n, unit->group * b->icg + c, y, 0);
-        fc_pack_pixels_args pack = {
-            .src = row,
-            .dst = strip + (size_t)left * pixel,
-            .channel_stride = d->src_stride[1],
-            .pixel_stride = d->src_stride[3],
-            .channels = fc_min64(b->block, b->icg - c),
-            .pixels = filled,
-            .block = b->block,
-        };
-        pack_border(p, pack, row, 0, left, strip);
-        if (filled) p->kernels->pack_pixels(&pack);
-        pack_border(p, pack, row, left + filled, cols, strip);
+        row.y = first + r;
+        fc_strip_row_pack(p, job->args->src, row, strip);
     }
 }
 

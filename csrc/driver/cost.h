@@ -5,11 +5,13 @@
  * drawn shapes (1 to 512 channels, kernels 1 to 7, strides and dilations 1 to 3, groups, maps up to 224
  * wide), each computed by every algorithm that takes it, one thread, weights packed in each call:
  * AVX-512 in float32 and float64, AVX2, SSE2 (Zen 5, gcc 12, 2026-11-25). One set of numbers serves them
- * all, since lengths of vectors and sizes of tiles are arguments. Those of planar, pointwise and depthwise
- * were then set by hand to newer kernels, those of Winograd's transforms to 26 shapes of 3x3 and 5x5. On
- * other shapes the choice took 1.03 times the best in geometric mean on AVX-512 (1000 shapes, 94 of 100
- * within 1.15, 2.8 at worst) and on AVX2 (500; 94; 2.6), 1.04 on SSE2 (300; 92; 2.5), 1.03 in float64 (300;
- * 95; 2.6); with the transforms 1.03 to 1.04. benchmarks/selection.py draws more, and prints the worst.
+ * all, since lengths of vectors and sizes of tiles are arguments. Those of planar, pointwise, linear and
+ * depthwise were then set by hand to newer kernels, those of Winograd's transforms to 34 shapes of 3x3 and
+ * 5x5: there the choice took 1.00 times the best with prepared weights on AVX-512, AVX2 and SSE2, and 1.01 to
+ * 1.03 per call. On drawn shapes it took, before the kernels of linear and of depthwise's lanes, 1.03 times the
+ * best in geometric mean on AVX-512 (1000 shapes, 94 of 100 within 1.15, 2.8 at worst) and on AVX2 (500; 94;
+ * 2.6), 1.04 on SSE2 (300; 92; 2.5), 1.03 in float64 (300; 95; 2.6). benchmarks/selection.py draws more, and
+ * prints the worst.
  */
 #ifndef FC_COST_H
 #define FC_COST_H

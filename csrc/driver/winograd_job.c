@@ -54,7 +54,9 @@ static void balance(fc_winograd_job *job, int64_t maps, int64_t cols, int64_t ro
     for (int64_t strips = least; strips <= finest; strips++) {
         const int64_t units = maps * strips;
         const unit_cost cost = cost_of(job, cols * fc_div_up(rows, strips));
-        const int64_t most = units < wanted ? fc_min64(panels, wanted) : 1;
+        /* twice as many tasks as are wanted are enough to be even */
+        const int64_t enough = fc_min64(wanted, fc_div_up(2 * wanted, units));
+        const int64_t most = units < wanted ? fc_min64(panels, enough) : 1;
         for (int64_t parts = 1; parts <= most; parts++) {
             const double tasks = (double)fc_div_up(units * parts, threads);
             const double part = cost.panel * (double)fc_div_up(panels, parts);

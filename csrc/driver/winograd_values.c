@@ -1,61 +1,10 @@
 /* winograd_values.c: rows of the source into a channel-last strip, and its tiles into V. The strip is a ring:
  * of two tile rows, one below the other, rows that both need are packed once. Where rows of the source
  * follow each other they are packed together, without borders, which the kernel knows. */
+#include "strip_row.h"
 #include "winograd_job.h"
 
 #include <string.h>
-
-/* Columns [from, to) of a row of the strip, all beyond the source's edge. */
-static void pack_border(const fc_conv_problem *p, fc_pack_pixels_args pack, const char *row,
-                        int64_t first, int64_t from, int64_t to, char *strip_row) {
-    const fc_conv2d_desc *d = &p->desc;
-    const size_t bytes = fc_dtype_bytes(d->dtype), pixel = (size_t)pack.block * bytes;
-    for (int64_t x = from; x < to; x++) {
-        const int64_t at = first + x - d->pad_left;
-        const int64_t column =
-            at < d->iw + d->pad_right ? fc_border_source(d->border, at, d->iw) : -1;
-        pack.dst = strip_row + (size_t)x * pixel;
-        if (column < 0) {
-            memset(pack.dst, 0, pixel);
-            continue;
-        }
-        pack.src = row + column * d->src_stride[3] * (ptrdiff_t)bytes;
-        pack.pixels = 1;
-        p->kernels->pack_pixels(&pack);
-    }
-}
-
-/* Row `y` of the padded image, columns from `first` on, channels [c, c + channels) of a group. */
-static void pack_row(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t image, int64_t y,
-                     int64_t c, int64_t channels, int64_t cols, char *strip_row) {
-    const fc_conv_problem *p = job->problem;
-    const fc_conv2d_desc *d = &p->desc;
-    const size_t pixel = (size_t)job->block * fc_dtype_bytes(d->dtype);
-    const int64_t at = y - d->pad_top;
-    const int64_t source = at < d->ih + d->pad_bottom ? fc_border_source(d->border, at, d->ih) : -1;
-    if (source < 0) {
-        memset(strip_row, 0, (size_t)cols * pixel);
-        return;
-    }
-    const int64_t first = unit->col * job->m;
-    const int64_t left = fc_min64(cols, fc_max64(0, d->pad_left - first));
-    const int64_t begin = fc_max64(0, first - d->pad_left);
-    const int64_t filled = fc_max64(0, fc_min64(d->iw - begin, cols - left));
-    const char *row = fc_conv_src_at(p, job->args->src, image, unit->group * p->blocking.icg + c,
-                                     source, 0);
-    fc_pack_pixels_args pack = {
-        .src = row + begin * d->src_stride[3] * (ptrdiff_t)fc_dtype_bytes(d->dtype),
-        .dst = strip_row + (size_t)left * pixel,
-        .channel_stride = d->src_stride[1],
-        .pixel_stride = d->src_stride[3],
-        .channels = channels,
-        .pixels = filled,
-        .block = job->block,
-    };
-    if (filled) p->kernels->pack_pixels(&pack);
-    pack_border(p, pack, row, first, 0, left, strip_row);
-    pack_border(p, pack, row, first, left + filled, cols, strip_row);
-}
 
 /* Zeros for the products of block 1 that are made, but neither transformed nor wanted. */
 static void clear_joined(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t c, int64_t channels,
@@ -125,9 +74,17 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
         .m = job->m,
         .n = job->n,
     };
+    fc_strip_row packed = {
+        .channel = unit->group * icg + c,
+        .channels = channels,
+        .block = job->block,
+        .first = unit->col * job->m,
+        .cols = cols,
+    };
     if (unit->joined) clear_joined(job, unit, c, channels, input.dst_plane, values);
     for (int64_t i = 0; i < unit->rows; i++) {
         const fc_winograd_row row = fc_winograd_row_at(job, unit, i);
+        packed.image = row.image;
         /* below another tile row, r - 1 rows are there */
         const int64_t there = i && row.y ? job->n - job->m : 0;
         const int64_t high = fc_winograd_used(job->n, job->m, row.pixels);
@@ -135,8 +92,8 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
             pack_rows(job, unit, row.image, row.y + there, row.y + high, c, channels, strip);
         for (int64_t k = 0; k < high; k++) {
             char *strip_row = strip + (size_t)slot_of(job, row.y + k) * row_bytes;
-            if (!job->rows_follow && k >= there)
-                pack_row(job, unit, row.image, row.y + k, c, channels, cols, strip_row);
+            packed.y = row.y + k;
+            if (!job->rows_follow && k >= there) fc_strip_row_pack(p, job->args->src, packed, strip_row);
             input.src[k] = strip_row;
         }
         input.rows = row.pixels;

@@ -6,11 +6,8 @@
  *
  * Both operands are read along the features, so nothing is packed and one row of src takes the
  * weights at the speed of memory. On AVX-512 a tile of 6 rows x 4 outputs issues 24 FMAs (12 cycles
- * on two ports) against 10 loads, so many rows are bound by the FMA units. One or two rows are bound by
- * the weights. One row takes four of theirs at once, over several pieces of the depth and without
- * prefetches, what the memory's own streams do best with: 4096 x 4096 weights come from DRAM at 52 GB/s,
- * eight rows a piece at a time with prefetches got 42 (Zen 5). Shorter vectors take eight outputs, whose
- * chains hide the latency.
+ * on two ports) against 10 loads, so many rows are bound by the FMA units. One or two rows take eight
+ * outputs: eight chains or more hide the latency.
  *
  * What each output goes through does not depend on the tile that it falls into: one chain of FMAs, its
  * lanes folded in halves, pieces added in order. Contract in ukr.h. */
@@ -23,18 +20,8 @@
 #define ROWS FC_DOT_ROWS(TILE_PIXELS)
 /* Outputs that are folded together: whole vectors of results, and eight for one row. */
 #define GROUP (VLEN > 8 ? VLEN : 8)
-#if FC_REAL_IS_F64
-#define VECTOR_BYTES (VLEN * 8)
-#else
-#define VECTOR_BYTES (VLEN * 4)
-#endif
-/* Whether few rows take eight outputs at once. */
-#define EIGHT (VECTOR_BYTES < 64)
-/* Whether weights are asked for `AHEAD` of their use: two rows, and short vectors, go faster so from DRAM. */
-#define ASKS(rows) ((rows) == 2 || ((rows) == 1 && VECTOR_BYTES <= 16))
+/* How far ahead one or two rows ask for weights. Measured: half or twice as far is slower from DRAM. */
 #define AHEAD (1024 / (int)sizeof(real))
-/* Pieces of the depth that a few rows of weights go through before the next rows do. */
-#define PIECES 8
 
 /* act(dst + bias + residual) over what was just stored. */
 static __attribute__((noinline)) void finish_tile(const fc_dot_tile_args *a) {
@@ -74,7 +61,7 @@ FC_INLINE void tile(const real *src, ptrdiff_t src_row, const real *weights, ptr
         for (int o = 0; o < outputs; o++) {
             const real *at = w[o / 3] + o % 3 * weights_row;
             vec u = vec_load(at);
-            if (ASKS(rows)) vec_prefetch(at + AHEAD);
+            if (rows <= 2) vec_prefetch(at + AHEAD);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++)
                 acc[r * outputs + o] = vec_fma(v[r], u, acc[r * outputs + o]);
@@ -115,18 +102,13 @@ typedef void tile_fn(const real *src, ptrdiff_t src_row, const real *weights, pt
     }
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 #define NAMES(rows) dot_tile_##rows##_1, dot_tile_##rows##_2, dot_tile_##rows##_3, dot_tile_##rows##_4
-TILES(1)
-#if EIGHT
-TILE(1, 8)
-#endif
+TILES(1) TILE(1, 8)
 TILES(2)
 #if ROWS >= 3
 TILES(3)
 #endif
 #if ROWS >= 6
-#if EIGHT
 TILE(2, 8)
-#endif
 TILES(4)
 TILES(5)
 TILES(6)
@@ -134,18 +116,9 @@ TILES(6)
 
 /* By rows, then by one to four outputs and by eight: none where the sums outnumber the registers. */
 static tile_fn *const tile_of[ROWS][5] = {
-#if EIGHT
     {NAMES(1), dot_tile_1_8},
-#else
-    {NAMES(1), NULL},
-#endif
 #if ROWS >= 6
-#if EIGHT
-    {NAMES(2), dot_tile_2_8},
-#else
-    {NAMES(2), NULL},
-#endif
-    {NAMES(3), NULL}, {NAMES(4), NULL}, {NAMES(5), NULL}, {NAMES(6), NULL},
+    {NAMES(2), dot_tile_2_8}, {NAMES(3), NULL}, {NAMES(4), NULL}, {NAMES(5), NULL}, {NAMES(6), NULL},
 #else
     {NAMES(2), NULL},
 #if ROWS >= 3
@@ -158,36 +131,29 @@ void FC_NAME(dot_tile)(const fc_dot_tile_args *a);
 void FC_NAME(dot_tile)(const fc_dot_tile_args *a) {
     assert(a->rows >= 1 && a->rows <= ROWS && a->outputs >= 1 && a->depth >= 1);
     tile_fn *const *of = tile_of[a->rows - 1];
-    /* of one or two rows, by piece, row and output; of more, of one piece */
-    vec sums[ROWS > 2 * PIECES ? ROWS * GROUP : 2 * PIECES * GROUP];
-    const int most = a->rows <= 2 ? PIECES : 1, stride = a->rows * GROUP;
+    vec sums[ROWS * GROUP];
+    for (int i = 0; i < a->rows * GROUP; i++) sums[i] = vec_zero();
     for (ptrdiff_t first = 0; first < a->outputs; first += GROUP) {
         const int outputs = (int)(a->outputs - first < GROUP ? a->outputs - first : GROUP);
-        if (outputs < GROUP)
-            for (int i = 0; i < most * stride; i++) sums[i] = vec_zero();
-        for (ptrdiff_t k = 0; k < a->depth; k += most * FC_DOT_PIECE) {
-            const ptrdiff_t end = a->depth - k < most * FC_DOT_PIECE ? a->depth : k + most * FC_DOT_PIECE;
+        for (ptrdiff_t k = 0; k < a->depth; k += FC_DOT_PIECE) {
+            const ptrdiff_t depth = a->depth - k < FC_DOT_PIECE ? a->depth - k : FC_DOT_PIECE;
+            const real *src = (const real *)a->src + k;
+            const real *weights = (const real *)a->weights + first * a->weights_row + k;
             for (int o = 0; o < outputs;) {
                 const bool eight = of[4] && outputs - o >= 8;
                 const int step = eight ? 8 : outputs - o < 4 ? outputs - o : 4;
-                const real *weights = (const real *)a->weights + (first + o) * a->weights_row;
-                vec *to = sums + o;
-                for (ptrdiff_t from = k; from < end; from += FC_DOT_PIECE, to += stride)
-                    of[eight ? 4 : step - 1]((const real *)a->src + from, a->src_row, weights + from,
-                                             a->weights_row,
-                                             end - from < FC_DOT_PIECE ? end - from : FC_DOT_PIECE, to);
+                of[eight ? 4 : step - 1](src, a->src_row, weights + o * a->weights_row, a->weights_row,
+                                         depth, sums + o);
                 o += step;
             }
-            const vec *of_piece = sums;
-            for (ptrdiff_t from = k; from < end; from += FC_DOT_PIECE, of_piece += stride)
-                for (int r = 0; r < a->rows; r++)
-                    for (int n = 0; n < outputs; n += VLEN) {
-                        const int lanes = outputs - n < VLEN ? outputs - n : VLEN;
-                        real *dst = (real *)a->dst + r * a->dst_row + first + n;
-                        vec v = vec_fold(of_piece + r * GROUP + n);
-                        if (from || a->accumulate) v = vec_add(vec_load_n(dst, lanes), v);
-                        vec_store_n(dst, v, lanes);
-                    }
+            for (int r = 0; r < a->rows; r++)
+                for (int n = 0; n < outputs; n += VLEN) {
+                    const int lanes = outputs - n < VLEN ? outputs - n : VLEN;
+                    real *dst = (real *)a->dst + r * a->dst_row + first + n;
+                    vec v = vec_fold(sums + r * GROUP + n);
+                    if (k || a->accumulate) v = vec_add(vec_load_n(dst, lanes), v);
+                    vec_store_n(dst, v, lanes);
+                }
         }
     }
     if (a->bias || a->residual || a->activation != FC_ACT_NONE) finish_tile(a);

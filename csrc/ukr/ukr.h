@@ -152,7 +152,7 @@ typedef struct fc_pixel_tile_args {
  * the features l, l + vlen, ... by one vec_fma each, beginning with zero; then the lanes are folded in
  * halves. So neither rows nor outputs nor where a caller cuts the depth, at multiples of a piece,
  * changes a bit. With `accumulate`, dst is read and continued from; otherwise only written.
- * Weights may be prefetched a little beyond what is read. */
+ * Weights are prefetched a little beyond what is read. */
 #define FC_DOT_ROWS(tile_pixels) ((tile_pixels) >= 12 ? 6 : (tile_pixels) >= 6 ? 3 : 2)
 #define FC_DOT_PIECE 1024
 

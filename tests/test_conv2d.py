@@ -249,8 +249,9 @@ def test_empty_batch(dtype):
 @pytest.mark.parametrize("algorithm", ["direct", "im2col"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=("f32", "f64"))
 def test_long_sums_in_pieces(dtype, algorithm, tier):
-    """2304 and 6400 products: more than a driver would take at once."""
+    """2304 to 84600 products: more than a driver takes at once, for long vectors and short ones."""
     for layer in (
+        sweeps.conv(9400, 3, (3, 4), (3, 3), ph=1, pw=1),
         sweeps.conv(256, 40, (5, 15), (3, 3), ph=1, pw=1),
         sweeps.conv(256, 17, (7, 9), (5, 5)),
         sweeps.conv(515, 33, (4, 5), (3, 3), ph=1, pw=1),

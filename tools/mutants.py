@@ -13,13 +13,16 @@ import argparse
 import datetime
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FAILED = 1  # pytest: tests ran, and one failed
 TESTS = (
     *("test_conv2d.py", "test_pointwise.py", "test_conv_linear.py", "test_conv_variants.py"),
     *("test_precision.py", "test_conv_transpose.py", "test_pool2d.py"),
@@ -501,13 +504,13 @@ def _compile(folder: Path) -> None:
         raise RuntimeError(f"does not compile:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _test(folder: Path, tier: str) -> subprocess.CompletedProcess[str]:
-    """The tests on one tier, up to the first failure. A hang counts as one."""
+def _test(folder: Path, tier: str, tests: Collection[str] = ()) -> subprocess.CompletedProcess[str]:
+    """These tests, or all, on one tier, up to the first failure. A hang counts as one."""
     environment = os.environ | {"FASTCONV_MAX_ISA": tier, "PYTHONPATH": str(folder)}
-    tests = [str(folder / "tests" / name) for name in TESTS]
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
-        *("--tb=line", "-k", "not test_layer", *tests),
+        *("--tb=line", "-rfE", "-k", "not test_layer"),
+        *(sorted(tests) or [f"tests/{name}" for name in TESTS]),
     ]
     try:
         return subprocess.run(
@@ -521,6 +524,23 @@ def _test(folder: Path, tier: str) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 124, "", "no end after 300 s")
+
+
+def _noticed(folder: Path, tiers: list[str]) -> dict[str, str | None]:
+    """Which test fails on which tier; None for one that cannot be named: a crash or a hang. What
+    fails on one tier is asked first on the next."""
+    found: dict[str, str | None] = {}
+    test = None
+    for tier in tiers:
+        if test and _test(folder, tier, [test]).returncode == FAILED:
+            found[tier] = test
+            continue
+        done = _test(folder, tier)
+        if done.returncode:
+            named = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, re.MULTILINE)
+            test = named[1] if named and done.returncode == FAILED else None
+            found[tier] = test
+    return found
 
 
 def _tiers(folder: Path) -> list[str]:
@@ -541,30 +561,41 @@ def _tiers(folder: Path) -> list[str]:
 
 
 def run(mutants: list[Mutant]) -> list[str]:
-    """Plant each; the names of those that survived, with the tier."""
+    """Plant each; the names of those that survived, with the tier.
+
+    The tests that notice a fault prove nothing unless they pass without one: at the end they must.
+    """
     folder = ROOT / "build" / "mutants"
     shutil.rmtree(folder, ignore_errors=True)  # what a run compiled last may hold its fault
     folder.mkdir(parents=True)
     _copy(folder)
     _compile(folder)
     tiers = _tiers(folder)
-    for tier in tiers:  # without a fault the tests must pass, or their failures prove nothing
-        done = _test(folder, tier)
-        if done.returncode:
-            return [f"without a fault, on {tier}: {done.stdout[-1500:]}{done.stderr[-500:]}"]
     survivors = []
+    witnesses: dict[str, set[str | None]] = {tier: set() for tier in tiers}
     for number, mutant in enumerate(mutants, 1):
         place = folder / mutant.file
         good = place.read_text(encoding="utf-8")
         place.write_text(mutant.planted(folder), encoding="utf-8")
         try:
             _compile(folder)
-            alive = [tier for tier in tiers if _test(folder, tier).returncode == 0]
+            noticed = _noticed(folder, tiers)
         finally:
             place.write_text(good, encoding="utf-8")
+        alive = [tier for tier in tiers if tier not in noticed]
         survivors += [f"{mutant.name}, on {tier}" for tier in alive]
-        fate = f"SURVIVES on {', '.join(alive)}" if alive else "killed"
+        for tier, test in noticed.items():
+            witnesses[tier].add(test)
+        by = ", ".join(sorted({test or "a crash or a hang" for test in noticed.values()}))
+        fate = f"SURVIVES on {', '.join(alive)}" if alive else f"killed by {by}"
         print(f"{number:3}/{len(mutants)} {mutant.name}: {fate}", flush=True)
+    _compile(folder)
+    for tier, tests in witnesses.items():
+        done = _test(folder, tier, () if None in tests else tests) if tests else None
+        if done and done.returncode:
+            survivors.append(
+                f"without a fault, on {tier}: {done.stdout[-1500:]}{done.stderr[-500:]}"
+            )
     return survivors
 
 

@@ -103,7 +103,11 @@ static __attribute__((noinline)) void finish(const fc_conv_plane_args *a, const 
         }
 }
 
-typedef enum way { PLAIN_ROW, PLAIN, CHAIN, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3, WAYS } way;
+typedef enum way {
+    PLAIN_ROW, PLAIN, CHAIN, FAR_CHAIN, CHAIN_5, CHAIN_3, HALVES_5, HALVES_3,
+    LOADS_ROW, LOADS, LOADS_CHAIN, /* where there are slides: as the first three where there are none */
+    WAYS
+} way;
 
 /* Rows of a chain's block. With step 2 rows of output share few rows of input, so whole rows of the map,
  * read as they lie in memory, are worth more than many. */
@@ -114,20 +118,21 @@ FC_INLINE int chain_rows(int vectors, ptrdiff_t step) {
 FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const way how,
                            const int V, const int S, const bool edge) {
     const body k = {
-        .R = how == PLAIN_ROW ? 1 : how == PLAIN ? 4 : chain_rows(V, S),
+        .R = how == PLAIN_ROW || how == LOADS_ROW ? 1 : how == PLAIN || how == LOADS ? 4 : chain_rows(V, S),
         .V = V,
         .K = how == CHAIN_3 || how == HALVES_3 ? 3 : how == CHAIN_5 || how == HALVES_5 ? 5 : 0,
         .H = how == HALVES_3 || how == HALVES_5 ? 2 : 1,
         .S = S,
         .edge = edge,
         .far = HAVE_SLIDES && (how == PLAIN_ROW || how == PLAIN || how == FAR_CHAIN),
+        .loads = how == LOADS_ROW || how == LOADS || how == LOADS_CHAIN,
     };
     for (ptrdiff_t y = c->first;;) {
         vec acc[16];
 #pragma GCC unroll 16
         for (int i = 0; i < k.R * V; i++) acc[i] = vec_zero();
         const real *const *src = c->src + y * a->row_step;
-        if (how == PLAIN_ROW || how == PLAIN)
+        if (how == PLAIN_ROW || how == PLAIN || how == LOADS_ROW || how == LOADS)
             plain(a, c, src, acc, k);
         else
             chain(a, c, src, acc, k);
@@ -175,11 +180,15 @@ RUN_2(PLAIN_ROW, 2)
 RUN_2(PLAIN, 2)
 RUN_4(HALVES_5, 2)
 RUN_4(HALVES_3, 2)
+RUN_8(LOADS_ROW, 1)
+RUN_4(LOADS, 1)
+RUN_4(LOADS_CHAIN, 1)
 
 static const columns_fn run_table[2][WAYS][MAX_ROW_VECTORS][EDGES] = {
     {[PLAIN_ROW] = {OF_8(PLAIN_ROW, 1)}, [PLAIN] = {OF_3(PLAIN, 1)}, [CHAIN] = {OF_4(CHAIN, 1)},
      [FAR_CHAIN] = {OF_3(FAR_CHAIN, 1)}, [CHAIN_5] = {OF_4(CHAIN_5, 1)},
-     [CHAIN_3] = {OF_4(CHAIN_3, 1)}},
+     [CHAIN_3] = {OF_4(CHAIN_3, 1)}, [LOADS_ROW] = {OF_8(LOADS_ROW, 1)},
+     [LOADS] = {OF_4(LOADS, 1)}, [LOADS_CHAIN] = {OF_4(LOADS_CHAIN, 1)}},
     {[PLAIN_ROW] = {OF_2(PLAIN_ROW, 2)}, [PLAIN] = {OF_2(PLAIN, 2)},
      [HALVES_5] = {OF_4(HALVES_5, 2)}, [HALVES_3] = {OF_4(HALVES_3, 2)}},
 };
@@ -218,6 +227,10 @@ static bool has_body(const fc_conv_plane_args *a, bool known) {
 
 static way choose(const fc_conv_plane_args *a, bool known, bool far, int vectors) {
     const int rows = chain_rows(vectors, a->step);
+    if (HAVE_SLIDES && far && !a->width) {
+        const bool chained = a->rows >= rows && a->row_step == a->tap_step && a->kh >= rows;
+        return chained ? LOADS_CHAIN : a->rows >= 4 ? LOADS : LOADS_ROW;
+    }
     const bool neighbours = a->row_step == a->tap_step && a->step == 1;
     const bool halves = a->row_step == 2 * a->tap_step && (!HAVE_SLIDES || a->step == 2);
     if (a->rows >= rows && has_body(a, known)) {
@@ -235,6 +248,7 @@ static ptrdiff_t most_vectors(const fc_conv_plane_args *a, const columns *c, boo
         return a->rows >= 2 && has_body(a, known) && a->row_step == 2 * a->tap_step ? MAX_HALVES : 2;
     if (a->rows < 4) return MAX_ROW_VECTORS;
     /* four of them spill beside four rows of sums, at three quarters of the speed */
+    if (c->run < a->kw && !a->width) return MAX_VECTORS;
     if (c->run < a->kw || a->row_step != a->tap_step || (a->kh < 4 && !has_body(a, known))) return 3;
 #endif
     (void)a, (void)c, (void)known;

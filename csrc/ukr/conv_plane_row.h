@@ -93,10 +93,11 @@ FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
  *   H       input rows between output rows      S     columns between pixels
  *   edge    taps may lie beyond either end of the input row (AVX2; where there are slides all loads
  *           are masked, which costs little and halves the bodies)
- *   far     kernel columns may lie beyond a vector's reach of the first (where there are slides) */
+ *   far     kernel columns may lie beyond a vector's reach of the first (where there are slides)
+ *   loads   each kernel column is a load of its own: columns of a copy in phases, which follow no order */
 typedef struct body {
     int R, V, K, H, S;
-    bool edge, far;
+    bool edge, far, loads;
 } body;
 
 /* Some vectors' width of the map, over output rows [first, end) of one output plane. */
@@ -126,6 +127,24 @@ FC_INLINE void multiply(const vec *x, const real *weights, vec *acc, const int l
         for (int v = 0; v < k.V; v++)
             acc[r * k.V + v] = vec_fma(x[v], w, acc[r * k.V + v]);
     }
+}
+
+/* One input row's vectors under kernel column b. */
+FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const real *row,
+                            const real *weights, vec *acc, const int low, const int high,
+                            ptrdiff_t b, ptrdiff_t kw, const body k) {
+    const real *p = row + a->column[b] + c->x;
+    vec x[MAX_ROW_VECTORS];
+#pragma GCC unroll 8
+    for (int v = 0; v < k.V; v++)
+#if HAVE_SLIDES
+        x[v] = vec_load(p + v * VLEN);
+#else
+        x[v] = k.edge && (v == 0 || v == k.V - 1)
+                   ? window_load(p + v * VLEN, c->window[b][v == 0 ? 0 : 1])
+                   : vec_load(p + v * VLEN);
+#endif
+    multiply(x, weights + b, acc, low, high, kw, k);
 }
 
 #if HAVE_SLIDES
@@ -191,6 +210,11 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
                          const real *weights, vec *acc, const int low, const int high,
                          const body k) {
     vec part[2][MAX_ROW_VECTORS + 1];
+    if (k.loads) {
+        for (ptrdiff_t b = 0; b < a->kw; b++)
+            chain_column(a, c, row, weights, acc, low, high, b, a->kw, k);
+        return;
+    }
     if (k.K) {
         /* Or the compiler keeps all weights of the kernel in registers, though there are not so
          * many; 3 x 3 with up to 3 vectors is where there are. */
@@ -223,19 +247,6 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
 }
 
 #else
-
-FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const real *row,
-                            const real *weights, vec *acc, const int low, const int high,
-                            ptrdiff_t b, ptrdiff_t kw, const body k) {
-    const real *p = row + a->column[b] + c->x;
-    const window *w = c->window[k.edge ? b : 0];
-    vec x[MAX_ROW_VECTORS];
-#pragma GCC unroll 8
-    for (int v = 0; v < k.V; v++)
-        x[v] = k.edge && (v == 0 || v == k.V - 1) ? window_load(p + v * VLEN, w[v == 0 ? 0 : 1])
-                                                  : vec_load(p + v * VLEN);
-    multiply(x, weights + b, acc, low, high, kw, k);
-}
 
 /* One input row into output rows [low, high) of the block; it is row `i - r * H` of the kernel for
  * output row r. `weights` points at kernel row i. */

@@ -231,23 +231,34 @@ static const char *refuse(const fc_conv2d_desc *d) {
     return d->ic != d->groups ? "groups have more than one input channel each" : NULL;
 }
 
-static double cost_in_planes(const fc_conv_problem *p) {
-    enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 20 };
-    /* a tap of a vector: of step 1; of step 2 in squares that have a body of their own; else */
-    enum { TAP = 2, SQUARE_TAP = 3, STEP_TAP = 10, FAR_TAP = 25 };
+/* Of a tap of a vector, by how many output rows an input row serves. */
+static double tap_cost(const fc_conv_problem *p, bool in_place) {
     const fc_conv2d_desc *d = &p->desc;
+    if (in_place && d->stride_w == 2) { /* parted in registers: squares have bodies of their own */
+        const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == 2;
+        return square ? 3 : 10;
+    }
+    if (d->stride_h == 1 || d->dilation_h % d->stride_h == 0) return 1.5;
+    return in_place ? 3 : d->stride_h == 2 ? 2.1 : 2.7;
+}
+
+static double cost_in_planes(const fc_conv_problem *p) {
+    enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 12, COPIED_VECTOR = 5 };
+    const double element = 2.8; /* copied to its phase, of three and more */
+    /* AVX-512: a narrow store to the copy is waited for by the wide loads that straddle it */
+    enum { STRADDLED_ROW = 48, STRADDLED_VECTOR = 20 };
+    const fc_conv2d_desc *d = &p->desc;
+    const bool in_place = reads_in_place(p), wide = p->kernels->isa == FC_ISA_AVX512;
     const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
-    const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == d->stride_w;
-    const int64_t tap = d->stride_w == 1   ? (d->stride_h == 1 ? TAP : SQUARE_TAP)
-                        : d->stride_w > 2 ? FAR_TAP
-                                          : (square ? SQUARE_TAP : STEP_TAP);
-    const double taps = (double)(d->kh * d->kw * tap);
+    const double taps = (double)(d->kh * d->kw) * tap_cost(p, in_place);
+    const double vector = !in_place && wide ? STRADDLED_VECTOR : VECTOR;
     double copied = 0;
-    if (!reads_in_place(p))
+    if (!in_place)
         copied = (double)(d->ic * ((p->oh - 1) * d->stride_h + fc_window_rows(d))) *
-                 (COPIED_ROW + (d->stride_w > 2 ? 2.5 * (double)d->iw
-                                                : 6 * (double)fc_div_up(d->iw, p->kernels->vlen)));
-    return copied + (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (VECTOR + taps)));
+                 ((wide ? STRADDLED_ROW : COPIED_ROW) +
+                  (d->stride_w > 2 ? element * (double)d->iw
+                                   : COPIED_VECTOR * (double)fc_div_up(d->iw, p->kernels->vlen)));
+    return copied + (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (vector + taps)));
 }
 
 static double cost(const fc_conv_problem *p) {

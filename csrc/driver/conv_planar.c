@@ -362,7 +362,7 @@ static const char *refuse(const fc_conv2d_desc *d) {
 /* One tile of `rows` output channels over all vectors of an image. */
 static double tile_cost(const fc_planar_job *job, int64_t rows) {
     /* to begin a tile; to store a vector of sums, and each further part of one */
-    enum { TILE = 40, VECTOR = 3, PIECE = 8 };
+    enum { TILE = 40, VECTOR = 5, PIECE = 8 };
     const fc_conv_problem *p = &job->problem;
     const int64_t vlen = p->kernels->vlen, depth = job->icg * p->desc.kh * p->desc.kw;
     const int64_t width = FC_PLANE_WIDTH(p->kernels->tile_pixels, rows);

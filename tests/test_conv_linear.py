@@ -40,8 +40,9 @@ def test_bits_do_not_depend_on_threads_batch_or_layout(ic, oc, size, groups, dty
         np.testing.assert_array_equal(np.concatenate(pieces), expected, strict=True)
     last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     wide = np.repeat(np.repeat(x, 2, axis=3), 3, axis=0)[::3, :, :, ::2]
+    tall = np.repeat(x, 2, axis=2)[:, :, ::2]
     turned = np.ascontiguousarray(w[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
-    for a in (x, last, wide, x[:, ::-1].copy()[:, ::-1]):
+    for a in (x, last, wide, tall, x[:, ::-1].copy()[:, ::-1]):
         for b in (w, turned, np.asfortranarray(w)):
             np.testing.assert_array_equal(run(a, b, residual, threads=2), expected, strict=True)
     layer = fastconv.Conv2d(w, bias, groups=groups, activation="relu6", algorithm="linear")

@@ -59,7 +59,7 @@ class Drawn:
         elements += math.prod(layer.weight_shape)
         return elements * np.dtype(self.dtype).itemsize
 
-    def call(self, threads: int) -> Convolution:
+    def call(self, threads: int, precision: str | None = None) -> Convolution:
         """The layer on data that is neither zero nor subnormal, with an array for the result."""
         layer, generator = self.layer, np.random.default_rng(0)
         x = generator.uniform(-1, 1, layer.input_shape).astype(self.dtype)
@@ -71,6 +71,7 @@ class Drawn:
             "dilation": layer.dilation,
             "groups": layer.g,
             "out": out,
+            "precision": precision,
         }
         return Convolution(x, weight, options, threads)
 

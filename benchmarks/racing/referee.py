@@ -19,6 +19,9 @@ COPY_BYTES = {"L2": 512 << 10, "L3": 8 << 20, "DRAM": 512 << 20}
 
 
 class Referee:
+    entries = "entries"  # what the engines' modules are asked for
+    forms = (FUNCTIONAL, PREPARED)  # fastconv's
+
     def __init__(self, children: dict[str, Child], effort: Effort) -> None:
         self.children = children
         self.effort = effort
@@ -81,13 +84,18 @@ class Referee:
             folder = pathlib.Path(self._folder.name)
             for file in folder.iterdir():
                 file.unlink()
-            data: Data = make_data(row.layer, row.dtype)
+            data, exact = self.compute(row)
             for name in ARRAYS:
                 array = getattr(data, name)
                 if array is not None:
                     np.save(folder / f"{name}.npy", array)
-            self._held = key, make_exact(row.layer, data, row.dtype)
+            self._held = key, exact
         return self._held[1]
+
+    def compute(self, row: Row) -> tuple[Data, Exact]:
+        """What everybody gets, and what has to come out."""
+        data = make_data(row.layer, row.dtype)
+        return data, make_exact(row.layer, data, row.dtype)
 
     def _prepare(self, child: Child, row: Row, exact: Exact) -> dict[str, Any]:
         """entry -> {}, or why it does not race."""
@@ -98,6 +106,7 @@ class Referee:
                 layer=str(row.layer.shape_key),
                 dtype=row.dtype,
                 threads=row.threads,
+                entries=self.entries,
             )
         except ChildDied as why:
             if child.name == OWN:
@@ -123,7 +132,7 @@ class Referee:
     def _time(self, row: Row, competing: list[Entry], told: dict[str, Any]) -> None:
         own = self.children[OWN]
         effort = self.effort.for_cold() if row.cold else self.effort
-        forms = [(OWN, FUNCTIONAL), (OWN, PREPARED)]
+        forms = [(OWN, form) for form in self.forms]
         rivals = [
             (entry, (OWN, FORM[self.children[entry[0]].engine]), self.children[entry[0]].engine)
             for entry in competing

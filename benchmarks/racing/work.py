@@ -108,11 +108,21 @@ def footprint(layer: corpus.Layer, itemsize: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Arrays of a layer; pooling has neither weight nor bias."""
+    """Arrays of a layer; pooling has neither weight nor bias. grad: of the result, in training."""
 
     x: np.ndarray
     weight: np.ndarray | None
     bias: np.ndarray | None
+    grad: np.ndarray | None = None
+
+    def arrays(self) -> list[np.ndarray]:
+        """Input, weight and bias, as far as there are."""
+        return [array for array in (self.x, self.weight, self.bias) if array is not None]
+
+
+def flat(arrays: list[np.ndarray]) -> np.ndarray:
+    """Several results as one."""
+    return np.concatenate([array.reshape(-1) for array in arrays])
 
 
 def aligned_empty(shape: tuple[int, ...], dtype) -> np.ndarray:

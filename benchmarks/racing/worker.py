@@ -21,7 +21,7 @@ from racing.engines import COMPETITORS, OWN, Task, Unsupported
 from racing.timing import WARM_UP, WARM_UP_THREADS, Flush, block
 from racing.work import Data, aligned
 
-ARRAYS = ("x", "weight", "bias")
+ARRAYS = ("x", "weight", "bias", "grad")
 
 
 class Worker:
@@ -38,8 +38,13 @@ class Worker:
             told["prepared"] = self.engine.has_prepared()
         return told
 
-    def prepare(self, folder: str, layer: str, dtype: str, threads: int) -> dict:
-        """Make each entry of the layer whose arrays are in a folder, and put its result there."""
+    def prepare(
+        self, folder: str, layer: str, dtype: str, threads: int, entries: str = "entries"
+    ) -> dict:
+        """Make each entry of the layer whose arrays are in a folder, and put its result there.
+
+        entries: the function of the engine's module that has them.
+        """
         self.entries, self.threads = {}, threads
         arrays = {}
         for key in ARRAYS:
@@ -48,7 +53,7 @@ class Worker:
         task = Task(corpus.parse_line(layer), Data(**arrays), dtype, threads, folder)
         told: dict[str, Any] = {"entries": {}}
         try:
-            makers = self.engine.entries(task)
+            makers = getattr(self.engine, entries)(task)
         except Unsupported as why:
             return {"entries": {"-": {"refused": str(why)}}}
         for entry, make in makers.items():

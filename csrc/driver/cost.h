@@ -8,10 +8,10 @@
  * all, since lengths of vectors and sizes of tiles are arguments. Those of planar, pointwise, linear and
  * depthwise were then set by hand to newer kernels, those of Winograd's transforms to 34 shapes of 3x3 and
  * 5x5: there the choice took 1.00 times the best with prepared weights on AVX-512, AVX2 and SSE2, and 1.01 to
- * 1.03 per call. On drawn shapes it took, before the kernels of linear and of depthwise's lanes, 1.03 times the
- * best in geometric mean on AVX-512 (1000 shapes, 94 of 100 within 1.15, 2.8 at worst) and on AVX2 (500; 94;
- * 2.6), 1.04 on SSE2 (300; 92; 2.5), 1.03 in float64 (300; 95; 2.6). benchmarks/selection.py draws more, and
- * prints the worst.
+ * 1.03 per call. On 300 drawn shapes
+ * a tier (benchmarks/selection.py) it took 1.03 times the best in geometric mean on AVX-512 and AVX2 (93 and
+ * 92 of 100 within 1.15, 3.3 at worst), 1.04 on SSE2 (89; 2.2). Most of the others are planes of one input
+ * channel, by depthwise or planar, and stride 3.
  */
 #ifndef FC_COST_H
 #define FC_COST_H

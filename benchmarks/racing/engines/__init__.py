@@ -5,6 +5,7 @@ A module of this package has
     versions()                  what is raced, by name
     entries(task) -> dict       each way in which this engine can be called for a task, by name, as
                                 a function that makes the Entry; it raises Unsupported
+    training(task) -> dict      the same for forward and backward, where the engine has it
 
 What is common to all tasks of a process is set where the module is imported. Whatever has been
 asked of an engine (threads, precision, layout) is read back and asserted.

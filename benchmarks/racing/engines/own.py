@@ -9,7 +9,7 @@ import fastconv
 import fastconv.functional as F
 from fastconv import _core
 from racing.engines import FUNCTIONAL, PREPARED, Entry, Task
-from racing.work import aligned_empty, output_shape
+from racing.work import aligned_empty, flat, output_shape
 
 
 def versions() -> dict[str, str]:
@@ -56,6 +56,24 @@ def _functional(task: Task) -> Entry:
         return function(*arguments, threads=threads)
 
     return Entry(call, call)
+
+
+def training(task: Task) -> dict:
+    return {FUNCTIONAL: lambda: _training(task)}
+
+
+def _training(task: Task) -> Entry:
+    """Forward, and the gradients by input, weight and bias."""
+    leaves = [fastconv.Tensor(a, requires_grad=True) for a in task.data.arrays()]
+    operation, arguments = task.layer.call(*leaves)
+    function, threads, grad = getattr(F, operation), task.threads, task.data.grad
+
+    def call():
+        with fastconv.num_threads(threads):
+            y = function(*arguments)
+            return y, *fastconv.autograd.grad(y, leaves, grad)
+
+    return Entry(call, lambda: flat([np.asarray(tensor.detach()) for tensor in call()]))
 
 
 def _prepared(task: Task) -> Entry:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as T
 
 from racing.engines import Entry, Task
+from racing.work import flat
 
 torch.backends.mkldnn.enabled = True
 torch.set_float32_matmul_precision("highest")
@@ -51,6 +52,44 @@ def entries(task: Task) -> dict:
         found["adaptive"] = lambda: _entry(task, _adaptive(task))
         return found
     return {name: lambda f=f: _entry(task, _pool(task, f)) for name, f in LAYOUTS.items()}
+
+
+def training(task: Task) -> dict:
+    """Forward and backward, in both layouts."""
+    layouts = LAYOUTS if task.layer.kind == "conv" else {"nchw": torch.contiguous_format}
+    return {name: lambda f=f: _training(task, f) for name, f in layouts.items()}
+
+
+def _training(task: Task, layout: torch.memory_format) -> Entry:
+    torch.set_num_threads(task.threads)
+    assert torch.get_num_threads() == task.threads
+    layer, data = task.layer, task.data
+    leaves = [
+        _tensor(a, layout) if a.ndim == 4 else torch.from_numpy(a)
+        for a in (data.x, data.weight, data.bias)
+    ]
+    grad = _tensor(data.grad, layout) if data.grad.ndim == 4 else torch.from_numpy(data.grad)
+    for leaf in leaves:
+        leaf.requires_grad_()
+    (top, bottom), (left, right) = layer.padding
+
+    def forward():
+        x, weight, bias = leaves
+        if layer.kind == "linear":
+            return T.linear(x, weight, bias)
+        if (top, left) == (bottom, right):
+            return T.conv2d(x, weight, bias, layer.stride, (top, left), layer.dilation, layer.g)
+        x = T.pad(x, (left, right, top, bottom))
+        return T.conv2d(x, weight, bias, layer.stride, 0, layer.dilation, layer.g)
+
+    def call():
+        y = forward()
+        return y, *torch.autograd.grad(y, leaves, grad)
+
+    def result():
+        return flat([np.ascontiguousarray(t.detach().numpy()) for t in call()])
+
+    return Entry(call, result)
 
 
 def _entry(task: Task, function) -> Entry:

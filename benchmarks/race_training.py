@@ -1,0 +1,79 @@
+"""Race fastconv's forward and backward of a layer against torch's.
+
+    python benchmarks/race_training.py                        # every layer, 1 and 2 threads
+    python benchmarks/race_training.py --network resnet18 --threads 1 --quick
+
+Rows go into a file of benchmarks/results at once, and a race that was cut short goes on where it
+was; at the end it writes docs/training.md.
+"""
+
+import argparse
+import datetime
+import pathlib
+import sys
+import tempfile
+
+from race import RESULTS, commit, cores, cpu_name, default_threads, session, start_children
+
+# The import above has put the folders of the corpora and of the race on the path.
+import corpus  # isort: skip
+from racing import store, training
+from racing.contest import QUICK, Effort
+from racing.work import Row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", action="append", choices=corpus.networks())
+    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
+    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
+    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
+    parser.add_argument(
+        "--document",
+        type=pathlib.Path,
+        default=RESULTS.parent.parent / "docs/training.md",
+        help="the file of tables",
+    )
+    options = parser.parse_args()
+    day = datetime.date.today().isoformat()
+    name = f"training-{store.file_name(cpu_name(), cores(), day)}"
+    path = options.results or RESULTS / "training" / name
+    wanted = [
+        Row(layer, "float32", threads, False)
+        for layer in training.layers(options.network or corpus.networks())
+        for threads in options.threads or default_threads()
+    ]
+    run(options, store.missing(wanted, *store.load(path), commit(), options.quick), path)
+    sessions, rows = store.load(path)
+    if not rows:
+        print(f"{path}: nothing was measured", file=sys.stderr)
+        return 1
+    options.document.write_text(training.document(sessions, rows, path.name), encoding="utf-8")
+    print(f"wrote {options.document}")
+    return 0
+
+
+def run(options: argparse.Namespace, rows: list[Row], path: pathlib.Path) -> None:
+    """Measure the rows and keep them in the file."""
+    print(f"{len(rows)} rows to go into {path}")
+    if not rows:
+        return
+    with tempfile.TemporaryDirectory(prefix="race-logs-") as logs:
+        children = start_children(["torch"], pathlib.Path(logs))
+        referee = training.TrainingReferee(children, QUICK if options.quick else Effort())
+        try:
+            store.append(path, {"session": session(children, referee, options)})
+            for number, row in enumerate(rows, 1):
+                found = referee.race(row)
+                store.append(path, found)
+                print(f"{number}/{len(rows)} {training.one_line(found)}", flush=True)
+        finally:
+            referee.close()
+            for child in children.values():
+                child.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

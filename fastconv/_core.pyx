@@ -112,6 +112,7 @@ cdef inline int64_t effective_dilation(int64_t dilation, int64_t kernel) noexcep
 
 
 include "_core_convolution.pxi"
+include "_core_convolution_gradients.pxi"
 include "_core_prepared.pxi"
 include "_core_pooling.pxi"
 include "_core_linear.pxi"

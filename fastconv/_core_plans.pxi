@@ -96,6 +96,11 @@ cdef class PlanCache:
         elif self.code == FC_OP_CONV_TRANSPOSE2D:
             status = fc_conv_transpose2d_create(
                 <const fc_conv_transpose2d_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_CONV2D_WEIGHT_GRADIENT:
+            status = fc_conv2d_weight_gradient_create(
+                <const fc_conv2d_weight_gradient_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_CHANNEL_SUMS:
+            status = fc_channel_sums_create(<const fc_channel_sums_desc *>desc, &plan.handle)
         elif self.code == FC_OP_POOL2D:
             status = fc_pool2d_create(<const fc_pool2d_desc *>desc, &plan.handle)
         elif self.code == FC_OP_LINEAR:
@@ -160,6 +165,8 @@ cdef class PlanCache:
 # At most some 1500 plans in all.
 cdef PlanCache _conv2d_plans = PlanCache(FC_OP_CONV2D, 512)
 cdef PlanCache _conv_transpose2d_plans = PlanCache(FC_OP_CONV_TRANSPOSE2D, 64)
+cdef PlanCache _conv2d_weight_gradient_plans = PlanCache(FC_OP_CONV2D_WEIGHT_GRADIENT, 128)
+cdef PlanCache _channel_sums_plans = PlanCache(FC_OP_CHANNEL_SUMS, 64)
 cdef PlanCache _pool2d_plans = PlanCache(FC_OP_POOL2D, 256)
 cdef PlanCache _linear_plans = PlanCache(FC_OP_LINEAR, 128)
 cdef PlanCache _unary_plans = PlanCache(FC_OP_UNARY, 64)
@@ -176,7 +183,8 @@ cdef PlanCache _interpolate_plans = PlanCache(FC_OP_INTERPOLATE, 64)
 def _plan_count():
     """Test hook: the number of plans kept, of all operations."""
     return sum([len((<PlanCache>cache).plans) for cache in (
-        _conv2d_plans, _conv_transpose2d_plans, _pool2d_plans, _linear_plans, _unary_plans,
+        _conv2d_plans, _conv_transpose2d_plans, _conv2d_weight_gradient_plans, _channel_sums_plans,
+        _pool2d_plans, _linear_plans, _unary_plans,
         _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans,
         _pad_plans, _unfold_plans, _fold_plans, _interpolate_plans)])
 

@@ -48,6 +48,8 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_UNFOLD
         FC_OP_FOLD
         FC_OP_INTERPOLATE
+        FC_OP_CONV2D_WEIGHT_GRADIENT
+        FC_OP_CHANNEL_SUMS
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -178,6 +180,22 @@ cdef extern from "fastconv.h" nogil:
         int64_t src_stride[4]
         int64_t dst_stride[4]
         int64_t weight_stride[5]
+
+    ctypedef struct fc_conv2d_weight_gradient_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t border
+        int64_t n, ic, ih, iw, oc, kh, kw
+        int64_t pad_top, pad_bottom, pad_left, pad_right
+        int64_t stride_h, stride_w, dilation_h, dilation_w, groups
+        int64_t[4] src_stride
+        int64_t[4] diff_dst_stride
+
+    ctypedef struct fc_channel_sums_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int64_t n, c, h, w
+        int64_t[4] src_stride
 
     ctypedef struct fc_conv_transpose2d_desc:
         uint32_t struct_size
@@ -363,6 +381,9 @@ cdef extern from "fastconv.h" nogil:
         pass
 
     fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan)
+    fc_status fc_conv2d_weight_gradient_create(
+        const fc_conv2d_weight_gradient_desc *desc, fc_plan **plan)
+    fc_status fc_channel_sums_create(const fc_channel_sums_desc *desc, fc_plan **plan)
     fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan)
     fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
     fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan)
@@ -409,6 +430,7 @@ cdef extern from "fastconv.h" nogil:
         const void *mean
         const void *variance
         const void *residual
+        const void *diff_dst
         void *dst
         int64_t *indices
 

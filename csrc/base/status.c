@@ -59,6 +59,9 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_WINOGRAD_F4: return "winograd_f4";
     case FC_ALGO_WINOGRAD_F6: return "winograd_f6";
     case FC_ALGO_LINEAR: return "linear";
+    case FC_ALGO_GRADIENT_TILES: return "gradient_tiles";
+    case FC_ALGO_GRADIENT_DOTS: return "gradient_dots";
+    case FC_ALGO_CHANNEL_SUMS: return "channel_sums";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

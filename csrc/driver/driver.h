@@ -87,6 +87,27 @@ typedef struct fc_conv_driver {
 extern const fc_conv_driver fc_conv_direct, fc_conv_pointwise, fc_conv_1x1, fc_conv_im2col,
     fc_conv_depthwise, fc_conv_planar, fc_conv_linear, fc_conv_winograd_f2, fc_conv_winograd_f4, fc_conv_winograd_f6;
 
+typedef struct fc_weight_gradient_problem {
+    fc_conv2d_weight_gradient_desc desc;
+    int64_t oh, ow;
+    const fc_kernels *kernels;
+    bool dots; /* by plane_dots, else by conv_tile */
+} fc_weight_gradient_problem;
+
+void fc_weight_gradient_prepare(fc_weight_gradient_problem *problem);
+size_t fc_weight_gradient_scratch_bytes(const fc_weight_gradient_problem *problem, int threads);
+void fc_weight_gradient_execute(const fc_weight_gradient_problem *problem, const fc_args *args,
+                                void *scratch, int threads);
+
+typedef struct fc_channel_sums_problem {
+    fc_channel_sums_desc desc;
+    const fc_kernels *kernels;
+} fc_channel_sums_problem;
+
+size_t fc_channel_sums_scratch_bytes(const fc_channel_sums_problem *problem, int threads);
+void fc_channel_sums_execute(const fc_channel_sums_problem *problem, const fc_args *args, void *scratch,
+                             int threads);
+
 typedef struct fc_pool_problem {
     fc_pool2d_desc desc;
     int64_t oh, ow;

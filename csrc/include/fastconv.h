@@ -70,7 +70,9 @@ typedef enum fc_op {
     FC_OP_PAD = 10,
     FC_OP_UNFOLD = 11,
     FC_OP_FOLD = 12,
-    FC_OP_INTERPOLATE = 13
+    FC_OP_INTERPOLATE = 13,
+    FC_OP_CONV2D_WEIGHT_GRADIENT = 14,
+    FC_OP_CHANNEL_SUMS = 15
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -101,7 +103,10 @@ typedef enum fc_algorithm {
     FC_ALGO_WINOGRAD_F4 = 24,
     FC_ALGO_WINOGRAD_F6 = 25,
     FC_ALGO_LINEAR = 26, /* convolution by a window that is the whole map */
-    FC_ALGO_COUNT = 27
+    FC_ALGO_GRADIENT_TILES = 27, /* of weights, in register tiles of lines by output channels */
+    FC_ALGO_GRADIENT_DOTS = 28,  /* of weights, by products whose vectors are pixels */
+    FC_ALGO_CHANNEL_SUMS = 29,
+    FC_ALGO_COUNT = 30
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -217,6 +222,31 @@ typedef struct fc_conv2d_desc {
     int64_t dst_stride[4]; /* n, c, h, w; w at least 1; no two elements may meet */
     int64_t weight_stride[5]; /* group, oc and ic of the group, kh, kw; any sign */
 } fc_conv2d_desc;
+
+/* The gradient of a convolution by its weights, from the gradient by its result:
+ *   dst[o][i][a][b] = sum over n, y, x of diff_dst[n][o][y][x] * bordered[n][g*ic/groups + i][r][s]
+ *   r = y*stride_h + a*dilation_h, s = x*stride_w + b*dilation_w, g = o / (oc/groups)
+ * bordered is src with its border; sizes are the convolution's own. dst is dense OIHW; with no images it
+ * is zeros. Each sum takes its products in order of (n, y, x), or lane by lane of a vector of x. */
+typedef struct fc_conv2d_weight_gradient_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    int32_t border;   /* fc_border */
+    int32_t reserved; /* zero */
+    int64_t n, ic, ih, iw, oc, kh, kw;
+    int64_t pad_top, pad_bottom, pad_left, pad_right;
+    int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
+    int64_t src_stride[4];      /* n, c, h, w; any sign */
+    int64_t diff_dst_stride[4]; /* n, c, h, w; any sign */
+} fc_conv2d_weight_gradient_desc;
+
+/* The gradient of a bias: dst[c] = sum over n, y, x of src[n][c][y][x]; with no images zeros. */
+typedef struct fc_channel_sums_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    int64_t n, c, h, w;
+    int64_t src_stride[4]; /* n, c, h, w; any sign */
+} fc_channel_sums_desc;
 
 /* The transpose of a convolution (the gradient by its source): every source element spreads over the
  * window that it belongs to.
@@ -356,6 +386,8 @@ typedef struct fc_interpolate_desc {
 typedef struct fc_plan fc_plan;
 
 fc_status fc_conv2d_create(const fc_conv2d_desc *desc, fc_plan **plan);
+fc_status fc_conv2d_weight_gradient_create(const fc_conv2d_weight_gradient_desc *desc, fc_plan **plan);
+fc_status fc_channel_sums_create(const fc_channel_sums_desc *desc, fc_plan **plan);
 fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan);
 fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
 fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan);
@@ -411,6 +443,7 @@ typedef struct fc_args {
     const void *mean;     /* of a channelwise norm */
     const void *variance;
     const void *residual; /* dense, shape of dst, when the descriptor has one */
+    const void *diff_dst; /* of a gradient: by the result of the operation */
     void *dst;
     int64_t *indices;     /* written by pooling with_indices, read by unpooling */
 } fc_args;

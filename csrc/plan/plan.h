@@ -22,6 +22,7 @@ typedef struct fc_operation {
 } fc_operation;
 
 extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc_operation_pool2d,
+    fc_operation_conv2d_weight_gradient, fc_operation_channel_sums,
     fc_operation_linear, fc_operation_unary, fc_operation_channelwise, fc_operation_lrn,
     fc_operation_softmax, fc_operation_unpool, fc_operation_pad, fc_operation_unfold,
     fc_operation_fold, fc_operation_interpolate;
@@ -54,6 +55,8 @@ struct fc_plan {
     const fc_pool_driver *pool_driver;
     union {
         fc_conv_problem conv;
+        fc_weight_gradient_problem weight_gradient;
+        fc_channel_sums_problem channel_sums;
         fc_transpose_problem transpose;
         fc_pool_problem pool;
         fc_unpool_problem unpool;

@@ -49,6 +49,45 @@ typedef struct fc_conv_tile_args {
     const void *residual; /* laid out as dst, or NULL */
 } fc_conv_tile_args;
 
+/* border_rows: rows with zeros left and right of them, of every step-th pixel.
+ *   dst[r*dst_row + x] = first <= x < last ? src[r*src_row + (x - first)*step] : 0
+ *   r < rows, x < cols, 0 <= first <= last <= cols; step of any sign */
+typedef struct fc_border_rows_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t rows, cols, first, last;
+    ptrdiff_t src_row, dst_row, step;
+} fc_border_rows_args;
+
+/* plane_dots: products of planes, each shifted by several taps, with others: the weight gradient of few
+ * channels. Its vectors are pixels.
+ *   dst[(o*dst_channel + t)*vlen + l] += sum over i, r, x of
+ *       diff[o*diff_channel + i*diff_image + r*diff_row + x] * src[tap[t] + i*src_image + r*src_row + x]
+ *   l = x mod vlen; o < channels, t < taps, i < images, r < rows, x < cols
+ * Each lane takes its products in order of (i, r, x), one vec_fma each, however they are cut into calls at
+ * whole rows. */
+#define FC_DOTS_TAPS 9     /* taps of one pass over one channel */
+#define FC_DOTS_CHANNELS 4 /* and channels of one over FC_DOTS_SHARED taps */
+#define FC_DOTS_SHARED 3
+typedef struct fc_plane_dots_args {
+    const void *src, *diff;
+    void *dst;
+    const ptrdiff_t *tap;
+    ptrdiff_t channels, taps, images, rows, cols;
+    ptrdiff_t src_image, src_row;
+    ptrdiff_t diff_channel, diff_image, diff_row;
+    ptrdiff_t dst_channel;
+} fc_plane_dots_args;
+
+/* column_sums: dst[x] = sum over r < rows of src[r*src_row + x], in that order; x < count. With
+ * `accumulate` dst is read and continued from. */
+typedef struct fc_column_sums_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t rows, count, src_row;
+    int accumulate;
+} fc_column_sums_args;
+
 /* plane_tile: the register tile of convolution over planes: its vectors are pixels.
  *
  *   sum[r][v][x] = sum over c < channels, t < taps of weights[r*weights_row + c*weights_channel + t] *

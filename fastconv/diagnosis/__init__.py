@@ -5,13 +5,21 @@ same rules one by one, and raise for the first that is broken. Each message name
 the argument, says what was given and what was expected, and how to mend it.
 """
 
-from .arrays import images
+from .arrays import images, unexplained
 from .convolution import (
     convolution,
     convolution_arrays,
     convolution_weights,
     linear,
     transposed_convolution,
+)
+from .convolution_gradients import (
+    channel_axis,
+    convolution_gradient,
+    gradient_arrays,
+    gradient_out,
+    linear_gradient,
+    transposed_gradient,
 )
 from .elementwise import prelu, unary
 from .normalization import batch_norm, local_response_norm, softmax
@@ -21,14 +29,19 @@ from .resampling import fold, interpolate, pad, pad_sides, resized, unfold
 __all__ = [
     "adaptive_pool",
     "batch_norm",
+    "channel_axis",
     "convolution",
     "convolution_arrays",
+    "convolution_gradient",
     "convolution_weights",
     "fold",
     "global_pool2d",
+    "gradient_arrays",
+    "gradient_out",
     "images",
     "interpolate",
     "linear",
+    "linear_gradient",
     "local_response_norm",
     "pad",
     "pad_sides",
@@ -37,7 +50,9 @@ __all__ = [
     "resized",
     "softmax",
     "transposed_convolution",
+    "transposed_gradient",
     "unary",
+    "unexplained",
     "unfold",
     "unpool",
     "unpooled_size",

@@ -83,7 +83,7 @@ def fits_memory(op: str, shape: tuple[int, ...], itemsize: int) -> None:
 
 
 def output_array(
-    op: str, out: object, shape: tuple[int, ...], input: np.ndarray, **others: object
+    op: str, out: object, shape: tuple[int, ...], input: np.ndarray, /, **others: object
 ) -> None:
     """Require an `out` that can take the result; `others` are the arrays it must not touch."""
     if out is None:

@@ -1,0 +1,119 @@
+"""How near the gradients of convolutions and linear layers come to the machine's peak.
+
+    python benchmarks/gradients.py                     # every layer, one thread
+    python benchmarks/gradients.py --threads 2 64@56   # those whose name has the word
+
+Prints milliseconds and percent of the peak of multiply-adds for the forward operation, the gradient by its
+input and that by its weight. The engine's time and the peak are taken by turns in one run (the
+median of each), the engine's alone: neither Python nor conversions. Work is that of the formula: by a
+transform a convolution may exceed the peak.
+"""
+
+import argparse
+
+import numpy as np
+
+from fastconv import _core, ops
+
+# name, batch, channels in and out, size, kernel, stride, padding, groups
+LAYERS = (
+    ("3x3 64->64@56", 8, 64, 64, 56, 3, 1, 1, 1),
+    ("3x3 128->128@28", 8, 128, 128, 28, 3, 1, 1, 1),
+    ("3x3 256->256@14", 8, 256, 256, 14, 3, 1, 1, 1),
+    ("3x3 512->512@7", 8, 512, 512, 7, 3, 1, 1, 1),
+    ("3x3 64->64@56 batch 1", 1, 64, 64, 56, 3, 1, 1, 1),
+    ("3x3 256->256@14 batch 1", 1, 256, 256, 14, 3, 1, 1, 1),
+    ("3x3 512->512@7 batch 1", 1, 512, 512, 7, 3, 1, 1, 1),
+    ("3x3/2 128->256@28", 8, 128, 256, 28, 3, 2, 1, 1),
+    ("7x7/2 3->64@224 stem", 4, 3, 64, 224, 7, 2, 3, 1),
+    ("3x3 3->64@224 stem", 2, 3, 64, 224, 3, 1, 1, 1),
+    ("5x5 1->6@28 lenet", 8, 1, 6, 28, 5, 1, 2, 1),
+    ("5x5 6->16@14 lenet", 8, 6, 16, 14, 5, 1, 0, 1),
+    ("1x1 64->256@56", 8, 64, 256, 56, 1, 1, 0, 1),
+    ("1x1 256->64@56", 8, 256, 64, 56, 1, 1, 0, 1),
+    ("1x1 512->2048@7", 8, 512, 2048, 7, 1, 1, 0, 1),
+    ("1x1/2 256->512@56", 8, 256, 512, 56, 1, 2, 0, 1),
+    ("depthwise 3x3 128@56", 8, 128, 128, 56, 3, 1, 1, 128),
+    ("depthwise 3x3/2 128@56", 8, 128, 128, 56, 3, 2, 1, 128),
+    ("depthwise 5x5 256@14", 8, 256, 256, 14, 5, 1, 2, 256),
+    ("depthwise 3x3 512@7", 8, 512, 512, 7, 3, 1, 1, 512),
+    ("3x3 groups 32 128->128@56", 8, 128, 128, 56, 3, 1, 1, 32),
+    ("3x3 groups 8 128->128@28", 8, 128, 128, 28, 3, 1, 1, 8),
+)
+LINEAR = ((8, 9216, 4096), (128, 784, 256), (128, 1024, 1024), (1024, 256, 10))
+
+
+def measured(call) -> str:
+    probe = _core.Probe(measure=True)
+    call(probe)
+    share = 100 * probe.flops / probe.seconds / probe.peak
+    return f"{probe.seconds * 1e3:9.3f} ms {share:4.0f} % {probe.algorithm:<15}"
+
+
+def convolution(layer, dtype, threads: int, precision: str) -> str:
+    _, n, ic, oc, size, k, stride, padding, groups = layer
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, ic, size, size)).astype(dtype)
+    w = rng.standard_normal((oc, ic // groups, k, k)).astype(dtype)
+    y = ops.conv2d(
+        x, w, None, stride, padding, 1, groups, "zeros", None, None, None, threads, None, precision
+    )
+    how = {"stride": stride, "padding": padding, "groups": groups, "threads": threads}
+    return "  ".join(
+        (
+            measured(
+                lambda p: ops.conv2d(
+                    x, w, None, stride, padding, 1, groups, "zeros", None, None, None, threads, None,
+                    precision, p,
+                )  # fmt: skip
+            ),
+            measured(
+                lambda p: ops.conv2d_input_gradient(
+                    y, w, x.shape, **how, precision=precision, probe=p
+                )
+            ),
+            measured(lambda p: ops.conv2d_weight_gradient(y, x, w.shape, **how, probe=p)),
+        )
+    )
+
+
+def linear(sizes, dtype, threads: int) -> str:
+    rows, features, outputs = sizes
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, features)).astype(dtype)
+    w = rng.standard_normal((outputs, features)).astype(dtype)
+    y = rng.standard_normal((rows, outputs)).astype(dtype)
+    return "  ".join(
+        (
+            measured(lambda p: ops.linear(x, w, None, None, None, threads, p)),
+            measured(lambda p: ops.linear_input_gradient(y, w, threads=threads, probe=p)),
+            measured(lambda p: ops.linear_weight_gradient(y, x, threads=threads, probe=p)),
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("words", nargs="*", help="only layers whose name has one of these")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument("--precision", default="strict", choices=("strict", "default", "fast"))
+    given = parser.parse_args()
+    dtype = np.dtype(given.dtype)
+
+    def wanted(name: str) -> bool:
+        return not given.words or any(word in name for word in given.words)
+
+    kinds = "  ".join(f"{kind:<32}" for kind in ("forward", "input gradient", "weight gradient"))
+    print(f"{'':<26}{kinds}")
+    for layer in LAYERS:
+        if wanted(layer[0]):
+            print(f"{layer[0]:<26}{convolution(layer, dtype, given.threads, given.precision)}", flush=True)
+    for sizes in LINEAR:
+        name = "linear {}x{}->{}".format(*sizes)
+        if wanted(name):
+            print(f"{name:<26}{linear(sizes, dtype, given.threads)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -38,45 +38,89 @@ static int64_t chunk_pixels(const fc_weight_gradient_problem *p, int64_t panels)
     return fc_max64(64, fc_min64(far, near));
 }
 
-/* ---- which form of strip -------------------------------------------------------------------------- */
+/* ---- which form of lines -------------------------------------------------------------------------- */
 
-/* What a row of `cols` pixels takes in half cycles, for `lines` lines under all their taps: the tiles,
- * balanced, against `panels` panels; and to begin with a run of pixels. */
-static double tiles_cost(const fc_kernels *k, int64_t lines, double taps, double cols, double panels,
-                         double begin) {
-    enum { LATENCY = 4 };
-    const int64_t tiles = fc_div_up(lines, k->tile_pixels);
-    const double rows = (double)fc_max64(fc_div_up(lines, tiles), LATENCY);
-    return (double)tiles * taps * panels * (2 * rows * cols + begin);
+/* Most columns of the kernel in a tile of two of its rows. */
+static int64_t row_taps(const fc_kernels *k) { return k->tile_pixels / 2; }
+
+/* What a run of `cols` pixels takes in half cycles against `panels` panels, by tiles of `rows` lines. */
+static double tile_cost(double rows, double cols, double panels) {
+    enum { LATENCY = 4, BEGIN = 24 };
+    return panels * (2 * (rows < LATENCY ? LATENCY : rows) * cols + BEGIN);
 }
 
-static double fill_cost(const fc_kernels *k, double lines, double cols, int64_t step) {
-    enum { ROW = 10, VECTOR = 6, ELEMENT = 4 };
-    const double vectors = (double)fc_div_up((int64_t)cols, k->vlen);
-    return lines * (ROW + (step == 1 ? VECTOR * vectors : step == 2 ? 2 * VECTOR * vectors : ELEMENT * cols));
+static double fill_cost(const fc_kernels *k, double lines, int64_t cols, int64_t step) {
+    enum { ROW = 30, VECTOR = 16, ELEMENT = 4 };
+    const double vectors = (double)fc_div_up(cols, k->vlen);
+    return lines * (ROW + (step == 1   ? VECTOR * vectors
+                           : step == 2 ? 1.5 * VECTOR * vectors
+                                       : ELEMENT * (double)cols));
 }
 
-static bool choose_gathered(const fc_weight_gradient_problem *p) {
-    enum { BEGIN = 24 }; /* half cycles of a run */
+/* The form that takes least, for a row of a chunk. */
+static fc_gradient_form choose_form(const fc_weight_gradient_problem *p) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
     const fc_kernels *k = p->kernels;
     const int64_t icg = d->ic / d->groups, ocg = d->oc / d->groups, taps = d->kh * d->kw;
-    if (taps == 1) return true;
     const int64_t pixels = chunk_pixels(p, fc_min64(MOST_PANELS, fc_div_up(ocg, 2 * k->vlen)));
-    const fc_gradient_cut shifted = fc_gradient_cut_make(p, pixels, false);
-    if (shifted.line > 8 * pixels) return true; /* mostly border, or pixels that no tap reads */
-    const double panels = (double)ocg / (double)(2 * k->vlen), cols = (double)shifted.cols;
-    const double rows = (double)(shifted.phases_h * shifted.phases_w * shifted.phase_rows) /
-                        (double)shifted.rows;
-    const int64_t step = d->stride_w * (d->src_stride[3] < 0 ? -d->src_stride[3] : d->src_stride[3]);
-    const double as_shifted = tiles_cost(k, icg, (double)taps, cols, panels, BEGIN) +
-                              fill_cost(k, (double)icg * rows, (double)shifted.pitch, step);
-    const double as_gathered = tiles_cost(k, icg * taps, 1, cols, panels, 0) +
-                               fill_cost(k, (double)(icg * taps), cols, step);
-    return as_gathered < as_shifted;
+    const fc_gradient_cut cut = fc_gradient_cut_make(p, pixels, FC_GRADIENT_CHANNELS, false);
+    if (cut.channel > 8 * pixels) return FC_GRADIENT_GATHERED; /* mostly border, or read by no tap */
+    const double panels = (double)fc_div_up(ocg, k->vlen) / 2, cols = (double)cut.cols;
+    const double rows =
+        (double)(cut.phases_h * cut.phases_w * cut.phase_rows) / (double)cut.rows;
+    const int64_t step =
+        d->src_stride[3] == 1 || d->src_stride[3] == -1 ? d->stride_w : 3;
+    const double fill = fill_cost(k, (double)icg * rows, cut.row, step);
+    const int64_t tiles = fc_div_up(icg, k->tile_pixels);
+    const double by_channels =
+        fill + (double)(tiles * taps) * tile_cost((double)icg / (double)tiles, cols, panels);
+    /* columns of one phase are evenly apart */
+    const int64_t beside = fc_div_up(d->kw, fc_min64(d->stride_w, d->kw));
+    const int64_t parts = fc_div_up(beside, row_taps(k));
+    const double by_rows = fill + (double)(fc_div_up(icg * d->kh, 2) * d->kw) / (double)beside *
+                                      (double)parts *
+                                      tile_cost(2 * (double)beside / (double)parts, cols, panels);
+    const int64_t all = fc_div_up(icg * taps, k->tile_pixels);
+    const double gathered = fill_cost(k, (double)(icg * taps), cut.cols, step) +
+                            (double)all * tile_cost((double)(icg * taps) / (double)all, cols, panels);
+    if (gathered < by_channels && gathered < by_rows) return FC_GRADIENT_GATHERED;
+    return by_rows < by_channels ? FC_GRADIENT_ROWS : FC_GRADIENT_CHANNELS;
+}
+
+/* Whether taps may read the source where it lies: no border, pixels side by side, and the channels of a
+ * tile not all in the same few sets of the first-level cache. */
+static bool readable_in_place(const fc_weight_gradient_problem *p) {
+    const fc_conv2d_weight_gradient_desc *d = &p->desc;
+    if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right || d->stride_w != 1 ||
+        d->src_stride[3] != 1)
+        return false;
+    uint64_t apart = (uint64_t)d->src_stride[1] * (uint64_t)p->kernels->element_bytes % 4096;
+    int64_t places = 1; /* that channels take among the sets */
+    while (apart && places < 4) places *= 2, apart = 2 * apart % 4096;
+    return places >= 4 || d->ic / d->groups <= 4;
+}
+
+/* Pointwise, rows that follow each other are one row, and so are images. */
+static void join_rows(fc_weight_gradient_problem *p) {
+    fc_conv2d_weight_gradient_desc *d = &p->desc;
+    if (d->kh != 1 || d->kw != 1 || d->stride_h != 1 || d->stride_w != 1 || d->pad_top ||
+        d->pad_bottom || d->pad_left || d->pad_right)
+        return;
+    int64_t *src = d->src_stride, *diff = d->diff_dst_stride;
+    if (src[2] == d->iw * src[3] && diff[2] == d->iw * diff[3]) {
+        d->iw *= d->ih;
+        d->ih = 1;
+    }
+    if (d->ih == 1 && d->n > 0 && src[0] == d->iw * src[3] && diff[0] == d->iw * diff[3]) {
+        d->iw *= d->n;
+        d->n = 1;
+    }
+    p->oh = d->ih;
+    p->ow = d->iw;
 }
 
 void fc_weight_gradient_prepare(fc_weight_gradient_problem *p) {
+    join_rows(p);
     const int64_t ocg = p->desc.oc / p->desc.groups, vlen = p->kernels->vlen;
     const double filled = (double)p->ow / (double)fc_round_up(p->ow, vlen);
     /* a tile one vector wide is bound by loads; the other kernel by rows that do not fill vectors */
@@ -85,7 +129,6 @@ void fc_weight_gradient_prepare(fc_weight_gradient_problem *p) {
 
 /* ---- how a call is cut ---------------------------------------------------------------------------- */
 
-/* Lines of one channel stay together. */
 static int64_t most_lines(const gradient_job *job, int64_t parts) {
     return fc_div_up(job->cut.lines, parts);
 }
@@ -118,12 +161,12 @@ static gradient_job job_make(const fc_weight_gradient_problem *p, int threads) {
     gradient_job job = {.problem = p, .icg = d->ic / d->groups, .ocg = d->oc / d->groups};
     job.columns = job.ocg <= p->kernels->vlen ? p->kernels->vlen : 2 * p->kernels->vlen;
     job.panels = fc_div_up(job.ocg, job.columns);
-    const bool gathered = choose_gathered(p);
-    job.cut.lines = gathered ? job.icg * d->kh * d->kw : job.icg;
+    const fc_gradient_form form = choose_form(p);
+    const bool in_place = form != FC_GRADIENT_GATHERED && readable_in_place(p);
+    job.cut = fc_gradient_cut_make(p, 1, form, in_place); /* its lines */
     deal(&job, d->groups, threads);
     job.task_panels = fc_div_up(job.panels, job.panel_parts);
-    const int64_t pixels = chunk_pixels(p, job.task_panels);
-    job.cut = fc_gradient_cut_make(p, pixels, gathered);
+    job.cut = fc_gradient_cut_make(p, chunk_pixels(p, job.task_panels), form, in_place);
     const int64_t chunk = job.cut.images * job.cut.rows * job.cut.cols;
     /* sums in a quarter of the second-level cache, of whole tiles */
     const int64_t line_sums = job.cut.taps * job.task_panels * job.columns * bytes;
@@ -132,8 +175,12 @@ static gradient_job job_make(const fc_weight_gradient_problem *p, int threads) {
     job.block = fc_min64(most_lines(&job, job.line_parts), tiles * p->kernels->tile_pixels);
     job.diff_bytes =
         (size_t)fc_round_up(chunk * job.task_panels * job.columns * bytes, FC_CACHE_LINE);
-    job.strip_bytes = (size_t)fc_round_up(
-        fc_min64(p->kernels->tile_pixels, job.block) * job.cut.line * bytes, FC_CACHE_LINE);
+    /* lines of a tile: at worst a few of one channel and of the next */
+    const int64_t lines = fc_min64(p->kernels->tile_pixels, job.block);
+    const int64_t channels =
+        form == FC_GRADIENT_ROWS ? fc_min64(job.icg, (lines - 1) / d->kh + 2) : lines;
+    if (!in_place)
+        job.strip_bytes = (size_t)fc_round_up(channels * job.cut.channel * bytes, FC_CACHE_LINE);
     job.sum_bytes = (size_t)fc_round_up(job.block * line_sums, FC_CACHE_LINE);
     return job;
 }
@@ -171,16 +218,54 @@ static void pack_diff(const gradient_job *job, int64_t group, int64_t from, int6
     }
 }
 
-/* `lines` lines of a strip under all their taps; `sums` are the first line's of the first panel. */
+/* `count` pairs of lines, or one line, under the columns of the kernel: row r of a tile is a line, its
+ * pixels are taps. `lines` are numbered over the group; the strip begins with channel `channel`. */
+static void run_rows(const gradient_job *job, fc_conv_tile_args tile, const char *strip, int64_t channel,
+                     int64_t line, int64_t count, char *sums) {
+    const fc_weight_gradient_problem *p = job->problem;
+    const fc_conv2d_weight_gradient_desc *d = &p->desc;
+    const fc_gradient_cut *cut = &job->cut;
+    const int64_t bytes = (int64_t)p->kernels->element_bytes, kh = d->kh, n = job->columns;
+    /* taps `every` apart lie in one phase, evenly */
+    int64_t every = 1;
+    while (every < d->kw && every * d->dilation_w % d->stride_w) every++;
+    for (int64_t i = 0; i < count; i += 2) {
+        const int64_t at = line + i, next = fc_min64(at + 1, line + count - 1);
+        const int64_t from = (at / kh - channel) * cut->channel;
+        const int64_t to = (next / kh - channel) * cut->channel;
+        tile.rows = next > at ? 2 : 1;
+        tile.dst_row = d->kw * n;
+        for (int64_t phase = 0; phase < fc_min64(every, d->kw); phase++) {
+            const int64_t taps = (d->kw - 1 - phase) / every + 1;
+            const int64_t parts = fc_div_up(taps, row_taps(p->kernels));
+            for (int64_t part = 0; part < parts; part++) {
+                int64_t begin, end;
+                fc_split(taps, parts, part, &begin, &end);
+                const int64_t b = phase + begin * every;
+                const int64_t first = from + fc_gradient_tap(p, cut, at % kh, b);
+                tile.cols = (int)(end - begin);
+                tile.src_row = to + fc_gradient_tap(p, cut, next % kh, b) - first;
+                tile.src_pixel = every * d->dilation_w / d->stride_w;
+                tile.dst_pixel = every * n;
+                tile.src = strip + first * bytes;
+                tile.dst = sums + (i * d->kw + b) * n * bytes;
+                p->kernels->conv_tile(&tile);
+            }
+        }
+    }
+}
+
+/* `lines` lines from line `line` of the group under all their taps; `strip` begins with the first one's
+ * channel, `sums` are the first line's of the first panel. */
 static void run_tiles(const gradient_job *job, fc_gradient_chunk chunk, const char *strip,
-                      const char *diff, int64_t panels, int64_t lines, int64_t panel_sums, bool begun,
-                      char *sums) {
+                      const char *diff, int64_t panels, int64_t line, int64_t lines,
+                      int64_t panel_sums, bool begun, char *sums) {
     const fc_weight_gradient_problem *p = job->problem;
     const fc_gradient_cut *cut = &job->cut;
-    const int64_t bytes = (int64_t)p->kernels->element_bytes;
+    const int64_t bytes = (int64_t)p->kernels->element_bytes, kw = p->desc.kw;
     const int64_t pixels = chunk.images * chunk.rows * chunk.cols;
     fc_conv_tile_args tile = {
-        .src_pixel = cut->line,
+        .src_pixel = cut->channel,
         .dst_pixel = cut->taps * job->columns,
         .rows = 1,
         .cols = (int)lines,
@@ -190,21 +275,29 @@ static void run_tiles(const gradient_job *job, fc_gradient_chunk chunk, const ch
         .count = {1, 1, 1},
         .run = pixels,
     };
-    if (!cut->gathered) {
+    if (cut->form != FC_GRADIENT_GATHERED) {
         tile.count[0] = chunk.images;
         tile.count[1] = chunk.rows;
         tile.step[0] = cut->image;
-        tile.step[1] = cut->pitch;
+        tile.step[1] = cut->row;
         tile.run = chunk.cols;
     }
-    for (int64_t panel = 0; panel < panels; panel++)
+    for (int64_t panel = 0; panel < panels; panel++) {
+        char *to = sums + panel * panel_sums * bytes;
+        tile.weights = diff + panel * pixels * job->columns * bytes;
+        if (cut->form == FC_GRADIENT_ROWS) {
+            run_rows(job, tile, strip, line / p->desc.kh, line, lines, to);
+            continue;
+        }
         for (int64_t tap = 0; tap < cut->taps; tap++) {
-            const int64_t at = cut->gathered ? 0 : fc_gradient_tap(p, cut, tap);
+            const int64_t at = cut->form == FC_GRADIENT_GATHERED
+                                   ? 0
+                                   : fc_gradient_tap(p, cut, tap / kw, tap % kw);
             tile.src = strip + at * bytes;
-            tile.weights = diff + panel * pixels * job->columns * bytes;
-            tile.dst = sums + (panel * panel_sums + tap * job->columns) * bytes;
+            tile.dst = to + tap * job->columns * bytes;
             p->kernels->conv_tile(&tile);
         }
+    }
 }
 
 /* Finished sums of lines [first, first + lines) into the result. */
@@ -230,6 +323,17 @@ static void unpack_sums(const gradient_job *job, int64_t group, int64_t from, in
     }
 }
 
+/* The channels of these lines, in the source or the strip. */
+static const char *lines_at(const gradient_job *job, int64_t group, int64_t line, int64_t lines,
+                            fc_gradient_chunk chunk, char *strip) {
+    const fc_weight_gradient_problem *p = job->problem;
+    const int64_t each = job->cut.form == FC_GRADIENT_GATHERED ? 1 : job->cut.channel_lines;
+    const int64_t first = line / each, last = (line + lines - 1) / each;
+    if (job->cut.in_place) return fc_gradient_find(p, job->args->src, group, first, chunk);
+    fc_gradient_fill(p, &job->cut, job->args->src, group, first, last - first + 1, chunk, strip);
+    return strip;
+}
+
 static void run_task(void *context, int64_t task, int worker) {
     const gradient_job *job = context;
     const fc_weight_gradient_problem *p = job->problem;
@@ -247,7 +351,8 @@ static void run_task(void *context, int64_t task, int worker) {
     for (int64_t b = 0; b < blocks; b++) {
         int64_t begin, end;
         fc_split(last - first, blocks, b, &begin, &end);
-        const int64_t lines = end - begin, panel_sums = lines * job->cut.taps * job->columns;
+        const int64_t line = first + begin, lines = end - begin;
+        const int64_t panel_sums = lines * job->cut.taps * job->columns;
         const int64_t tiles = fc_div_up(lines, p->kernels->tile_pixels);
         for (int64_t c = 0; c < chunks; c++) {
             const fc_gradient_chunk chunk = fc_gradient_chunk_at(p, &job->cut, c);
@@ -255,13 +360,12 @@ static void run_task(void *context, int64_t task, int worker) {
             for (int64_t t = 0; t < tiles; t++) {
                 int64_t low, high;
                 fc_split(lines, tiles, t, &low, &high);
-                fc_gradient_fill(p, &job->cut, job->args->src, group, first + begin + low, high - low,
-                                 chunk, strip);
-                run_tiles(job, chunk, strip, diff, to - from, high - low, panel_sums, c > 0,
+                run_tiles(job, chunk, lines_at(job, group, line + low, high - low, chunk, strip), diff,
+                          to - from, line + low, high - low, panel_sums, c > 0,
                           sums + low * job->cut.taps * job->columns * bytes);
             }
         }
-        unpack_sums(job, group, from, to, first + begin, lines, panel_sums, sums);
+        unpack_sums(job, group, from, to, line, lines, panel_sums, sums);
     }
 }
 

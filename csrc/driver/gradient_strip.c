@@ -3,30 +3,38 @@
 #include "cut.h"
 
 fc_gradient_cut fc_gradient_cut_make(const fc_weight_gradient_problem *p, int64_t pixels,
-                                     bool gathered) {
+                                     fc_gradient_form form, bool in_place) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
-    fc_gradient_cut cut = {.gathered = gathered, .images = 1, .rows = 1};
+    fc_gradient_cut cut = {.form = form, .in_place = in_place, .images = 1, .rows = 1};
     cut.cols = fc_div_up(p->ow, fc_div_up(p->ow, pixels));
     if (cut.cols == p->ow) cut.rows = fc_div_up(p->oh, fc_div_up(p->oh, fc_max64(1, pixels / p->ow)));
     if (cut.cols == p->ow && cut.rows == p->oh && d->n > 1)
         cut.images = fc_div_up(d->n, fc_div_up(d->n, fc_max64(1, pixels / (p->oh * p->ow))));
     const int64_t icg = d->ic / d->groups;
-    if (gathered) {
+    if (form == FC_GRADIENT_GATHERED) {
         cut.lines = icg * d->kh * d->kw;
         cut.taps = 1;
+        cut.row = cut.cols;
         cut.image = cut.rows * cut.cols;
-        cut.pitch = cut.cols;
-    } else {
-        const int64_t reach_h = (d->kh - 1) * d->dilation_h, reach_w = (d->kw - 1) * d->dilation_w;
-        cut.lines = icg;
-        cut.taps = d->kh * d->kw;
-        cut.phases_h = fc_min64(d->stride_h, reach_h + 1);
-        cut.phases_w = fc_min64(d->stride_w, reach_w + 1);
-        cut.phase_rows = cut.rows + reach_h / d->stride_h;
-        cut.pitch = cut.cols + reach_w / d->stride_w;
-        cut.image = cut.phases_h * cut.phases_w * cut.phase_rows * cut.pitch;
+        cut.channel = cut.images * cut.image;
+        return cut;
     }
-    cut.line = cut.images * cut.image;
+    cut.channel_lines = form == FC_GRADIENT_ROWS ? d->kh : 1;
+    cut.lines = icg * cut.channel_lines;
+    cut.taps = d->kh * d->kw / cut.channel_lines;
+    if (in_place) {
+        cut.row = d->stride_h * d->src_stride[2];
+        cut.image = d->src_stride[0];
+        cut.channel = d->src_stride[1];
+        return cut;
+    }
+    const int64_t reach_h = (d->kh - 1) * d->dilation_h, reach_w = (d->kw - 1) * d->dilation_w;
+    cut.phases_h = fc_min64(d->stride_h, reach_h + 1);
+    cut.phases_w = fc_min64(d->stride_w, reach_w + 1);
+    cut.phase_rows = cut.rows + reach_h / d->stride_h;
+    cut.row = cut.cols + reach_w / d->stride_w;
+    cut.image = cut.phases_h * cut.phases_w * cut.phase_rows * cut.row;
+    cut.channel = cut.images * cut.image;
     return cut;
 }
 
@@ -49,11 +57,23 @@ fc_gradient_chunk fc_gradient_chunk_at(const fc_weight_gradient_problem *p, cons
     return chunk;
 }
 
-int64_t fc_gradient_tap(const fc_weight_gradient_problem *p, const fc_gradient_cut *cut, int64_t tap) {
+int64_t fc_gradient_tap(const fc_weight_gradient_problem *p, const fc_gradient_cut *cut, int64_t a,
+                        int64_t b) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
-    const int64_t y = tap / d->kw * d->dilation_h, x = tap % d->kw * d->dilation_w;
+    const int64_t y = a * d->dilation_h, x = b * d->dilation_w;
+    if (cut->in_place) return y * d->src_stride[2] + x;
     const int64_t phase = y % d->stride_h * cut->phases_w + x % d->stride_w;
-    return (phase * cut->phase_rows + y / d->stride_h) * cut->pitch + x / d->stride_w;
+    return (phase * cut->phase_rows + y / d->stride_h) * cut->row + x / d->stride_w;
+}
+
+const char *fc_gradient_find(const fc_weight_gradient_problem *p, const void *src, int64_t group,
+                             int64_t first, fc_gradient_chunk chunk) {
+    const fc_conv2d_weight_gradient_desc *d = &p->desc;
+    const int64_t channel = group * (d->ic / d->groups) + first;
+    return (const char *)src +
+           (chunk.n * d->src_stride[0] + channel * d->src_stride[1] +
+            chunk.y * d->stride_h * d->src_stride[2] + chunk.x * d->src_stride[3]) *
+               (int64_t)p->kernels->element_bytes;
 }
 
 /* A rectangle of the bordered image: rows y, y + step_y, ..., columns x, x + step_x, ... */
@@ -136,42 +156,100 @@ static void fill_window(const fc_weight_gradient_problem *p, const void *src, wi
     }
 }
 
+/* One window for each of `count` channels that lie side by side, `channel` elements apart in the strip:
+ * a transpose. The border is of zeros. */
+static void fill_beside(const fc_weight_gradient_problem *p, const void *src, window w, int64_t count,
+                        int64_t channel, int64_t pitch, char *dst) {
+    const fc_conv2d_weight_gradient_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)p->kernels->element_bytes;
+    ptrdiff_t place[FC_TILE_MAX_PIXELS];
+    int64_t left, right;
+    inside(w.x - d->pad_left, w.step_x, d->iw, w.cols, &left, &right);
+    for (int64_t i = 0; i < count; i++) place[i] = i * channel;
+    for (int64_t r = 0; r < w.rows; r++, dst += pitch * bytes) {
+        const int64_t y = w.y + r * w.step_y - d->pad_top;
+        const bool empty = y < 0 || y >= d->ih || left == right;
+        const int64_t end = empty ? w.cols : left;
+        for (int64_t i = 0; i < count && (end || right < w.cols); i++) {
+            memset(dst + i * channel * bytes, 0, (size_t)(end * bytes));
+            if (!empty)
+                memset(dst + (i * channel + right) * bytes, 0, (size_t)((w.cols - right) * bytes));
+        }
+        if (empty) continue;
+        const fc_pack_pixels_args pack = {
+            .src = source_at(p, src, &w, y, w.x + left * w.step_x - d->pad_left),
+            .dst = dst + left * bytes,
+            .place = place,
+            .channel_stride = w.step_x * d->src_stride[3],
+            .pixel_stride = 1,
+            .channels = right - left,
+            .pixels = count,
+            .block = right - left,
+        };
+        p->kernels->pack_pixels(&pack);
+    }
+}
+
+static void gather_lines(const fc_weight_gradient_problem *p, const void *src, int64_t group,
+                         int64_t first, int64_t count, fc_gradient_chunk chunk, int64_t line,
+                         char *strip) {
+    const fc_conv2d_weight_gradient_desc *d = &p->desc;
+    const int64_t bytes = (int64_t)p->kernels->element_bytes, taps = d->kh * d->kw;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t n = 0; n < chunk.images; n++) {
+            const int64_t tap = (first + i) % taps;
+            const window w = {
+                .n = chunk.n + n,
+                .channel = group * (d->ic / d->groups) + (first + i) / taps,
+                .y = chunk.y * d->stride_h + tap / d->kw * d->dilation_h,
+                .x = chunk.x * d->stride_w + tap % d->kw * d->dilation_w,
+                .rows = chunk.rows,
+                .cols = chunk.cols,
+                .step_y = d->stride_h,
+                .step_x = d->stride_w,
+            };
+            fill_window(p, src, w, chunk.cols,
+                        strip + (i * line + n * chunk.rows * chunk.cols) * bytes);
+        }
+}
+
 void fc_gradient_fill(const fc_weight_gradient_problem *p, const fc_gradient_cut *cut, const void *src,
                       int64_t group, int64_t first, int64_t count, fc_gradient_chunk chunk,
                       char *strip) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
-    const int64_t bytes = (int64_t)p->kernels->element_bytes, icg = d->ic / d->groups;
-    const int64_t taps = d->kh * d->kw;
-    for (int64_t i = 0; i < count; i++)
+    const int64_t bytes = (int64_t)p->kernels->element_bytes;
+    if (cut->form == FC_GRADIENT_GATHERED) {
+        gather_lines(p, src, group, first, count, chunk, cut->channel, strip);
+        return;
+    }
+    const bool beside = d->src_stride[1] == 1 && d->src_stride[3] != 1 && count > 1 &&
+                        d->border == FC_BORDER_ZEROS;
+    const int64_t at_once = beside ? fc_min64(count, FC_TILE_MAX_PIXELS) : 1;
+    for (int64_t i = 0; i < count; i += at_once)
         for (int64_t n = 0; n < chunk.images; n++) {
-            const int64_t line = first + i;
-            window w = {
-                .n = chunk.n + n,
-                .channel = group * icg + (cut->gathered ? line / taps : line),
-                .step_y = d->stride_h,
-                .step_x = d->stride_w,
-            };
-            if (cut->gathered) {
-                w.y = chunk.y * d->stride_h + line % taps / d->kw * d->dilation_h;
-                w.x = chunk.x * d->stride_w + line % d->kw * d->dilation_w;
-                w.rows = chunk.rows;
-                w.cols = chunk.cols;
-                fill_window(p, src, w, chunk.cols,
-                            strip + (i * cut->line + n * chunk.rows * chunk.cols) * bytes);
-                continue;
-            }
-            char *phase = strip + (i * cut->line + n * cut->image) * bytes;
+            char *phase = strip + (i * cut->channel + n * cut->image) * bytes;
             for (int64_t f = 0; f < cut->phases_h; f++)
                 for (int64_t g = 0; g < cut->phases_w; g++) {
-                    if (fc_phase_is_read(f, 0, d->kh, d->dilation_h, d->stride_h) &&
-                        fc_phase_is_read(g, 0, d->kw, d->dilation_w, d->stride_w)) {
-                        w.y = chunk.y * d->stride_h + f;
-                        w.x = chunk.x * d->stride_w + g;
-                        w.rows = chunk.rows + ((d->kh - 1) * d->dilation_h - f) / d->stride_h;
-                        w.cols = chunk.cols + ((d->kw - 1) * d->dilation_w - g) / d->stride_w;
-                        fill_window(p, src, w, cut->pitch, phase);
-                    }
-                    phase += cut->phase_rows * cut->pitch * bytes;
+                    char *dst = phase;
+                    phase += cut->phase_rows * cut->row * bytes;
+                    if (!fc_phase_is_read(f, 0, d->kh, d->dilation_h, d->stride_h) ||
+                        !fc_phase_is_read(g, 0, d->kw, d->dilation_w, d->stride_w))
+                        continue;
+                    const window w = {
+                        .n = chunk.n + n,
+                        .channel = group * (d->ic / d->groups) + first + i,
+                        .y = chunk.y * d->stride_h + f,
+                        .x = chunk.x * d->stride_w + g,
+                        .rows = chunk.rows + ((d->kh - 1) * d->dilation_h - f) / d->stride_h,
+                        .cols = chunk.cols + ((d->kw - 1) * d->dilation_w - g) / d->stride_w,
+                        .step_y = d->stride_h,
+                        .step_x = d->stride_w,
+                    };
+                    if (beside)
+                        fill_beside(p, src, w, fc_min64(at_once, count - i), cut->channel, cut->row,
+                                    dst);
+                    else
+                        fill_window(p, src, w, cut->row, dst);
                 }
         }
 }

@@ -6,6 +6,8 @@
 #include "load_pixels.h"
 #include "ukr.h"
 
+enum { AHEAD = 1024 / sizeof(real) }; /* rows mostly follow each other */
+
 FC_INLINE ptrdiff_t clamped(ptrdiff_t n) { return n < 0 ? 0 : n < VLEN ? n : VLEN; }
 
 FC_INLINE void copy_rows(const fc_border_rows_args *a, const int step) {
@@ -15,8 +17,11 @@ FC_INLINE void copy_rows(const fc_border_rows_args *a, const int step) {
         for (ptrdiff_t x = 0; x < a->first; x += VLEN)
             vec_store_n(dst + x, vec_zero(), clamped(a->first - x));
         ptrdiff_t x = a->first;
-        for (; x + VLEN <= a->last; x += VLEN)
-            vec_store(dst + x, load_pixels(src + (x - a->first) * step, VLEN, step));
+        for (; x + VLEN <= a->last; x += VLEN) {
+            const real *at = src + (x - a->first) * step;
+            vec_prefetch(at + AHEAD);
+            vec_store(dst + x, step == 1 ? vec_load(at) : load_pixels(at, VLEN, step));
+        }
         for (; x < a->cols; x += VLEN) {
             const ptrdiff_t pixels = clamped(a->last - x);
             const vec v = pixels ? load_pixels(src + (x - a->first) * step, pixels, step) : vec_zero();

@@ -6,6 +6,8 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
+enum { AHEAD = 1024 / sizeof(real) }; /* rows mostly follow each other */
+
 FC_INLINE void dots(const fc_plane_dots_args *a, const ptrdiff_t first, const ptrdiff_t channel,
                     const int channels, const int taps) {
     real *dst = (real *)a->dst + (channel * a->dst_channel + first) * VLEN;
@@ -28,7 +30,10 @@ FC_INLINE void dots(const fc_plane_dots_args *a, const ptrdiff_t first, const pt
             for (; x + VLEN <= a->cols; x += VLEN) {
                 vec d[FC_DOTS_CHANNELS];
 #pragma GCC unroll 4
-                for (int o = 0; o < channels; o++) d[o] = vec_load(diff[o] + x);
+                for (int o = 0; o < channels; o++) {
+                    d[o] = vec_load(diff[o] + x);
+                    vec_prefetch(diff[o] + x + AHEAD);
+                }
 #pragma GCC unroll 16
                 for (int t = 0; t < taps; t++) {
                     const vec s = vec_load(src[t] + x);

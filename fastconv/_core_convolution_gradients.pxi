@@ -8,11 +8,12 @@ def conv2d_weight_gradient(
     int64_t stride_h, int64_t stride_w,
     int64_t top, int64_t bottom, int64_t left, int64_t right,
     int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-    int threads, Probe probe,
+    bint transposed, int threads, Probe probe,
 ):
     cdef int kind = float_kind(input), ndim
     cdef cnp.ndarray x, g, result
     cdef cnp.npy_intp[4] kernel
+    cdef cnp.npy_intp[4] shape
     cdef cnp.npy_intp[4] dims
     cdef Images src, diff
     cdef int64_t size, copied = 0
@@ -37,8 +38,12 @@ def conv2d_weight_gradient(
         border, 0, 0, 0)
     if not convolution_fits(x, kernel, &how, kind, dims, &size) or not same_dims(g, ndim, dims):
         return None
-    size = array_bytes(4, <const Py_ssize_t *>kernel, 8 if kind == cnp.NPY_DOUBLE else 4)
-    if size < 0 or out is not None and not usable_out(out, 4, kernel, kind, x, g, None, None):
+    shape = kernel
+    if transposed:
+        shape[0] = per_group
+        shape[1] = channels
+    size = array_bytes(4, <const Py_ssize_t *>shape, 8 if kind == cnp.NPY_DOUBLE else 4)
+    if size < 0 or out is not None and not usable_out(out, 4, shape, kind, x, g, None, None):
         return None
 
     # ---- plan
@@ -48,6 +53,7 @@ def conv2d_weight_gradient(
     desc.struct_size = sizeof(desc)
     desc.dtype = engine_dtype(kind)
     desc.border = how.border if how.top or how.bottom or how.left or how.right else FC_BORDER_ZEROS
+    desc.transposed = transposed
     desc.n = src.size[0]
     desc.ic = src.size[1]
     desc.ih = src.size[2]
@@ -69,7 +75,7 @@ def conv2d_weight_gradient(
     desc.src_stride = src.stride
     desc.diff_dst_stride = diff.stride
     plan = _conv2d_weight_gradient_plans.get(op, &desc, sizeof(desc))
-    check_shape(op, plan, channels, per_group, kernel_h, kernel_w)
+    check_shape(op, plan, shape[0], shape[1], kernel_h, kernel_w)
     if probe is not None and probe.describe(op, plan, threads, copied, desc.n == 0):
         return probe
 
@@ -77,7 +83,7 @@ def conv2d_weight_gradient(
     if out is not None and is_dense_out(out, kind):
         result = <cnp.ndarray>out
     else:
-        result = new_array(op, 4, kernel, kind, size)
+        result = new_array(op, 4, shape, kind, size)
     memset(&args, 0, sizeof(args))
     args.src = cnp.PyArray_DATA(x)
     args.diff_dst = cnp.PyArray_DATA(g)

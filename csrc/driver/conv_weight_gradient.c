@@ -4,7 +4,7 @@
  *   diff_dst --pack_pixels--> panels [pixel][output channels]        second-level cache
  *   src --border_rows--> strip of up to 14 lines (gradient_strip.h)  first-level cache
  *   strip x panel --conv_tile--> sums [panel][line][tap][output channels]
- *   sums --unpack_pixels--> dense OIHW, at the end
+ *   sums --unpack_pixels--> dense OIHW, at the end; transposed, the sums are the result
  *
  * conv_tile's "pixels" are lines here, and its sum runs over the pixels of the result, chunk after chunk,
  * in order of (image, row, column): one chain of multiply-adds for each weight, whatever the cuts.
@@ -26,7 +26,8 @@ typedef struct gradient_job {
     int64_t panel_parts, line_parts;
     int64_t task_panels;       /* of the largest task */
     int64_t block;             /* lines whose sums are kept together, by task */
-    size_t diff_bytes, strip_bytes, sum_bytes;
+    bool staged;               /* diff_dst is copied to lie closer before it is packed */
+    size_t diff_bytes, stage_bytes, strip_bytes, sum_bytes;
 } gradient_job;
 
 /* Pixels of a chunk: panels in a third of the second-level cache, and a tile's lines in half of the first. */
@@ -87,6 +88,14 @@ static fc_gradient_form choose_form(const fc_weight_gradient_problem *p) {
     return by_rows < by_channels ? FC_GRADIENT_ROWS : FC_GRADIENT_CHANNELS;
 }
 
+/* Places that rows so far apart take among the sets of the first-level cache, 4 standing for any more. */
+static int set_places(const fc_weight_gradient_problem *p, int64_t stride) {
+    uint64_t apart = (uint64_t)stride * (uint64_t)p->kernels->element_bytes % 4096;
+    int places = 1;
+    while (apart && places < 4) places *= 2, apart = 2 * apart % 4096;
+    return places;
+}
+
 /* Whether taps may read the source where it lies: no border, pixels side by side, and the channels of a
  * tile not all in the same few sets of the first-level cache. */
 static bool readable_in_place(const fc_weight_gradient_problem *p) {
@@ -94,10 +103,7 @@ static bool readable_in_place(const fc_weight_gradient_problem *p) {
     if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right || d->stride_w != 1 ||
         d->src_stride[3] != 1)
         return false;
-    uint64_t apart = (uint64_t)d->src_stride[1] * (uint64_t)p->kernels->element_bytes % 4096;
-    int64_t places = 1; /* that channels take among the sets */
-    while (apart && places < 4) places *= 2, apart = 2 * apart % 4096;
-    return places >= 4 || d->ic / d->groups <= 4;
+    return set_places(p, d->src_stride[1]) >= 4 || d->ic / d->groups <= 4;
 }
 
 /* Pointwise, rows that follow each other are one row, and so are images. */
@@ -124,7 +130,10 @@ void fc_weight_gradient_prepare(fc_weight_gradient_problem *p) {
     const int64_t ocg = p->desc.oc / p->desc.groups, vlen = p->kernels->vlen;
     const double filled = (double)p->ow / (double)fc_round_up(p->ow, vlen);
     /* a tile one vector wide is bound by loads; the other kernel by rows that do not fill vectors */
-    p->dots = 1.3 * (double)ocg < filled * (double)vlen && fc_gradient_dots_fit(p);
+    const int64_t *src = p->desc.src_stride;
+    const bool beside = src[3] != 1 && src[1] == 1 && p->desc.ic > p->desc.groups;
+    p->dots = !p->desc.transposed && !beside && 1.3 * (double)ocg < filled * (double)vlen &&
+              fc_gradient_dots_fit(p);
 }
 
 /* ---- how a call is cut ---------------------------------------------------------------------------- */
@@ -155,6 +164,9 @@ static void deal(gradient_job *job, int64_t groups, int threads) {
         }
 }
 
+/* Of a staged channel: off the powers of two. */
+static int64_t stage_pitch(int64_t pixels) { return fc_round_up(pixels, 16) + 16; }
+
 static gradient_job job_make(const fc_weight_gradient_problem *p, int threads) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
     const int64_t bytes = (int64_t)p->kernels->element_bytes;
@@ -181,15 +193,40 @@ static gradient_job job_make(const fc_weight_gradient_problem *p, int threads) {
         form == FC_GRADIENT_ROWS ? fc_min64(job.icg, (lines - 1) / d->kh + 2) : lines;
     if (!in_place)
         job.strip_bytes = (size_t)fc_round_up(channels * job.cut.channel * bytes, FC_CACHE_LINE);
-    job.sum_bytes = (size_t)fc_round_up(job.block * line_sums, FC_CACHE_LINE);
+    if (!p->desc.transposed) job.sum_bytes = (size_t)fc_round_up(job.block * line_sums, FC_CACHE_LINE);
+    job.staged = d->diff_dst_stride[3] == 1 && set_places(p, d->diff_dst_stride[1]) < 4;
+    if (job.staged)
+        job.stage_bytes = (size_t)fc_round_up(job.columns * stage_pitch(chunk) * bytes, FC_CACHE_LINE);
     return job;
+}
+
+static size_t worker_bytes(const gradient_job *job) {
+    return job->diff_bytes + job->strip_bytes + job->sum_bytes + job->stage_bytes;
 }
 
 /* ---- a task --------------------------------------------------------------------------------------- */
 
+/* Rows of channels to where they lie close together. */
+static void stage_rows(const gradient_job *job, fc_pack_pixels_args *pack, char *stage) {
+    const fc_kernels *k = job->problem->kernels;
+    const fc_border_rows_args rows = {
+        .src = pack->src,
+        .dst = stage,
+        .rows = pack->channels,
+        .cols = pack->pixels,
+        .last = pack->pixels,
+        .src_row = pack->channel_stride,
+        .dst_row = stage_pitch(pack->pixels),
+        .step = 1,
+    };
+    k->border_rows(&rows);
+    pack->src = stage;
+    pack->channel_stride = rows.dst_row;
+}
+
 /* The gradient of the result of panels [from, to) at a chunk's pixels, pixel by pixel. */
 static void pack_diff(const gradient_job *job, int64_t group, int64_t from, int64_t to,
-                      fc_gradient_chunk chunk, char *diff) {
+                      fc_gradient_chunk chunk, char *diff, char *stage) {
     const fc_weight_gradient_problem *p = job->problem;
     const int64_t *stride = p->desc.diff_dst_stride, bytes = (int64_t)p->kernels->element_bytes;
     /* rows that follow each other are one */
@@ -199,7 +236,6 @@ static void pack_diff(const gradient_job *job, int64_t group, int64_t from, int6
         const int64_t oc = panel * job->columns;
         fc_pack_pixels_args pack = {
             .dst = diff,
-            .channel_stride = stride[1],
             .pixel_stride = stride[3],
             .channels = fc_min64(job->columns, job->ocg - oc),
             .pixels = run,
@@ -211,6 +247,8 @@ static void pack_diff(const gradient_job *job, int64_t group, int64_t from, int6
                            (n * stride[0] + (group * job->ocg + oc) * stride[1] +
                             (chunk.y + r) * stride[2] + chunk.x * stride[3]) *
                                bytes;
+                pack.channel_stride = stride[1];
+                if (job->staged) stage_rows(job, &pack, stage);
                 p->kernels->pack_pixels(&pack);
                 pack.dst = (char *)pack.dst + run * job->columns * bytes;
             }
@@ -258,7 +296,7 @@ static void run_rows(const gradient_job *job, fc_conv_tile_args tile, const char
 /* `lines` lines from line `line` of the group under all their taps; `strip` begins with the first one's
  * channel, `sums` are the first line's of the first panel. */
 static void run_tiles(const gradient_job *job, fc_gradient_chunk chunk, const char *strip,
-                      const char *diff, int64_t panels, int64_t line, int64_t lines,
+                      const char *diff, int64_t from, int64_t panels, int64_t line, int64_t lines,
                       int64_t panel_sums, bool begun, char *sums) {
     const fc_weight_gradient_problem *p = job->problem;
     const fc_gradient_cut *cut = &job->cut;
@@ -284,6 +322,10 @@ static void run_tiles(const gradient_job *job, fc_gradient_chunk chunk, const ch
     }
     for (int64_t panel = 0; panel < panels; panel++) {
         char *to = sums + panel * panel_sums * bytes;
+        if (p->desc.transposed) {
+            tile.dst_pixel = p->desc.oc;
+            tile.lanes = (int)fc_min64(job->columns, p->desc.oc - (from + panel) * job->columns);
+        }
         tile.weights = diff + panel * pixels * job->columns * bytes;
         if (cut->form == FC_GRADIENT_ROWS) {
             run_rows(job, tile, strip, line / p->desc.kh, line, lines, to);
@@ -339,8 +381,9 @@ static void run_task(void *context, int64_t task, int worker) {
     const fc_weight_gradient_problem *p = job->problem;
     const int64_t bytes = (int64_t)p->kernels->element_bytes;
     char *diff = job->scratch +
-                 (size_t)worker * (job->diff_bytes + job->strip_bytes + job->sum_bytes);
+                 (size_t)worker * worker_bytes(job);
     char *strip = diff + job->diff_bytes, *sums = strip + job->strip_bytes;
+    char *stage = sums + job->sum_bytes;
     const int64_t parts = job->panel_parts * job->line_parts, group = task / parts;
     int64_t from, to, first, last;
     fc_split(job->panels, job->panel_parts, task % parts / job->line_parts, &from, &to);
@@ -352,27 +395,33 @@ static void run_task(void *context, int64_t task, int worker) {
         int64_t begin, end;
         fc_split(last - first, blocks, b, &begin, &end);
         const int64_t line = first + begin, lines = end - begin;
-        const int64_t panel_sums = lines * job->cut.taps * job->columns;
+        int64_t panel_sums = lines * job->cut.taps * job->columns, line_sums = job->cut.taps * job->columns;
+        char *to_sums = sums;
+        if (p->desc.transposed) {
+            panel_sums = job->columns;
+            line_sums = p->desc.oc;
+            to_sums = (char *)job->args->dst + (line * p->desc.oc + from * job->columns) * bytes;
+        }
         const int64_t tiles = fc_div_up(lines, p->kernels->tile_pixels);
         for (int64_t c = 0; c < chunks; c++) {
             const fc_gradient_chunk chunk = fc_gradient_chunk_at(p, &job->cut, c);
-            if (b == 0 || chunks > 1) pack_diff(job, group, from, to, chunk, diff);
+            if (b == 0 || chunks > 1) pack_diff(job, group, from, to, chunk, diff, stage);
             for (int64_t t = 0; t < tiles; t++) {
                 int64_t low, high;
                 fc_split(lines, tiles, t, &low, &high);
                 run_tiles(job, chunk, lines_at(job, group, line + low, high - low, chunk, strip), diff,
-                          to - from, line + low, high - low, panel_sums, c > 0,
-                          sums + low * job->cut.taps * job->columns * bytes);
+                          from, to - from, line + low, high - low, panel_sums, c > 0,
+                          to_sums + low * line_sums * bytes);
             }
         }
-        unpack_sums(job, group, from, to, line, lines, panel_sums, sums);
+        if (!p->desc.transposed) unpack_sums(job, group, from, to, line, lines, panel_sums, sums);
     }
 }
 
 size_t fc_weight_gradient_scratch_bytes(const fc_weight_gradient_problem *p, int threads) {
     if (p->dots) return fc_gradient_dots_scratch_bytes(p, threads);
     const gradient_job job = job_make(p, threads);
-    return (size_t)threads * (job.diff_bytes + job.strip_bytes + job.sum_bytes);
+    return (size_t)threads * worker_bytes(&job);
 }
 
 void fc_weight_gradient_execute(const fc_weight_gradient_problem *p, const fc_args *args, void *scratch,

@@ -231,8 +231,8 @@ typedef struct fc_conv2d_desc {
 typedef struct fc_conv2d_weight_gradient_desc {
     uint32_t struct_size;
     int32_t dtype;
-    int32_t border;   /* fc_border */
-    int32_t reserved; /* zero */
+    int32_t border;     /* fc_border */
+    int32_t transposed; /* 1: dst is IO; of a 1x1 kernel and one group */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;

@@ -237,8 +237,36 @@ static bool args_complete(const fc_plan *plan, const fc_args *args) {
     return args->weights || (args->packed && packed_bytes(plan));
 }
 
+typedef struct fill_job {
+    const fc_transpose_problem *problem;
+    void *dst;
+    const void *value; /* of each channel */
+} fill_job;
+
+/* A plane of dst, row by row from its first, which is filled pixel by pixel unless it is of zeros. */
+static void fill_plane(void *context, int64_t plane, int worker) {
+    (void)worker;
+    const fill_job *job = context;
+    const fc_transpose_problem *p = job->problem;
+    const fc_conv_transpose2d_desc *d = &p->desc;
+    const size_t bytes = fc_dtype_bytes((fc_dtype)d->dtype);
+    const int64_t n = plane / d->oc, c = plane % d->oc, step = d->dst_stride[3];
+    const char *value = at(p, job->value, c);
+    static const char zeros[sizeof(double)];
+    const bool bare = step == 1 && !memcmp(value, zeros, bytes);
+    for (int64_t y = 0; y < p->oh; y++) {
+        char *row = (char *)job->dst +
+                    (n * d->dst_stride[0] + c * d->dst_stride[1] + y * d->dst_stride[2]) * (int64_t)bytes;
+        if (bare) {
+            memset(row, 0, (size_t)p->ow * bytes);
+            continue;
+        }
+        for (int64_t x = 0; x < p->ow; x++) memcpy(row + x * step * (int64_t)bytes, value, bytes);
+    }
+}
+
 /* All of dst becomes act(bias); `value` has room for oc elements. */
-static void fill_bias(const fc_transpose_problem *p, const fc_args *args, void *value) {
+static void fill_bias(const fc_transpose_problem *p, const fc_args *args, void *value, int threads) {
     const fc_conv_transpose2d_desc *d = &p->desc;
     const size_t bytes = fc_dtype_bytes((fc_dtype)d->dtype);
     if (d->has_bias)
@@ -248,20 +276,14 @@ static void fill_bias(const fc_transpose_problem *p, const fc_args *args, void *
     fc_activate_args activate = {
         .src = value, .dst = value, .count = d->oc, .activation = d->activation};
     p->kernels->activate(&activate);
-    for (int64_t n = 0; n < d->n; n++)
-        for (int64_t c = 0; c < d->oc; c++)
-            for (int64_t y = 0; y < p->oh; y++)
-                for (int64_t x = 0; x < p->ow; x++)
-                    memcpy((void *)at(p, args->dst,
-                                      n * d->dst_stride[0] + c * d->dst_stride[1] +
-                                          y * d->dst_stride[2] + x * d->dst_stride[3]),
-                           at(p, value, c), bytes);
+    fill_job job = {p, args->dst, value};
+    fc_parallel_tasks(threads, (fc_dtype)d->dtype, d->n * d->oc, fill_plane, &job);
 }
 
 static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
     const fc_transpose_problem *p = &plan->transpose;
     const char *packed = packed_bytes(plan) ? args->packed : NULL;
-    if (!p->complete) fill_bias(p, args, scratch);
+    if (!p->complete) fill_bias(p, args, scratch, threads);
     for (int64_t i = 0; i < p->count; i++) {
         const fc_phase *phase = &p->phases[i];
         fc_args part = {

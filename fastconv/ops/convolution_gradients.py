@@ -17,7 +17,6 @@ from .convolution import _flipped, border_code, padding_code, precision_code
 from .rows import one_row
 
 _AUTO = 0
-_POINTWISE = ((0, 0), (0, 0))
 
 
 # ---- convolution ---------------------------------------------------------------------------------
@@ -288,7 +287,7 @@ def _weights(
     dh, dw = (1,) * (2 - rank) + dilation
     result = _core.conv2d_weight_gradient(
         op, grad, input, out, *size[:2], *kernel, sh, sw, *vertical, *horizontal, border, dh, dw,
-        groups, threads, probe,
+        groups, False, threads, probe,
     )  # fmt: skip
     if result is None:
         grad, input, out = given
@@ -502,22 +501,10 @@ def linear_input_gradient(grad, weight, *, out=None, threads=None, probe=None):
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     size = (*grad.shape[:-1], weight.shape[1])
     diagnosis.gradient_out(op, out, size, grad, weight=weight)
-    result = None
-    if out is not None and out.flags.c_contiguous:
-        result = _as_image(out)
-    result = _core.conv2d(
-        op, _as_image(grad), weight.T[:, :, np.newaxis, np.newaxis], None, None, result, 1, 1, 0, 0, 0,
-        0, 0, 0, 1, 1, 1, 0, _core.ALGORITHM_CODES["1x1"], 0, threads, probe,
-    )  # fmt: skip
-    if result is None:
-        diagnosis.unexplained(op, grad, weight, out)
-    if probe is not None:
-        return result
-    if out is None:
-        return np.ascontiguousarray(result[0, :, 0].T).reshape(size)
-    if not out.flags.c_contiguous:
-        out[...] = result[0, :, 0].T.reshape(size)
-    return out
+    if 0 in size:
+        return _zeros(size, grad, out)
+    rows = grad.reshape(-1, grad.shape[-1])
+    return _product(op, rows[np.newaxis, :, np.newaxis, :], _as_image(weight), size, out, threads, probe)
 
 
 def linear_weight_gradient(grad, input, *, out=None, threads=None, probe=None):
@@ -537,15 +524,27 @@ def linear_weight_gradient(grad, input, *, out=None, threads=None, probe=None):
     diagnosis.gradient_out(op, out, size, grad, input=input)
     if 0 in grad.shape[:-1]:
         return _zeros(size, grad, out)
+    return _product(op, _as_image(grad), _as_image(input), size, out, threads, probe)
+
+
+def _product(op, left, right, size, out, threads, probe):
+    """The weight gradient of a 1x1 convolution of images of one row of pixels, as a matrix product: the sum
+    over the pixels of left's channels times right's, which vectors run along. It has shape `size`."""
+    lines, columns = left.shape[1], right.shape[1]
+    direct = out is not None and out.flags.c_contiguous
     result = _core.conv2d_weight_gradient(
-        op, _as_image(grad), _as_image(input), None if out is None else out[:, :, None, None], *size,
-        1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, threads, probe,
+        op, right, left, out.reshape(lines, columns, 1, 1) if direct else None, columns, lines, 1, 1, 1,
+        1, 0, 0, 0, 0, 0, 1, 1, 1, True, threads, probe,
     )  # fmt: skip
     if result is None:
-        diagnosis.unexplained(op, grad, input, out)
+        diagnosis.unexplained(op, left, right, out)
     if probe is not None:
         return result
-    return result.reshape(size) if out is None else out
+    if out is None:
+        return result.reshape(size)
+    if not direct:
+        out[...] = result.reshape(size)
+    return out
 
 
 def _as_image(rows):

@@ -63,8 +63,21 @@ def convolution(layer, dtype, threads: int, precision: str) -> str:
         (
             measured(
                 lambda p: ops.conv2d(
-                    x, w, None, stride, padding, 1, groups, "zeros", None, None, None, threads, None,
-                    precision, p,
+                    x,
+                    w,
+                    None,
+                    stride,
+                    padding,
+                    1,
+                    groups,
+                    "zeros",
+                    None,
+                    None,
+                    None,
+                    threads,
+                    None,
+                    precision,
+                    p,
                 )  # fmt: skip
             ),
             measured(
@@ -108,7 +121,10 @@ def main() -> None:
     print(f"{'':<26}{kinds}")
     for layer in LAYERS:
         if wanted(layer[0]):
-            print(f"{layer[0]:<26}{convolution(layer, dtype, given.threads, given.precision)}", flush=True)
+            print(
+                f"{layer[0]:<26}{convolution(layer, dtype, given.threads, given.precision)}",
+                flush=True,
+            )
     for sizes in LINEAR:
         name = "linear {}x{}->{}".format(*sizes)
         if wanted(name):

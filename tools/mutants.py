@@ -27,6 +27,7 @@ KERNELS = "csrc/tests/test_kernels.c"
 TESTS = (
     *("test_conv2d.py", "test_pointwise.py", "test_conv_linear.py", "test_conv_variants.py"),
     *("test_precision.py", "test_conv_transpose.py", "test_pool2d.py"),
+    "test_convolution_gradients.py",
     *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
     *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
 )
@@ -64,7 +65,88 @@ DEPTHWISE_LANES = "csrc/driver/depthwise_lanes.c"
 WINOGRAD = "csrc/driver/conv_winograd.c"
 WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
+WEIGHT_GRADIENT, GRADIENT_DOTS = "csrc/driver/conv_weight_gradient.c", "csrc/driver/gradient_dots.c"
+GRADIENT_STRIP = "csrc/driver/gradient_strip.c"
 MUTANTS = [
+    Mutant(
+        "weight gradient: a chunk that continues begins anew",
+        WEIGHT_GRADIENT,
+        ".accumulate = begun,",
+        ".accumulate = 0 * begun,",
+    ),
+    Mutant(
+        "weight gradient: the second of two kernel rows is the first",
+        WEIGHT_GRADIENT,
+        "tile.src_row = to + fc_gradient_tap(p, cut, next % kh, b) - first;",
+        "tile.src_row = to + fc_gradient_tap(p, cut, at % kh, b) - first;",
+    ),
+    Mutant(
+        "weight gradient: the last lines of a task left out",
+        WEIGHT_GRADIENT,
+        "fc_split(job->cut.lines, job->line_parts, task % job->line_parts, &first, &last);",
+        "fc_split(job->cut.lines, job->line_parts, task % job->line_parts, &first, &last);\n"
+        "    if (job->line_parts > 1) last -= last - first > 1;",
+    ),
+    Mutant(
+        "weight gradient: taps of a phase a stride apart",
+        WEIGHT_GRADIENT,
+        "tile.src_pixel = every * d->dilation_w / d->stride_w;",
+        "tile.src_pixel = every * d->dilation_w;",
+    ),
+    Mutant(
+        "weight gradient: rows in place without the stride",
+        GRADIENT_STRIP,
+        "cut.row = d->stride_h * d->src_stride[2];",
+        "cut.row = d->src_stride[2];",
+    ),
+    Mutant(
+        "weight gradient: rows above the map from its first one",
+        GRADIENT_STRIP,
+        "const int64_t shown = fc_border_source(d->border, row, d->ih);",
+        "const int64_t shown = row < 0 ? 0 : fc_border_source(d->border, row, d->ih);",
+    ),
+    Mutant(
+        "weight gradient: a transposed strip's right border not cleared",
+        GRADIENT_STRIP,
+        "memset(dst + (i * channel + right) * bytes, 0, (size_t)((w.cols - right) * bytes));",
+        "memset(dst + (i * channel + right) * bytes, 0, 0);",
+    ),
+    Mutant(
+        "weight gradient dots: a channel's sums not folded whole",
+        GRADIENT_DOTS,
+        "for (int64_t half = k->vlen / 2; half > 0; half /= 2) {",
+        "for (int64_t half = k->vlen / 2; half > 1; half /= 2) {",
+    ),
+    Mutant(
+        "plane_dots: pixels behind the last whole vector left out",
+        "csrc/ukr/plane_dots.c",
+        "const ptrdiff_t left = a->cols - x;",
+        "const ptrdiff_t left = (a->cols - x) / VLEN;",
+    ),
+    Mutant(
+        "border_rows: the last pixel missing",
+        "csrc/ukr/border_rows.c",
+        "const ptrdiff_t pixels = clamped(a->last - x);",
+        "const ptrdiff_t pixels = clamped(a->last - x - 1);",
+    ),
+    Mutant(
+        "bias gradient: images after the first begin anew",
+        "csrc/driver/channel_sums.c",
+        "            p->kernels->column_sums(&add);\n            add.accumulate = 1;",
+        "            p->kernels->column_sums(&add);",
+    ),
+    Mutant(
+        "bias gradient: the last row of channels side by side twice",
+        "csrc/ukr/column_sums.c",
+        "for (ptrdiff_t r = 0; r < a->rows; r++, src += a->src_row)",
+        "for (ptrdiff_t r = 0; r < a->rows; r++, src += r + 1 < a->rows ? a->src_row - (r == 3) : 0)",
+    ),
+    Mutant(
+        "phases: planes without a tap filled but for the last row",
+        "csrc/plan/conv_transpose2d.c",
+        "for (int64_t y = 0; y < p->oh; y++) {\n        char *row",
+        "for (int64_t y = 0; y + 1 < p->oh; y++) {\n        char *row",
+    ),
     Mutant(
         "tile: bias of the last lane missing",
         "csrc/ukr/conv_tile.c",

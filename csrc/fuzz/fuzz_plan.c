@@ -225,6 +225,77 @@ static void fuzz_conv(feed *b, bool transpose) {
     fc_plan_destroy(plan);
 }
 
+static void fuzz_weight_gradient(feed *b) {
+    fc_conv2d_weight_gradient_desc d = {.struct_size = sizeof d};
+    d.dtype = small(b, 1, 2), d.border = small(b, 0, 3), d.transposed = take(b) % 8 == 0;
+    d.groups = number(b, 1, 3);
+    const int64_t icg = number(b, 1, 20), ocg = number(b, 1, 70);
+    if (__builtin_mul_overflow(icg, d.groups, &d.ic)) d.ic = icg;
+    if (__builtin_mul_overflow(ocg, d.groups, &d.oc)) d.oc = ocg;
+    d.n = number(b, 0, 3), d.ih = number(b, 1, 12), d.iw = number(b, 1, 40);
+    d.kh = number(b, 1, 5), d.kw = number(b, 1, 5);
+    d.pad_top = number(b, 0, 3), d.pad_bottom = number(b, 0, 3);
+    d.pad_left = number(b, 0, 3), d.pad_right = number(b, 0, 3);
+    d.stride_h = number(b, 1, 3), d.stride_w = number(b, 1, 3);
+    d.dilation_h = number(b, 1, 2), d.dilation_w = number(b, 1, 3);
+    if (d.transposed) d.kh = d.kw = d.groups = 1;
+    const uint8_t plain = take(b);
+    if (plain % 3 == 0) d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
+    const int64_t src[4] = {d.n, d.ic, d.ih, d.iw};
+    strides(b, src, 4, true, d.src_stride);
+    int64_t diff[4] = {d.n, d.oc, 1, 1};
+    /* sizes of the result as far as the numbers are small; of others `create` is to refuse most */
+    if (d.ih < 100 && d.iw < 100 && d.pad_top + d.pad_bottom + d.pad_left + d.pad_right < 100 &&
+        d.stride_h > 0 && d.stride_w > 0 && d.kh < 100 && d.kw < 100 && d.dilation_h < 100 &&
+        d.dilation_w < 100) {
+        diff[2] = (d.ih + d.pad_top + d.pad_bottom - (d.kh - 1) * d.dilation_h - 1) / d.stride_h + 1;
+        diff[3] = (d.iw + d.pad_left + d.pad_right - (d.kw - 1) * d.dilation_w - 1) / d.stride_w + 1;
+    }
+    strides(b, diff, 4, true, d.diff_dst_stride);
+    fc_plan *plan = NULL;
+    if (fc_conv2d_weight_gradient_create(&d, &plan) != FC_OK) {
+        refused[FC_OP_CONV2D_WEIGHT_GRADIENT]++;
+        return;
+    }
+    accepted[FC_OP_CONV2D_WEIGHT_GRADIENT]++;
+    fc_plan_info info = {.struct_size = sizeof info};
+    fc_plan_query(plan, &info);
+    int64_t span[2], origin[2];
+    const int64_t count = (int64_t)(info.dst_bytes / (d.dtype == FC_F64 ? 8 : 4));
+    if (d.ih < 100 && d.iw < 100 && d.stride_h < 100 && d.stride_w < 100 &&
+        reach(src, d.src_stride, 4, &span[0], &origin[0]) &&
+        reach(diff, d.diff_dst_stride, 4, &span[1], &origin[1]) && count < MOST_BYTES / 8 &&
+        info.flops < 20000000 && fc_plan_scratch_bytes(plan, 3, 0) < 64 * MOST_BYTES) {
+        operand x = numbers(d.dtype, span[0], origin[0]), g = numbers(d.dtype, span[1], origin[1]);
+        fc_args args = {.src = x.at, .diff_dst = g.at};
+        run(plan, &args, count, 0, false, FC_OK);
+        free(x.block), free(g.block);
+    }
+    fc_plan_destroy(plan);
+}
+
+static void fuzz_channel_sums(feed *b) {
+    fc_channel_sums_desc d = {.struct_size = sizeof d, .dtype = small(b, 1, 2)};
+    d.n = number(b, 0, 3), d.c = number(b, 1, 90), d.h = number(b, 1, 9), d.w = number(b, 1, 40);
+    const int64_t src[4] = {d.n, d.c, d.h, d.w};
+    strides(b, src, 4, true, d.src_stride);
+    fc_plan *plan = NULL;
+    if (fc_channel_sums_create(&d, &plan) != FC_OK) {
+        refused[FC_OP_CHANNEL_SUMS]++;
+        return;
+    }
+    accepted[FC_OP_CHANNEL_SUMS]++;
+    int64_t span, origin;
+    if (reach(src, d.src_stride, 4, &span, &origin) && d.c < 1000 &&
+        fc_plan_scratch_bytes(plan, 3, 0) < 64 * MOST_BYTES) {
+        operand x = numbers(d.dtype, span, origin);
+        fc_args args = {.src = x.at};
+        run(plan, &args, d.c, 0, false, FC_OK);
+        free(x.block);
+    }
+    fc_plan_destroy(plan);
+}
+
 static void fuzz_pool(feed *b) {
     fc_pool2d_desc d = {.struct_size = sizeof d, .direction = FC_FORWARD};
     d.dtype = small(b, 1, 2), d.src_layout = d.dst_layout = FC_LAYOUT_STRIDED;
@@ -449,10 +520,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!ready && fc_init() != FC_OK) abort();
     ready = fc_test_all_threads = true;
     feed b = {data, data + size};
-    const fc_op op = (fc_op)(1 + take(&b) % 13);
+    const fc_op op = (fc_op)(1 + take(&b) % 15);
     switch (op) { /* no default: a new operation must be given its own bytes */
     case FC_OP_CONV2D: fuzz_conv(&b, false); break;
     case FC_OP_CONV_TRANSPOSE2D: fuzz_conv(&b, true); break;
+    case FC_OP_CONV2D_WEIGHT_GRADIENT: fuzz_weight_gradient(&b); break;
+    case FC_OP_CHANNEL_SUMS: fuzz_channel_sums(&b); break;
     case FC_OP_POOL2D: fuzz_pool(&b); break;
     case FC_OP_PAD: fuzz_pad(&b); break;
     case FC_OP_UNFOLD: fuzz_unfold(&b, false); break;
@@ -483,8 +556,8 @@ int main(int argc, char **argv) {
     static const char *const names[] = {"",        "conv2d",         "pool2d",      "linear",
                                         "unary",   "softmax",        "transposed",  "channelwise",
                                         "lrn",     "unpool",         "pad",         "unfold",
-                                        "fold",    "interpolate"};
-    for (int op = 1; op < 14; op++)
+                                        "fold",    "interpolate",    "weight grad", "sums"};
+    for (int op = 1; op < 16; op++)
         printf("%-12s %8llu refused %8llu accepted %8llu executed\n", names[op],
                (unsigned long long)refused[op], (unsigned long long)accepted[op],
                (unsigned long long)executed[op]);

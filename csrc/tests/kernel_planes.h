@@ -70,6 +70,69 @@ static void prepare_conv_plane(trial *t) {
     a->dst = result(t, (outputs - 1) * a->dst_plane + (a->rows - 1) * a->dst_row + a->pixels);
 }
 
+/* ---- kernels of gradients --------------------------------------------------------------------------- */
+
+static void prepare_border_rows(trial *t) {
+    fc_border_rows_args *a = &t->args.border_rows;
+    a->rows = draw(t, 1, 9), a->cols = draw(t, 1, 60);
+    a->first = t->timed ? 1 : random_below(a->cols + 1);
+    a->last = t->timed ? a->cols - 1 : a->first + random_below(a->cols - a->first + 1);
+    a->step = t->timed ? 1 : draw(t, 1, 4);
+    if (!t->timed && random_below(8) == 0) a->step = -a->step;
+    const int64_t length = a->last > a->first ? (a->last - a->first - 1) * (a->step < 0 ? -a->step : a->step) + 1 : 1;
+    a->src_row = length + draw(t, 0, 3);
+    a->dst_row = a->cols + draw(t, 0, 3);
+    const char *src = operand(t, (a->rows - 1) * a->src_row + length);
+    a->src = a->step < 0 ? at(t, src, length - 1) : src;
+    a->dst = result(t, (a->rows - 1) * a->dst_row + a->cols);
+}
+
+/* Lanes are the tier's own: they are added up to compare. */
+static void prepare_plane_dots(trial *t) {
+    fc_plane_dots_args *a = &t->args.plane_dots;
+    a->channels = t->timed ? 1 : draw(t, 1, 9), a->taps = t->timed ? 9 : draw(t, 1, 26);
+    a->images = draw(t, 1, 3), a->rows = draw(t, 1, 7), a->cols = draw(t, 1, 50);
+    ptrdiff_t *tap =
+        (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->taps * sizeof *tap, true))->data;
+    int64_t reach = 0;
+    for (int64_t i = 0; i < a->taps; i++) {
+        tap[i] = random_below(70);
+        reach = fc_max64(reach, tap[i]);
+    }
+    a->tap = tap;
+    a->src_row = a->cols + draw(t, 0, 3), a->src_image = a->rows * a->src_row + draw(t, 0, 3);
+    a->diff_row = a->cols + draw(t, 0, 3), a->diff_image = a->rows * a->diff_row + draw(t, 0, 3);
+    a->diff_channel = a->images * a->diff_image + draw(t, 0, 3);
+    a->src = operand(t, reach + (a->images - 1) * a->src_image + (a->rows - 1) * a->src_row + a->cols);
+    a->diff = operand(t, (a->channels - 1) * a->diff_channel + (a->images - 1) * a->diff_image +
+                             (a->rows - 1) * a->diff_row + a->cols);
+    a->dst_channel = a->taps + draw(t, 0, 2);
+    const int64_t sums = (a->channels - 1) * a->dst_channel + a->taps, lanes = t->table->vlen;
+    const guarded begun =
+        *keep(t, guarded_new((size_t)(sums * lanes) * fc_dtype_bytes(t->dtype), at_end(t)));
+    a->dst = begun.data;
+    for (int64_t i = 0; i < sums * lanes; i++) put(begun.data, i, t->dtype, i % lanes ? 0 : (double)(i / lanes % 5));
+    result(t, sums);
+}
+
+static void call_plane_dots(trial *t) {
+    const int64_t lanes = t->table->vlen;
+    t->table->plane_dots(&t->args.plane_dots);
+    for (int64_t i = 0; i < t->dst_count; i++) {
+        double sum = 0;
+        for (int64_t l = 0; l < lanes; l++) sum += get(t->args.plane_dots.dst, i * lanes + l, t->dtype);
+        put(t->dst.data, i, t->dtype, sum);
+    }
+}
+
+static void prepare_column_sums(trial *t) {
+    fc_column_sums_args *a = &t->args.column_sums;
+    a->rows = draw(t, 1, 9), a->count = draw(t, 1, 150), a->src_row = a->count + draw(t, 0, 3);
+    a->src = operand(t, (a->rows - 1) * a->src_row + a->count);
+    a->accumulate = !t->timed && random_below(2);
+    a->dst = a->accumulate ? result_begun(t, a->count) : result(t, a->count);
+}
+
 static void prepare_conv_lanes(trial *t) {
     fc_conv_lanes_args *a = &t->args.conv_lanes;
     const int64_t own = t->table->vlen, lanes = t->shape->vlen;
@@ -243,6 +306,8 @@ static void prepare_reduce_row(trial *t) {
     a->dst = result(t, a->rows);
 }
 
+PLAIN(border_rows)
+PLAIN(column_sums)
 PLAIN(conv_plane)
 PLAIN(split_phases)
 PLAIN(pool_rows)

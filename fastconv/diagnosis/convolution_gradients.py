@@ -98,7 +98,9 @@ def convolution_gradient(
                 f"{length + before + after} with its padding; take a smaller kernel, or enlarge input"
             )
         if length + before + after > INT64_MAX:
-            raise ValueError(f"{op}: {direction} with padding is beyond 2**63 - 1; give less padding")
+            raise ValueError(
+                f"{op}: {direction} with padding is beyond 2**63 - 1; give less padding"
+            )
         sizes.append(room // stride[axis] + 1)
     shape = (*input_size[: -rank - 1], weight_size[0], *sizes)
     _bounded(op, shape, input_size, weight_size)

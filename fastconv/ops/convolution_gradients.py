@@ -292,7 +292,16 @@ def _weights(
     if result is None:
         grad, input, out = given
         diagnosis.convolution_gradient(
-            op, grad, input.shape, size, stride, border_sides, padding_mode, dilation, groups, "input"
+            op,
+            grad,
+            input.shape,
+            size,
+            stride,
+            border_sides,
+            padding_mode,
+            dilation,
+            groups,
+            "input",
         )
         diagnosis.gradient_out(op, out, size, grad, input=input)
         diagnosis.unexplained(op, *given, size, stride, border_sides, dilation, groups)
@@ -504,7 +513,9 @@ def linear_input_gradient(grad, weight, *, out=None, threads=None, probe=None):
     if 0 in size:
         return _zeros(size, grad, out)
     rows = grad.reshape(-1, grad.shape[-1])
-    return _product(op, rows[np.newaxis, :, np.newaxis, :], _as_image(weight), size, out, threads, probe)
+    return _product(
+        op, rows[np.newaxis, :, np.newaxis, :], _as_image(weight), size, out, threads, probe
+    )
 
 
 def linear_weight_gradient(grad, input, *, out=None, threads=None, probe=None):

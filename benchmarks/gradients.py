@@ -3,10 +3,10 @@
     python benchmarks/gradients.py                     # every layer, one thread
     python benchmarks/gradients.py --threads 2 64@56   # those whose name has the word
 
-Prints milliseconds and percent of the peak of multiply-adds for the forward operation, the gradient by its
-input and that by its weight. The engine's time and the peak are taken by turns in one run (the
-median of each), the engine's alone: neither Python nor conversions. Work is that of the formula: by a
-transform a convolution may exceed the peak.
+Prints milliseconds and percent of the peak of multiply-adds for the forward operation, the
+gradient by its input and that by its weight. The engine's time and the peak are taken by turns in
+one run (the median of each), the engine's alone: neither Python nor conversions. Work is that of
+the formula: by a transform a convolution may exceed the peak.
 """
 
 import argparse
@@ -59,27 +59,16 @@ def convolution(layer, dtype, threads: int, precision: str) -> str:
         x, w, None, stride, padding, 1, groups, "zeros", None, None, None, threads, None, precision
     )
     how = {"stride": stride, "padding": padding, "groups": groups, "threads": threads}
+
+    def forward(probe):
+        return ops.conv2d(
+            x, w, None, stride, padding, 1, groups, "zeros", None, None, None, threads, None,
+            precision, probe,
+        )  # fmt: skip
+
     return "  ".join(
         (
-            measured(
-                lambda p: ops.conv2d(
-                    x,
-                    w,
-                    None,
-                    stride,
-                    padding,
-                    1,
-                    groups,
-                    "zeros",
-                    None,
-                    None,
-                    None,
-                    threads,
-                    None,
-                    precision,
-                    p,
-                )  # fmt: skip
-            ),
+            measured(forward),
             measured(
                 lambda p: ops.conv2d_input_gradient(
                     y, w, x.shape, **how, precision=precision, probe=p

@@ -1,4 +1,4 @@
-"""Gradients of convolutions and linear layers: exact on integers, adjoint, the same for any threads."""
+"""Gradients of convolutions and linear layers: exact on integers, adjoint, the same for threads."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_exact(layer, dtype, tier):
     expected = reference.conv2d_weight_gradient(grad, x, w.shape, **options)
     np.testing.assert_array_equal(out, expected.astype(dtype), strict=True)
     [(op, algorithm, used, _)] = executions
-    assert op == "conv2d_weight_gradient" and used == tier
+    assert (op, used) == ("conv2d_weight_gradient", tier)
     assert algorithm in ("gradient_tiles", "gradient_dots")
 
     out = poisoned(x.shape, dtype)
@@ -139,7 +139,7 @@ def test_transposed(case, dtype):
     product = (result * grad).sum()
     dx = by_input(grad, w, x.shape, **options)
     dw = by_weight(grad, x, w.shape, **options)
-    assert dx.shape == x.shape and dw.shape == w.shape
+    assert (dx.shape, dw.shape) == (x.shape, w.shape)
     assert (dx * x).sum() == product == (dw * w).sum()
     # one element at a time, where a product of all could hide two errors
     delta = np.zeros_like(w)
@@ -233,17 +233,17 @@ X, W, G = np.ones((2, 4, 6, 6)), np.ones((3, 4, 3, 3)), np.ones((2, 3, 4, 4))
         ),
         (lambda: ops.conv2d_weight_gradient(G, X, W.shape, out=W[:2]), ValueError, "out has"),
         (
-            lambda: ops.conv2d_weight_gradient(G, X, (3, 4, 3, 3), out=X.reshape(-1)[:108].reshape(W.shape)),
-            ValueError,
+            lambda: ops.conv2d_weight_gradient(G, X, (3, 4, 3, 3),
+            out=X.reshape(-1)[:108].reshape(W.shape)), ValueError,
             "shares memory with input",
         ),
         (lambda: ops.conv2d_input_gradient(G, W, (2, 4, 7, 6)), ValueError, "grad has"),
         (lambda: ops.conv2d_input_gradient(G, W, 5), TypeError, "input_size"),
         (lambda: ops.conv2d_input_gradient(G, W[0], X.shape), ValueError, "weight"),
-        (lambda: ops.conv_transpose2d_input_gradient(X, W, G.shape, 1, 0, 1), ValueError, "output_p"),
-        (lambda: ops.conv_transpose2d_input_gradient(X, W, G.shape, 2), ValueError, "grad has"),
-        (lambda: ops.conv_transpose2d_weight_gradient(X, G, (4, 4, 3, 3)), ValueError, "groups"),
-        (lambda: ops.linear_input_gradient(G[0, 0], W), ValueError, "weight"),
+        (lambda: ops.conv_transpose2d_input_gradient(X, W, G.shape, 1, 0, 1), ValueError,
+        "output_p"), (lambda: ops.conv_transpose2d_input_gradient(X, W, G.shape, 2), ValueError,
+        "grad has"), (lambda: ops.conv_transpose2d_weight_gradient(X, G, (4, 4, 3, 3)), ValueError,
+        "groups"), (lambda: ops.linear_input_gradient(G[0, 0], W), ValueError, "weight"),
         (lambda: ops.linear_weight_gradient(G[0, 0], X[0, 0]), ValueError, "grad has"),
         (lambda: ops.bias_gradient(G, 4), ValueError, "axis"),
         (lambda: ops.bias_gradient(G, 1.5), TypeError, "axis"),

@@ -37,7 +37,8 @@ def test_gradients(layer, dtype):
     dx, dw = torches(x, w, grad)
     largest_x, largest_w = torches(*(abs(a) for a in (x, w, grad)))
     options = {
-        "stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation, "groups": layer.g
+        "stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation, "groups":
+        layer.g
     }  # fmt: skip
     x, w, grad = (a.astype(dtype) for a in (x, w, grad))
     got = ops.conv2d_weight_gradient(grad, x, w.shape, **options)

@@ -136,10 +136,10 @@ MUTANTS = [
         "            p->kernels->column_sums(&add);",
     ),
     Mutant(
-        "bias gradient: the last row of channels side by side twice",
+        "bias gradient: the first row of channels side by side twice",
         "csrc/ukr/column_sums.c",
         "for (ptrdiff_t r = 0; r < a->rows; r++, src += a->src_row)",
-        "for (ptrdiff_t r = 0; r < a->rows; r++, src += r + 1 < a->rows ? a->src_row - (r == 3) : 0)",
+        "for (ptrdiff_t r = 0; r < a->rows; r++, src += r ? a->src_row : 0)",
     ),
     Mutant(
         "phases: planes without a tap filled but for the last row",

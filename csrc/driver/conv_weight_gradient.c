@@ -14,7 +14,12 @@
 #include "gradient_dots.h"
 #include "gradient_strip.h"
 
-enum { MOST_PANELS = 8 }; /* of a task: a strip is filled for all of them */
+enum {
+    MOST_PANELS = 8,   /* of a task: a strip is filled for all of them */
+    FEW_LINES = 32,    /* less than this many: panels are what takes time, */
+    WIDE_PANELS = 32,  /* and are read in pieces as long as can be */
+    ROWS_AT_ONCE = 32  /* of channels side by side, into all panels */
+};
 
 typedef struct gradient_job {
     const fc_weight_gradient_problem *problem;
@@ -145,7 +150,8 @@ static int64_t most_lines(const gradient_job *job, int64_t parts) {
 /* Into how many parts panels and lines are dealt: the fewest that leave the busiest thread with least. */
 static void deal(gradient_job *job, int64_t groups, int threads) {
     const fc_kernels *k = job->problem->kernels;
-    const int64_t least = fc_div_up(job->panels, MOST_PANELS);
+    const bool wide = job->problem->desc.transposed && job->cut.lines < FEW_LINES;
+    const int64_t least = fc_div_up(job->panels, wide ? WIDE_PANELS : MOST_PANELS);
     const int64_t tiles = fc_div_up(job->cut.lines, k->tile_pixels);
     job->panel_parts = least;
     job->line_parts = 1;
@@ -218,10 +224,35 @@ static void stage_rows(const gradient_job *job, fc_pack_pixels_args *pack, char 
         .src_row = pack->channel_stride,
         .dst_row = stage_pitch(pack->pixels),
         .step = 1,
+        .ahead = pack->pixels, /* the next chunk */
     };
     k->border_rows(&rows);
     pack->src = stage;
     pack->channel_stride = rows.dst_row;
+}
+
+/* `run` pixels of panels [from, to), of which `src` is the first of the first, `size` elements apart in
+ * `diff`. */
+static void pack_run(const gradient_job *job, int64_t from, int64_t to, const char *src, int64_t run,
+                     int64_t size, char *diff, char *stage) {
+    const fc_weight_gradient_problem *p = job->problem;
+    const int64_t *stride = p->desc.diff_dst_stride, bytes = (int64_t)p->kernels->element_bytes;
+    const int64_t once = stride[1] == 1 && stride[3] != 1 ? ROWS_AT_ONCE : run;
+    for (int64_t x = 0; x < run; x += once)
+        for (int64_t panel = from; panel < to; panel++) {
+            const int64_t oc = panel * job->columns;
+            fc_pack_pixels_args pack = {
+                .src = src + (x * stride[3] + (oc - from * job->columns) * stride[1]) * bytes,
+                .dst = diff + ((panel - from) * size + x * job->columns) * bytes,
+                .channel_stride = stride[1],
+                .pixel_stride = stride[3],
+                .channels = fc_min64(job->columns, job->ocg - oc),
+                .pixels = fc_min64(once, run - x),
+                .block = job->columns,
+            };
+            if (job->staged) stage_rows(job, &pack, stage);
+            p->kernels->pack_pixels(&pack);
+        }
 }
 
 /* The gradient of the result of panels [from, to) at a chunk's pixels, pixel by pixel. */
@@ -232,28 +263,16 @@ static void pack_diff(const gradient_job *job, int64_t group, int64_t from, int6
     /* rows that follow each other are one */
     const bool joined = chunk.cols == p->ow && stride[2] == p->ow * stride[3];
     const int64_t runs = joined ? 1 : chunk.rows, run = chunk.rows * chunk.cols / runs;
-    for (int64_t panel = from; panel < to; panel++) {
-        const int64_t oc = panel * job->columns;
-        fc_pack_pixels_args pack = {
-            .dst = diff,
-            .pixel_stride = stride[3],
-            .channels = fc_min64(job->columns, job->ocg - oc),
-            .pixels = run,
-            .block = job->columns,
-        };
-        for (int64_t n = chunk.n; n < chunk.n + chunk.images; n++)
-            for (int64_t r = 0; r < runs; r++) {
-                pack.src = (const char *)job->args->diff_dst +
-                           (n * stride[0] + (group * job->ocg + oc) * stride[1] +
-                            (chunk.y + r) * stride[2] + chunk.x * stride[3]) *
-                               bytes;
-                pack.channel_stride = stride[1];
-                if (job->staged) stage_rows(job, &pack, stage);
-                p->kernels->pack_pixels(&pack);
-                pack.dst = (char *)pack.dst + run * job->columns * bytes;
-            }
-        diff += chunk.images * chunk.rows * chunk.cols * job->columns * bytes;
-    }
+    const int64_t oc = group * job->ocg + from * job->columns;
+    for (int64_t n = 0; n < chunk.images; n++)
+        for (int64_t r = 0; r < runs; r++) {
+            const char *src = (const char *)job->args->diff_dst +
+                              ((chunk.n + n) * stride[0] + oc * stride[1] +
+                               (chunk.y + r) * stride[2] + chunk.x * stride[3]) *
+                                  bytes;
+            pack_run(job, from, to, src, run, chunk.images * chunk.rows * chunk.cols * job->columns,
+                     diff + (n * runs + r) * run * job->columns * bytes, stage);
+        }
 }
 
 /* `count` pairs of lines, or one line, under the columns of the kernel: row r of a tile is a line, its

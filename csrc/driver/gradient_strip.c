@@ -128,6 +128,7 @@ static void fill_window(const fc_weight_gradient_problem *p, const void *src, wi
         .src_row = w.step_y * d->src_stride[2],
         .dst_row = pitch,
         .step = w.step_x * d->src_stride[3],
+        .ahead = (end - above) * w.step_y * d->src_stride[2], /* the next chunk, or channel */
     };
     const int64_t column = left < right ? x + left * w.step_x : 0;
     if (end > above) {

@@ -6,8 +6,6 @@
 #include "load_pixels.h"
 #include "ukr.h"
 
-enum { AHEAD = 1024 / sizeof(real) }; /* rows mostly follow each other */
-
 FC_INLINE ptrdiff_t clamped(ptrdiff_t n) { return n < 0 ? 0 : n < VLEN ? n : VLEN; }
 
 FC_INLINE void copy_rows(const fc_border_rows_args *a, const int step) {
@@ -19,7 +17,8 @@ FC_INLINE void copy_rows(const fc_border_rows_args *a, const int step) {
         ptrdiff_t x = a->first;
         for (; x + VLEN <= a->last; x += VLEN) {
             const real *at = src + (x - a->first) * step;
-            vec_prefetch(at + AHEAD);
+            vec_prefetch_far(at + a->ahead);
+            if (step == 2) vec_prefetch_far(at + a->ahead + VLEN);
             vec_store(dst + x, step == 1 ? vec_load(at) : load_pixels(at, VLEN, step));
         }
         for (; x < a->cols; x += VLEN) {

@@ -6,8 +6,6 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
-enum { AHEAD = 1024 / sizeof(real) }; /* rows mostly follow each other */
-
 FC_INLINE void dots(const fc_plane_dots_args *a, const ptrdiff_t first, const ptrdiff_t channel,
                     const int channels, const int taps) {
     real *dst = (real *)a->dst + (channel * a->dst_channel + first) * VLEN;
@@ -16,7 +14,27 @@ FC_INLINE void dots(const fc_plane_dots_args *a, const ptrdiff_t first, const pt
 #pragma GCC unroll 16
     for (int i = 0; i < channels * taps; i++)
         acc[i] = vec_load(dst + (i / taps * a->dst_channel + i % taps) * VLEN);
-    for (ptrdiff_t i = 0; i < a->images; i++)
+    const ptrdiff_t ahead = a->rows * a->diff_row;
+    for (ptrdiff_t i = 0; i < a->images && a->cols <= VLEN; i++) { /* a vector a row */
+        const real *src = (const real *)a->src + i * a->src_image;
+        const real *diff = (const real *)a->diff + channel * a->diff_channel + i * a->diff_image;
+        for (ptrdiff_t r = 0; r < a->rows; r++, src += a->src_row, diff += a->diff_row) {
+            vec d[FC_DOTS_CHANNELS];
+#pragma GCC unroll 4
+            for (int o = 0; o < channels; o++) {
+                d[o] = vec_load_n(diff + o * a->diff_channel, a->cols);
+                vec_prefetch_far(diff + o * a->diff_channel + ahead);
+            }
+#pragma GCC unroll 16
+            for (int t = 0; t < taps; t++) {
+                const vec s = vec_load_n(src + a->tap[first + t], a->cols);
+#pragma GCC unroll 4
+                for (int o = 0; o < channels; o++)
+                    acc[o * taps + t] = vec_fma(d[o], s, acc[o * taps + t]);
+            }
+        }
+    }
+    for (ptrdiff_t i = 0; i < a->images && a->cols > VLEN; i++)
         for (ptrdiff_t r = 0; r < a->rows; r++) {
             const real *src[FC_DOTS_TAPS], *diff[FC_DOTS_CHANNELS];
 #pragma GCC unroll 16
@@ -32,7 +50,7 @@ FC_INLINE void dots(const fc_plane_dots_args *a, const ptrdiff_t first, const pt
 #pragma GCC unroll 4
                 for (int o = 0; o < channels; o++) {
                     d[o] = vec_load(diff[o] + x);
-                    vec_prefetch(diff[o] + x + AHEAD);
+                    vec_prefetch_far(diff[o] + x + ahead);
                 }
 #pragma GCC unroll 16
                 for (int t = 0; t < taps; t++) {

@@ -51,12 +51,13 @@ typedef struct fc_conv_tile_args {
 
 /* border_rows: rows with zeros left and right of them, of every step-th pixel.
  *   dst[r*dst_row + x] = first <= x < last ? src[r*src_row + (x - first)*step] : 0
- *   r < rows, x < cols, 0 <= first <= last <= cols; step of any sign */
+ *   r < rows, x < cols, 0 <= first <= last <= cols; step of any sign
+ * What lies `ahead` elements behind a vector of src is asked for, whatever it is. */
 typedef struct fc_border_rows_args {
     const void *src;
     void *dst;
     ptrdiff_t rows, cols, first, last;
-    ptrdiff_t src_row, dst_row, step;
+    ptrdiff_t src_row, dst_row, step, ahead;
 } fc_border_rows_args;
 
 /* plane_dots: products of planes, each shifted by several taps, with others: the weight gradient of few
@@ -64,6 +65,7 @@ typedef struct fc_border_rows_args {
  *   dst[(o*dst_channel + t)*vlen + l] += sum over i, r, x of
  *       diff[o*diff_channel + i*diff_image + r*diff_row + x] * src[tap[t] + i*src_image + r*src_row + x]
  *   l = x mod vlen; o < channels, t < taps, i < images, r < rows, x < cols
+ * What lies behind the rows of a channel of diff is asked for: the next one's, where they are whole planes.
  * Each lane takes its products in order of (i, r, x), one vec_fma each, however they are cut into calls at
  * whole rows. */
 #define FC_DOTS_TAPS 9     /* taps of one pass over one channel */

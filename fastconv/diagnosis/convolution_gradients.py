@@ -10,11 +10,13 @@ _AXES = {1: ("length",), 2: ("height", "width")}
 
 
 def gradient_arrays(op: str, grad: object, name: str = "", other: object = None) -> None:
-    """Require grad, and another array of its dtype, in a precision that gradients are computed in."""
+    """Require grad, and another array of its dtype, in a precision that gradients are "
+    "computed in."""
     float_array(op, "grad", grad)
     if grad.dtype.type is np.float16:
         raise TypeError(
-            f"{op}: grad has dtype float16, expected float32 or float64: gradients are not computed in "
+            f"{op}: grad has dtype float16, expected float32 or float64: gradients are not "
+            f"computed in "
             f"half precision; convert the arrays with astype(numpy.float32)"
         )
     if name:
@@ -36,7 +38,8 @@ def _bounded(op: str, *shapes: tuple[int, ...]) -> None:
             total *= max(length, 1)
         if total > INT64_MAX:
             raise ValueError(
-                f"{op}: an array of shape {shape} is too large: beyond 2**63 - 1 bytes; work on smaller "
+                f"{op}: an array of shape {shape} is too large: beyond 2**63 - 1 bytes; work "
+                f"on smaller "
                 f"pieces"
             )
 
@@ -44,7 +47,8 @@ def _bounded(op: str, *shapes: tuple[int, ...]) -> None:
 def _channels(op: str, channels: int, weight: tuple[int, ...], groups: int, who: str) -> None:
     if channels % groups or weight[0] % groups or channels // groups != weight[1]:
         raise ValueError(
-            f"{op}: groups={groups} does not go with {channels} channels of {who} and a weight of shape "
+            f"{op}: groups={groups} does not go with {channels} channels of {who} and a weight "
+            f"of shape "
             f"{weight}; weight is (OC, C/groups, ...), and groups divides C and OC"
         )
 
@@ -52,7 +56,8 @@ def _channels(op: str, channels: int, weight: tuple[int, ...], groups: int, who:
 def _expect(op: str, grad: np.ndarray, shape: tuple[int, ...], what: str) -> None:
     if grad.shape != shape:
         raise ValueError(
-            f"{op}: grad has shape {grad.shape} but {what} has shape {shape}; grad is the gradient by "
+            f"{op}: grad has shape {grad.shape} but {what} has shape {shape}; grad is the "
+            f"gradient by "
             f"the result and must have its shape"
         )
 
@@ -77,7 +82,8 @@ def convolution_gradient(
         )
     if len(input_size) not in (rank + 1, rank + 2) or 0 in input_size[-rank - 1 :]:
         raise ValueError(
-            f"{op}: input has shape {input_size}, expected {rank + 2} sizes (N, C, ...) or {rank + 1}, "
+            f"{op}: input has shape {input_size}, expected {rank + 2} sizes (N, C, ...) or "
+            f"{rank + 1}, "
             f"of which only N may be 0"
         )
     _channels(op, input_size[-rank - 1], weight_size, groups, who)
@@ -95,7 +101,8 @@ def convolution_gradient(
         if room < 0:
             raise ValueError(
                 f"{op}: weight spans {span} pixels of {direction} but input has "
-                f"{length + before + after} with its padding; take a smaller kernel, or enlarge input"
+                f"{length + before + after} with its padding; take a smaller kernel, or "
+                f"enlarge input"
             )
         if length + before + after > INT64_MAX:
             raise ValueError(
@@ -126,12 +133,14 @@ def transposed_gradient(
         )
     if len(input_size) not in (rank + 1, rank + 2) or 0 in input_size[-rank - 1 :]:
         raise ValueError(
-            f"{op}: input has shape {input_size}, expected {rank + 2} sizes (N, C, ...) or {rank + 1}, "
+            f"{op}: input has shape {input_size}, expected {rank + 2} sizes (N, C, ...) or "
+            f"{rank + 1}, "
             f"of which only N may be 0"
         )
     if input_size[-rank - 1] != weight_size[0] or weight_size[0] % groups:
         raise ValueError(
-            f"{op}: groups={groups} does not go with {input_size[-rank - 1]} channels of input and a "
+            f"{op}: groups={groups} does not go with {input_size[-rank - 1]} channels of input "
+            f"and a "
             f"weight of shape {weight_size}; weight is (C, OC/groups, ...), and groups divides C"
         )
     sizes = []
@@ -139,7 +148,8 @@ def transposed_gradient(
         most = max(stride[axis], dilation[axis]) - 1
         if output_padding[axis] > most:
             raise ValueError(
-                f"{op}: output_padding is {output_padding} but must be smaller than stride or dilation, "
+                f"{op}: output_padding is {output_padding} but must be smaller than stride or "
+                f"dilation, "
                 f"here at most {most} of {direction}"
             )
         sizes.append(
@@ -164,7 +174,8 @@ def linear_gradient(
     """Require what a linear layer of such sizes gives."""
     if len(weight_size) != 2 or 0 in weight_size or not input_size:
         raise ValueError(
-            f"{op}: weight has shape {weight_size} and input {input_size}; expected (out, in), both at "
+            f"{op}: weight has shape {weight_size} and input {input_size}; expected (out, in), "
+            f"both at "
             f"least 1, and (..., in)"
         )
     _bounded(op, grad.shape, input_size, weight_size)
@@ -176,7 +187,8 @@ def channel_axis(op: str, grad: np.ndarray, axis: object) -> int:
     number = integer(op, "axis", axis, -grad.ndim)
     if number >= grad.ndim:
         raise ValueError(
-            f"{op}: grad has {grad.ndim} dimensions {grad.shape} and no axis {axis}; give the axis of "
+            f"{op}: grad has {grad.ndim} dimensions {grad.shape} and no axis {axis}; give the "
+            f"axis of "
             f"the channels"
         )
     number %= grad.ndim

@@ -16,19 +16,12 @@ from .convolution import (
     linear,
 )
 from .convolution_gradients import (
-    bias_gradient,
     conv1d_input_gradient,
     conv1d_weight_gradient,
     conv2d_input_gradient,
     conv2d_weight_gradient,
-    conv_transpose1d_input_gradient,
-    conv_transpose1d_weight_gradient,
-    conv_transpose2d_input_gradient,
-    conv_transpose2d_weight_gradient,
     convolve2d_input_gradient,
     convolve2d_weight_gradient,
-    linear_input_gradient,
-    linear_weight_gradient,
 )
 from .elementwise import (
     elu,
@@ -44,6 +37,7 @@ from .elementwise import (
     softplus,
     tanh,
 )
+from .linear_gradients import bias_gradient, linear_input_gradient, linear_weight_gradient
 from .normalization import batch_norm, local_response_norm, log_softmax, softmax
 from .pooling import (
     adaptive_avg_pool1d,
@@ -62,6 +56,12 @@ from .pooling import (
     max_unpool2d,
 )
 from .resampling import fold, interpolate, pad, unfold
+from .transposed_gradients import (
+    conv_transpose1d_input_gradient,
+    conv_transpose1d_weight_gradient,
+    conv_transpose2d_input_gradient,
+    conv_transpose2d_weight_gradient,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",

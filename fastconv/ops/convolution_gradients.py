@@ -1,10 +1,10 @@
 """Gradients of convolutions and linear layers on plain arrays.
 
-``grad`` is the gradient of some scalar by the operation's result, and of that result's shape and dtype;
-what comes back is the scalar's gradient by an argument. float32 and float64; the bits do not depend on
-``threads``. Gradients by the input are transposed convolutions (and those of transposed convolutions
-convolutions), by the algorithms and the precision of these; gradients by weights are exact sums of
-rounded products in a fixed order, whatever the precision.
+``grad`` is the gradient of some scalar by the operation's result, and of that result's shape and
+dtype; what comes back is the scalar's gradient by an argument. float32 and float64; the bits do
+not depend on ``threads``. Gradients by the input are transposed convolutions (and those of
+transposed convolutions convolutions), by the algorithms and the precision of these; gradients by
+weights are exact sums of rounded products in a fixed order, whatever the precision.
 """
 
 import numpy as np
@@ -15,9 +15,6 @@ from fastconv.runtime import thread_count, threads_in_force
 
 from .convolution import _flipped, border_code, padding_code, precision_code
 from .rows import one_row
-
-_AUTO = 0
-
 
 # ---- convolution ---------------------------------------------------------------------------------
 
@@ -49,7 +46,8 @@ def conv2d_input_gradient(
         grad: (N, OC, OH, OW) or (OC, OH, OW); weight: (OC, C/groups, KH, KW)
 
     Raises:
-        TypeError: an array is not an ndarray of float32 or float64; dtypes differ; a number is no int.
+        TypeError: an array is not an ndarray of float32 or float64; dtypes differ; a number is no
+            int.
         ValueError: shapes do not fit together, or a number is out of range.
     """
     return _input_gradient(
@@ -77,7 +75,8 @@ def conv2d_weight_gradient(
     Formula:
         result[o, c, i, j] = sum over n, y, x of
             grad[n, o, y, x] * padded[n, g * C/groups + c, y*sh + i*dh, x*sw + j*dw]
-        with g = o // (OC/groups), as conv2d has it. Zeros of the border are multiplied like any number.
+        with g = o // (OC/groups), as conv2d has it. Zeros of the border are multiplied like any
+        number.
 
     Shapes:
         grad: (N, OC, OH, OW), input: (N, C, H, W), or both without N; N may be 0: zeros
@@ -109,8 +108,8 @@ def convolve2d_input_gradient(
 ):
     """The gradient of convolve2d by its input: that of conv2d with the kernel reversed."""
     return _input_gradient(
-        "convolve2d_input_gradient", 2, grad, _flipped(weight), input_size, stride, padding, dilation,
-        groups, padding_mode, out, threads, precision, probe,
+        "convolve2d_input_gradient", 2, grad, _flipped(weight), input_size, stride, padding,
+        dilation, groups, padding_mode, out, threads, precision, probe,
     )  # fmt: skip
 
 
@@ -130,8 +129,8 @@ def convolve2d_weight_gradient(
 ):
     """The gradient of convolve2d by its weight: that of conv2d with rows and columns reversed."""
     result = _weight_gradient(
-        "convolve2d_weight_gradient", 2, grad, input, weight_size, stride, padding, dilation, groups,
-        padding_mode, None if out is None else _flipped(out), threads, probe,
+        "convolve2d_weight_gradient", 2, grad, input, weight_size, stride, padding, dilation,
+        groups, padding_mode, None if out is None else _flipped(out), threads, probe,
     )  # fmt: skip
     if probe is not None:
         return result
@@ -182,13 +181,13 @@ def conv1d_weight_gradient(
 
 
 def _input_gradient(
-    op, rank, grad, weight, input_size, stride, padding, dilation, groups, padding_mode, out, threads,
-    precision, probe,
+    op, rank, grad, weight, input_size, stride, padding, dilation, groups, padding_mode, out,
+    threads, precision, probe,
 ):  # fmt: skip
     diagnosis.gradient_arrays(op, grad, "weight", weight)
-    size = _sizes(op, "input_size", input_size, (rank + 1, rank + 2))
-    stride = _numbers(op, "stride", stride, rank)
-    dilation = _numbers(op, "dilation", dilation, rank)
+    size = sizes(op, "input_size", input_size, (rank + 1, rank + 2))
+    stride = numbers(op, "stride", stride, rank)
+    dilation = numbers(op, "dilation", dilation, rank)
     groups = integer(op, "groups", groups, 1)
     border = border_code(op, padding_mode)
     rounding = precision_code(op, precision)
@@ -239,8 +238,8 @@ def _transposed(
 
 
 def _without_border(result, size, border, mode):
-    """The gradient by an input of `size`, from that by the input with its border: what the border was
-    copied from gets the border's share. Writes to `result`."""
+    """The gradient by an input of `size`, from that by the input with its border: what the border
+    was copied from gets the border's share. Writes to `result`."""
     for axis, (length, (before, after)) in enumerate(zip(size, border, strict=True), -len(size)):
         rows = np.moveaxis(result, axis, 0)
         inner = rows[before : before + length]
@@ -257,24 +256,24 @@ def _without_border(result, size, border, mode):
 
 
 def _weight_gradient(
-    op, rank, grad, input, weight_size, stride, padding, dilation, groups, padding_mode, out, threads,
-    probe,
+    op, rank, grad, input, weight_size, stride, padding, dilation, groups, padding_mode, out,
+    threads, probe,
 ):  # fmt: skip
     diagnosis.gradient_arrays(op, grad, "input", input)
-    size = _sizes(op, "weight_size", weight_size, (rank + 2,))
-    stride = _numbers(op, "stride", stride, rank)
-    dilation = _numbers(op, "dilation", dilation, rank)
+    size = sizes(op, "weight_size", weight_size, (rank + 2,))
+    stride = numbers(op, "stride", stride, rank)
+    dilation = numbers(op, "dilation", dilation, rank)
     groups = integer(op, "groups", groups, 1)
     border = border_code(op, padding_mode)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     border_sides = _sides(op, padding, input.shape, size[2:], stride, dilation)
-    return _weights(
-        op, rank, grad, input, size, stride, border_sides, border, padding_mode, dilation, groups, out,
-        threads, probe,
+    return weights(
+        op, rank, grad, input, size, stride, border_sides, border, padding_mode, dilation, groups,
+        out, threads, probe,
     )  # fmt: skip
 
 
-def _weights(
+def weights(
     op, rank, grad, input, size, stride, border_sides, border, padding_mode, dilation, groups, out,
     threads, probe,
 ):  # fmt: skip
@@ -310,291 +309,16 @@ def _weights(
     return result.reshape(size) if given[2] is None else given[2]
 
 
-# ---- transposed convolution ----------------------------------------------------------------------
-
-
-def conv_transpose2d_input_gradient(
-    grad,
-    weight,
-    input_size,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    *,
-    out=None,
-    threads=None,
-    precision=None,
-    probe=None,
-):
-    """The gradient of conv_transpose2d by its input: a convolution of grad.
-
-    Shapes:
-        input_size, result: (N, C, H, W) or (C, H, W), as input had it
-        grad: (N, OC, OH, OW) or (OC, OH, OW); weight: (C, OC/groups, KH, KW)
-
-    Raises:
-        as conv2d_input_gradient.
-    """
-    return _transposed_input_gradient(
-        "conv_transpose2d_input_gradient", 2, grad, weight, input_size, stride, padding,
-        output_padding, groups, dilation, out, threads, precision, probe,
-    )  # fmt: skip
-
-
-def conv_transpose2d_weight_gradient(
-    grad,
-    input,
-    weight_size,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    *,
-    out=None,
-    threads=None,
-    probe=None,
-):
-    """The gradient of conv_transpose2d by its weight: that of a convolution which makes input of grad.
-
-    Shapes:
-        grad: (N, OC, OH, OW), input: (N, C, H, W), or both without N; N may be 0: zeros
-        weight_size, result: (C, OC/groups, KH, KW)
-
-    Raises:
-        as conv2d_input_gradient.
-    """
-    return _transposed_weight_gradient(
-        "conv_transpose2d_weight_gradient", 2, grad, input, weight_size, stride, padding,
-        output_padding, groups, dilation, out, threads, probe,
-    )  # fmt: skip
-
-
-def conv_transpose1d_input_gradient(
-    grad,
-    weight,
-    input_size,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    *,
-    out=None,
-    threads=None,
-    precision=None,
-    probe=None,
-):
-    """The gradient of conv_transpose1d by its input; as conv_transpose2d_input_gradient."""
-    return _transposed_input_gradient(
-        "conv_transpose1d_input_gradient", 1, grad, weight, input_size, stride, padding,
-        output_padding, groups, dilation, out, threads, precision, probe,
-    )  # fmt: skip
-
-
-def conv_transpose1d_weight_gradient(
-    grad,
-    input,
-    weight_size,
-    stride=1,
-    padding=0,
-    output_padding=0,
-    groups=1,
-    dilation=1,
-    *,
-    out=None,
-    threads=None,
-    probe=None,
-):
-    """The gradient of conv_transpose1d by its weight; as conv_transpose2d_weight_gradient."""
-    return _transposed_weight_gradient(
-        "conv_transpose1d_weight_gradient", 1, grad, input, weight_size, stride, padding,
-        output_padding, groups, dilation, out, threads, probe,
-    )  # fmt: skip
-
-
-def _transposed_geometry(
-    op, rank, grad, input_size, weight_size, stride, padding, output_padding, groups, dilation
-):
-    """(grad, stride, sides, dilation, groups) of the convolution that makes input of grad.
-
-    Rows that output_padding put on are taken from the border, or left out: they could make a window
-    more. None for grad: no window meets it.
-    """
-    stride = _numbers(op, "stride", stride, rank)
-    dilation = _numbers(op, "dilation", dilation, rank)
-    extra = _numbers(op, "output_padding", output_padding, rank, 0)
-    flat = sides(op, padding, named=False) if rank == 2 else ends(op, padding, named=False)
-    border = tuple(zip(flat[::2], flat[1::2], strict=True))
-    groups = integer(op, "groups", groups, 1)
-    diagnosis.transposed_gradient(
-        op, grad, input_size, weight_size, stride, border, extra, dilation, groups
-    )
-    kept = []
-    for axis, (before, after) in enumerate(border):
-        rest = max(extra[axis] - after, 0)
-        kept.append((before, max(after - extra[axis], 0)))
-        if rest:
-            length = grad.shape[axis - rank] - rest
-            if length < 1:
-                return None, stride, border, dilation, groups
-            grad = grad[(..., slice(length), *(slice(None),) * (rank - 1 - axis))]
-    return grad, stride, tuple(kept), dilation, groups
-
-
-def _transposed_input_gradient(
-    op, rank, grad, weight, input_size, stride, padding, output_padding, groups, dilation, out,
-    threads, precision, probe,
-):  # fmt: skip
-    diagnosis.gradient_arrays(op, grad, "weight", weight)
-    size = _sizes(op, "input_size", input_size, (rank + 1, rank + 2))
-    rounding = precision_code(op, precision)
-    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
-    met, stride, border, dilation, groups = _transposed_geometry(
-        op, rank, grad, size, weight.shape, stride, padding, output_padding, groups, dilation
-    )
-    diagnosis.gradient_out(op, out, size, grad, weight=weight)
-    if met is None and probe is None:
-        return _zeros(size, grad, out)
-    x, w, result = (grad if met is None else met), weight, out
-    if rank == 1:
-        x, w, result = one_row(x), one_row(w), one_row(out)
-        stride, border, dilation = (1, *stride), ((0, 0), *border), (1, *dilation)
-    result = _core.conv2d(
-        op, x, w, None, None, result, *stride, 0, *border[0], *border[1], 0, *dilation, groups, 0,
-        _AUTO, rounding, threads, probe,
-    )  # fmt: skip
-    if result is None:
-        diagnosis.unexplained(op, grad, weight, out, stride, border, dilation, groups)
-    if probe is not None:
-        return result
-    return result.reshape(size) if out is None else out
-
-
-def _transposed_weight_gradient(
-    op, rank, grad, input, weight_size, stride, padding, output_padding, groups, dilation, out,
-    threads, probe,
-):  # fmt: skip
-    diagnosis.gradient_arrays(op, grad, "input", input)
-    size = _sizes(op, "weight_size", weight_size, (rank + 2,))
-    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
-    met, stride, border, dilation, groups = _transposed_geometry(
-        op, rank, grad, input.shape, size, stride, padding, output_padding, groups, dilation
-    )
-    diagnosis.gradient_out(op, out, size, grad, input=input)
-    if met is None and probe is None:
-        return _zeros(size, grad, out)
-    return _weights(
-        op, rank, input, grad if met is None else met, size, stride, border, 0, "zeros", dilation,
-        groups, out, threads, probe,
-    )  # fmt: skip
-
-
-# ---- linear layers and biases --------------------------------------------------------------------
-
-
-def linear_input_gradient(grad, weight, *, out=None, threads=None, probe=None):
-    """The gradient of linear by its input: grad @ weight.
-
-    Shapes:
-        grad: (..., out), weight: (out, in), result: (..., in)
-
-    Raises:
-        as conv2d_input_gradient.
-    """
-    op = "linear_input_gradient"
-    diagnosis.gradient_arrays(op, grad, "weight", weight)
-    diagnosis.linear_gradient(op, grad, weight.shape, (*grad.shape[:-1], *weight.shape[1:]))
-    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
-    size = (*grad.shape[:-1], weight.shape[1])
-    diagnosis.gradient_out(op, out, size, grad, weight=weight)
-    if 0 in size:
-        return _zeros(size, grad, out)
-    rows = grad.reshape(-1, grad.shape[-1])
-    return _product(
-        op, rows[np.newaxis, :, np.newaxis, :], _as_image(weight), size, out, threads, probe
-    )
-
-
-def linear_weight_gradient(grad, input, *, out=None, threads=None, probe=None):
-    """The gradient of linear by its weight: the transpose of grad, as a matrix of rows, @ input.
-
-    Shapes:
-        grad: (..., out), input: (..., in), result: (out, in); without rows zeros
-
-    Raises:
-        as conv2d_input_gradient.
-    """
-    op = "linear_weight_gradient"
-    diagnosis.gradient_arrays(op, grad, "input", input)
-    size = (*grad.shape[-1:], *input.shape[-1:])
-    diagnosis.linear_gradient(op, grad, size, input.shape)
-    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
-    diagnosis.gradient_out(op, out, size, grad, input=input)
-    if 0 in grad.shape[:-1]:
-        return _zeros(size, grad, out)
-    return _product(op, _as_image(grad), _as_image(input), size, out, threads, probe)
-
-
-def _product(op, left, right, size, out, threads, probe):
-    """The weight gradient of a 1x1 convolution of images of one row of pixels, as a matrix product: the sum
-    over the pixels of left's channels times right's, which vectors run along. It has shape `size`."""
-    lines, columns = left.shape[1], right.shape[1]
-    direct = out is not None and out.flags.c_contiguous
-    result = _core.conv2d_weight_gradient(
-        op, right, left, out.reshape(lines, columns, 1, 1) if direct else None, columns, lines, 1, 1, 1,
-        1, 0, 0, 0, 0, 0, 1, 1, 1, True, threads, probe,
-    )  # fmt: skip
-    if result is None:
-        diagnosis.unexplained(op, left, right, out)
-    if probe is not None:
-        return result
-    if out is None:
-        return result.reshape(size)
-    if not direct:
-        out[...] = result.reshape(size)
-    return out
-
-
-def _as_image(rows):
-    """(..., features) as an image of so many channels and one row of pixels."""
-    return rows.reshape(-1, rows.shape[-1]).T[np.newaxis, :, np.newaxis, :]
-
-
-def bias_gradient(grad, axis=-3, *, out=None, threads=None, probe=None):
-    """The gradient of an operation by its bias: the sum of grad over all axes but that of channels.
-
-    Args:
-        axis: of the channels: -3 for two-dimensional convolutions, -2 for one-dimensional ones, -1 for
-            linear layers.
-
-    Raises:
-        TypeError: grad is not an ndarray of float32 or float64; axis is no int.
-        ValueError: grad has no such axis, or no channels.
-    """
-    op = "bias_gradient"
-    diagnosis.gradient_arrays(op, grad)
-    axis = diagnosis.channel_axis(op, grad, axis)
-    threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
-    diagnosis.gradient_out(op, out, grad.shape[axis : axis + 1], grad)
-    result = _core.channel_sums(op, grad, axis, out, threads, probe)
-    if result is None:
-        diagnosis.unexplained(op, grad, axis, out)
-    return result
-
-
 # ---- numbers -------------------------------------------------------------------------------------
 
 
-def _numbers(op, name, value, rank, minimum=1):
+def numbers(op, name, value, rank, minimum=1):
     if rank == 2:
         return pair(op, name, value, minimum)
     return (single(op, name, value, minimum),)
 
 
-def _sizes(op, name, value, ranks):
+def sizes(op, name, value, ranks):
     """A shape of as many axes as `ranks` allow; only a batch may be empty."""
     if not isinstance(value, (tuple, list)):
         raise TypeError(
@@ -602,7 +326,8 @@ def _sizes(op, name, value, ranks):
         )
     if len(value) not in ranks:
         raise ValueError(
-            f"{op}: {name} is {tuple(value)}, expected {' or '.join(map(str, ranks))} sizes; give the "
+            f"{op}: {name} is {tuple(value)}, expected {' or '.join(map(str, ranks))} sizes; "
+            f"give the "
             f"shape of what the gradient is taken by"
         )
     batched = len(ranks) == 2 and len(value) == ranks[1]
@@ -626,7 +351,7 @@ def _sides(op, padding, size, kernel, stride, dilation):
     )
 
 
-def _zeros(size, like, out):
+def zeros(size, like, out):
     if out is None:
         return np.zeros(size, like.dtype.newbyteorder("="))
     out[...] = 0

@@ -1,0 +1,179 @@
+/* test_weight_gradient.c: weight and bias gradients through the public interface against the sums that
+ * define them, on small integers between guard pages, in random layouts, for several thread counts. */
+#include "../driver/driver.h"
+#include "check.h"
+#include "integers.h"
+
+typedef struct gradient_case {
+    fc_conv2d_weight_gradient_desc desc;
+    int64_t oh, ow;
+    int64_t src_origin, src_span, diff_origin, diff_span;
+    bool at_end;
+} gradient_case;
+
+/* The source under tap (a, b) of window (y, x). */
+static double under(const gradient_case *t, const void *src, int64_t n, int64_t c, int64_t y, int64_t x) {
+    const fc_conv2d_weight_gradient_desc *d = &t->desc;
+    const int64_t row = fc_border_source(d->border, y - d->pad_top, d->ih);
+    const int64_t col = fc_border_source(d->border, x - d->pad_left, d->iw);
+    if (row < 0 || col < 0) return 0;
+    return get(src,
+               t->src_origin + n * d->src_stride[0] + c * d->src_stride[1] + row * d->src_stride[2] +
+                   col * d->src_stride[3],
+               (fc_dtype)d->dtype);
+}
+
+static double expected(const gradient_case *t, const void *src, const void *diff, int64_t o, int64_t i,
+                       int64_t a, int64_t b) {
+    const fc_conv2d_weight_gradient_desc *d = &t->desc;
+    const int64_t c = o / (d->oc / d->groups) * (d->ic / d->groups) + i, *s = d->diff_dst_stride;
+    double sum = 0;
+    for (int64_t n = 0; n < d->n; n++)
+        for (int64_t y = 0; y < t->oh; y++)
+            for (int64_t x = 0; x < t->ow; x++)
+                sum += get(diff, t->diff_origin + n * s[0] + o * s[1] + y * s[2] + x * s[3],
+                           (fc_dtype)d->dtype) *
+                       under(t, src, n, c, y * d->stride_h + a * d->dilation_h,
+                             x * d->stride_w + b * d->dilation_w);
+    return sum;
+}
+
+static void run(const gradient_case *t, int threads) {
+    const fc_conv2d_weight_gradient_desc *d = &t->desc;
+    const fc_dtype dtype = (fc_dtype)d->dtype;
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(dtype);
+    const int64_t icg = d->ic / d->groups, taps = d->kh * d->kw, count = d->oc * icg * taps;
+    guarded src = integers(t->src_span, dtype, t->at_end), diff = integers(t->diff_span, dtype, t->at_end);
+    guarded dst = guarded_new((size_t)(count * bytes), t->at_end);
+    guarded bias = guarded_new((size_t)(d->oc * bytes), t->at_end);
+    fc_plan *plan = NULL;
+    fc_status status = fc_conv2d_weight_gradient_create(d, &plan);
+    if (!CHECK_AT(status == FC_OK, "%s", fc_status_str(status))) return;
+    fc_args args = {.struct_size = sizeof args,
+                    .src = src.data + t->src_origin * bytes,
+                    .diff_dst = diff.data + t->diff_origin * bytes,
+                    .dst = dst.data};
+    CHECK(fc_execute(plan, &args, threads) == FC_OK);
+    int64_t wrong = 0;
+    for (int64_t k = 0; k < count; k++) {
+        const int64_t o = k / taps / icg, i = k / taps % icg;
+        const int64_t at = d->transposed ? i * d->oc + o : k;
+        wrong += !(get(dst.data, at, dtype) ==
+                   expected(t, src.data, diff.data, o, i, k % taps / d->kw, k % d->kw));
+    }
+    CHECK_AT(wrong == 0,
+             "%lld of %lld wrong: f%d n%lld ic%lld %lldx%lld oc%lld k%lldx%lld s%lldx%lld d%lldx%lld "
+             "g%lld border %d transposed %d threads %d",
+             (long long)wrong, (long long)count, dtype == FC_F64 ? 64 : 32, (long long)d->n,
+             (long long)d->ic, (long long)d->ih, (long long)d->iw, (long long)d->oc, (long long)d->kh,
+             (long long)d->kw, (long long)d->stride_h, (long long)d->stride_w, (long long)d->dilation_h,
+             (long long)d->dilation_w, (long long)d->groups, d->border, d->transposed, threads);
+    fc_plan_destroy(plan);
+
+    fc_channel_sums_desc sums = {
+        .struct_size = sizeof sums, .dtype = d->dtype, .n = d->n, .c = d->oc, .h = t->oh, .w = t->ow};
+    memcpy(sums.src_stride, d->diff_dst_stride, sizeof sums.src_stride);
+    CHECK(fc_channel_sums_create(&sums, &plan) == FC_OK);
+    args.src = args.diff_dst;
+    args.dst = bias.data;
+    CHECK(fc_execute(plan, &args, threads) == FC_OK);
+    const int64_t *s = d->diff_dst_stride;
+    for (int64_t o = 0; o < d->oc; o++) {
+        double sum = 0;
+        for (int64_t n = 0; n < d->n; n++)
+            for (int64_t y = 0; y < t->oh; y++)
+                for (int64_t x = 0; x < t->ow; x++)
+                    sum += get(diff.data, t->diff_origin + n * s[0] + o * s[1] + y * s[2] + x * s[3], dtype);
+        CHECK(get(bias.data, o, dtype) == sum);
+    }
+    fc_plan_destroy(plan);
+    CHECK(guarded_intact(&dst) && guarded_intact(&bias));
+    guarded_free(&src), guarded_free(&diff), guarded_free(&dst), guarded_free(&bias);
+}
+
+/* A random case; false when it has no result. */
+static bool random_case(gradient_case *t) {
+    static const int64_t channels[] = {1, 2, 3, 5, 8, 14, 15, 17, 33};
+    const int64_t groups = random_below(3) ? 1 : 1 + random_below(4);
+    fc_conv2d_weight_gradient_desc *d = &t->desc;
+    *d = (fc_conv2d_weight_gradient_desc){
+        .struct_size = sizeof *d,
+        .dtype = random_below(2) ? FC_F32 : FC_F64,
+        .border = (int32_t)random_below(FC_BORDER_COUNT),
+        .transposed = groups == 1 && random_below(4) == 0,
+        .n = random_below(4),
+        .ic = groups * pick(channels, 9),
+        .ih = 1 + random_below(9),
+        .iw = 1 + random_below(30),
+        .oc = groups * pick(channels, 9),
+        .kh = 1 + random_below(5),
+        .kw = 1 + random_below(5),
+        .stride_h = 1 + random_below(3),
+        .stride_w = 1 + random_below(3),
+        .dilation_h = 1 + random_below(3),
+        .dilation_w = 1 + random_below(3),
+        .groups = groups,
+    };
+    if (d->transposed) d->kh = d->kw = 1;
+    if (random_below(3)) {
+        d->pad_top = random_below(4), d->pad_bottom = random_below(4);
+        d->pad_left = random_below(4), d->pad_right = random_below(4);
+    }
+    const int64_t least = fc_min64(d->ih, d->iw) - (d->border == FC_BORDER_REFLECT);
+    if (d->border != FC_BORDER_ZEROS && d->border != FC_BORDER_REPLICATE &&
+        (d->pad_top > least || d->pad_bottom > least || d->pad_left > least || d->pad_right > least))
+        return false;
+    const int64_t room_h = d->ih + d->pad_top + d->pad_bottom - (d->kh - 1) * d->dilation_h - 1;
+    const int64_t room_w = d->iw + d->pad_left + d->pad_right - (d->kw - 1) * d->dilation_w - 1;
+    if (room_h < 0 || room_w < 0) return false;
+    t->oh = room_h / d->stride_h + 1;
+    t->ow = room_w / d->stride_w + 1;
+    const int64_t src[4] = {fc_max64(1, d->n), d->ic, d->ih, d->iw};
+    const int64_t diff[4] = {fc_max64(1, d->n), d->oc, t->oh, t->ow};
+    t->src_origin = random_layout(src, 4, (unsigned)random_below(16), d->src_stride, &t->src_span);
+    t->diff_origin = random_layout(diff, 4, (unsigned)random_below(16), d->diff_dst_stride, &t->diff_span);
+    t->at_end = random_below(2);
+    return true;
+}
+
+static void test_refusals(void) {
+    gradient_case good;
+    while (!random_case(&good) || good.desc.groups > 1 || good.desc.kh == 1) continue;
+    fc_plan *plan = NULL;
+#define REFUSED(field, value, expected)                                                   \
+    do {                                                                                  \
+        fc_conv2d_weight_gradient_desc bad = good.desc;                                   \
+        bad.field = (value);                                                              \
+        fc_status status = fc_conv2d_weight_gradient_create(&bad, &plan);                 \
+        CHECK_AT(status == (expected) && !plan, "%s: %s", #field, fc_status_str(status)); \
+    } while (0)
+    REFUSED(struct_size, 8, FC_ERR_VERSION);
+    REFUSED(dtype, 3, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(border, FC_BORDER_COUNT, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(transposed, 2, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(transposed, 1, FC_ERR_UNSUPPORTED);
+    REFUSED(stride_w, 0, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(pad_top, -1, FC_ERR_INVALID_ARGUMENT);
+    REFUSED(groups, 1000003, FC_ERR_INVALID_SHAPE);
+    REFUSED(kh, 1000, FC_ERR_INVALID_SHAPE);
+    REFUSED(n, INT64_C(1) << 60, FC_ERR_OVERFLOW);
+    REFUSED(src_stride[3], INT64_MIN, FC_ERR_OVERFLOW);
+#undef REFUSED
+    CHECK(fc_conv2d_weight_gradient_create(&good.desc, &plan) == FC_OK);
+    const fc_args none = {.struct_size = sizeof none, .src = &good, .dst = &good};
+    CHECK(fc_execute(plan, &none, 1) == FC_ERR_INVALID_ARGUMENT);
+    fc_plan_destroy(plan);
+}
+
+int main(void) {
+    if (fc_init() != FC_OK) return 2;
+    fc_test_all_threads = true;
+    for (int drawn = 0; drawn < 400;) {
+        gradient_case t;
+        if (!random_case(&t)) continue;
+        run(&t, 1 + drawn % 5);
+        drawn++;
+    }
+    test_refusals();
+    return check_summary("test_weight_gradient");
+}

@@ -149,6 +149,32 @@ def conv_transpose2d(
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...
+def conv2d_weight_gradient(
+    op: str,
+    grad: object,
+    input: object,
+    out: object,
+    channels: int,
+    per_group: int,
+    kernel_h: int,
+    kernel_w: int,
+    stride_h: int,
+    stride_w: int,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    border: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+    transposed: bool,
+    threads: int,
+    probe: Probe | None,
+) -> Array | Probe | None: ...
+def channel_sums(
+    op: str, grad: object, axis: int, out: object, threads: int, probe: Probe | None
+) -> Array | Probe | None: ...
 def pool2d(
     op: str,
     pool_kind: int,

@@ -119,6 +119,17 @@ cdef class PlanCache:
             status = fc_fold_create(<const fc_unfold_desc *>desc, &plan.handle)
         elif self.code == FC_OP_INTERPOLATE:
             status = fc_interpolate_create(<const fc_interpolate_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_POOL2D_GRADIENT:
+            status = fc_pool2d_gradient_create(<const fc_pool2d_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_MAX_POOL_GRADIENT:
+            status = fc_max_pool_gradient_create(<const fc_unpool_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_UNPOOL_GRADIENT:
+            status = fc_unpool_gradient_create(<const fc_unpool_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_PAD_GRADIENT:
+            status = fc_pad_gradient_create(<const fc_pad_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_INTERPOLATE_GRADIENT:
+            status = fc_interpolate_gradient_create(
+                <const fc_interpolate_desc *>desc, &plan.handle)
         elif self.code == FC_OP_LRN:
             status = fc_lrn_create(<const fc_lrn_desc *>desc, &plan.handle)
         else:
@@ -178,6 +189,11 @@ cdef PlanCache _pad_plans = PlanCache(FC_OP_PAD, 64)
 cdef PlanCache _unfold_plans = PlanCache(FC_OP_UNFOLD, 32)
 cdef PlanCache _fold_plans = PlanCache(FC_OP_FOLD, 32)
 cdef PlanCache _interpolate_plans = PlanCache(FC_OP_INTERPOLATE, 64)
+cdef PlanCache _pool2d_gradient_plans = PlanCache(FC_OP_POOL2D_GRADIENT, 64)
+cdef PlanCache _max_pool_gradient_plans = PlanCache(FC_OP_MAX_POOL_GRADIENT, 64)
+cdef PlanCache _unpool_gradient_plans = PlanCache(FC_OP_UNPOOL_GRADIENT, 32)
+cdef PlanCache _pad_gradient_plans = PlanCache(FC_OP_PAD_GRADIENT, 64)
+cdef PlanCache _interpolate_gradient_plans = PlanCache(FC_OP_INTERPOLATE_GRADIENT, 64)
 
 
 def _plan_count():
@@ -186,7 +202,9 @@ def _plan_count():
         _conv2d_plans, _conv_transpose2d_plans, _conv2d_weight_gradient_plans, _channel_sums_plans,
         _pool2d_plans, _linear_plans, _unary_plans,
         _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans,
-        _pad_plans, _unfold_plans, _fold_plans, _interpolate_plans)])
+        _pad_plans, _unfold_plans, _fold_plans, _interpolate_plans,
+        _pool2d_gradient_plans, _max_pool_gradient_plans, _unpool_gradient_plans,
+        _pad_gradient_plans, _interpolate_gradient_plans)])
 
 
 cdef inline str text(const char *message):

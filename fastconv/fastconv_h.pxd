@@ -50,6 +50,11 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_INTERPOLATE
         FC_OP_CONV2D_WEIGHT_GRADIENT
         FC_OP_CHANNEL_SUMS
+        FC_OP_POOL2D_GRADIENT
+        FC_OP_MAX_POOL_GRADIENT
+        FC_OP_UNPOOL_GRADIENT
+        FC_OP_PAD_GRADIENT
+        FC_OP_INTERPOLATE_GRADIENT
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -387,11 +392,16 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_channel_sums_create(const fc_channel_sums_desc *desc, fc_plan **plan)
     fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan)
     fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan)
+    fc_status fc_pool2d_gradient_create(const fc_pool2d_desc *desc, fc_plan **plan)
+    fc_status fc_max_pool_gradient_create(const fc_unpool_desc *desc, fc_plan **plan)
+    fc_status fc_unpool_gradient_create(const fc_unpool_desc *desc, fc_plan **plan)
     fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan)
     fc_status fc_pad_create(const fc_pad_desc *desc, fc_plan **plan)
+    fc_status fc_pad_gradient_create(const fc_pad_desc *desc, fc_plan **plan)
     fc_status fc_unfold_create(const fc_unfold_desc *desc, fc_plan **plan)
     fc_status fc_fold_create(const fc_unfold_desc *desc, fc_plan **plan)
     fc_status fc_interpolate_create(const fc_interpolate_desc *desc, fc_plan **plan)
+    fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
     fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan)
@@ -434,6 +444,8 @@ cdef extern from "fastconv.h" nogil:
         const void *diff_dst
         void *dst
         int64_t *indices
+        const void *input
+        const void *result
 
     fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads)
 

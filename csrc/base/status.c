@@ -62,6 +62,11 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_GRADIENT_TILES: return "gradient_tiles";
     case FC_ALGO_GRADIENT_DOTS: return "gradient_dots";
     case FC_ALGO_CHANNEL_SUMS: return "channel_sums";
+    case FC_ALGO_POOL_GRADIENT: return "pool_gradient";
+    case FC_ALGO_MAX_POOL_GRADIENT: return "max_pool_gradient";
+    case FC_ALGO_UNPOOL_GRADIENT: return "unpool_gradient";
+    case FC_ALGO_PAD_GRADIENT: return "pad_gradient";
+    case FC_ALGO_INTERPOLATE_GRADIENT: return "interpolate_gradient";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

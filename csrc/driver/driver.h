@@ -123,6 +123,11 @@ typedef struct fc_pool_driver {
                     int threads);
 } fc_pool_driver;
 
+/* The gradient of averages and norms. */
+size_t fc_pool_gradient_scratch_bytes(const fc_pool_problem *problem, int threads);
+void fc_pool_gradient_execute(const fc_pool_problem *problem, const fc_args *args, void *scratch,
+                              int threads);
+
 extern const fc_pool_driver fc_pool_global, fc_pool_indices, fc_pool_windows, fc_pool_channels;
 
 typedef struct fc_unpool_problem {
@@ -131,13 +136,18 @@ typedef struct fc_unpool_problem {
 
 bool fc_unpool_valid(const fc_unpool_problem *problem, const fc_args *args);
 void fc_unpool_execute(const fc_unpool_problem *problem, const fc_args *args, int threads);
+bool fc_max_pool_gradient_valid(const fc_unpool_problem *problem, const fc_args *args);
+void fc_max_pool_gradient_execute(const fc_unpool_problem *problem, const fc_args *args, int threads);
+void fc_unpool_gradient_execute(const fc_unpool_problem *problem, const fc_args *args, int threads);
 
 typedef struct fc_pad_problem {
     fc_pad_desc desc;
     int64_t out[FC_PAD_RANK]; /* sizes of the result */
+    const fc_kernels *kernels;
 } fc_pad_problem;
 
 void fc_pad_execute(const fc_pad_problem *problem, const fc_args *args, int threads);
+void fc_pad_gradient_execute(const fc_pad_problem *problem, const fc_args *args, int threads);
 
 typedef struct fc_unfold_problem {
     fc_unfold_desc desc;
@@ -156,6 +166,9 @@ typedef struct fc_interpolate_problem {
 size_t fc_interpolate_scratch_bytes(const fc_interpolate_problem *problem, int threads);
 void fc_interpolate_execute(const fc_interpolate_problem *problem, const fc_args *args,
                             void *scratch, int threads);
+size_t fc_interpolate_gradient_scratch_bytes(const fc_interpolate_problem *problem, int threads);
+void fc_interpolate_gradient_execute(const fc_interpolate_problem *problem, const fc_args *args,
+                                     void *scratch, int threads);
 
 typedef struct fc_linear_problem {
     fc_linear_desc desc;

@@ -72,7 +72,12 @@ typedef enum fc_op {
     FC_OP_FOLD = 12,
     FC_OP_INTERPOLATE = 13,
     FC_OP_CONV2D_WEIGHT_GRADIENT = 14,
-    FC_OP_CHANNEL_SUMS = 15
+    FC_OP_CHANNEL_SUMS = 15,
+    FC_OP_POOL2D_GRADIENT = 21,
+    FC_OP_MAX_POOL_GRADIENT = 22,
+    FC_OP_UNPOOL_GRADIENT = 23,
+    FC_OP_PAD_GRADIENT = 24,
+    FC_OP_INTERPOLATE_GRADIENT = 25
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -106,7 +111,12 @@ typedef enum fc_algorithm {
     FC_ALGO_GRADIENT_TILES = 27, /* of weights, in register tiles of lines by output channels */
     FC_ALGO_GRADIENT_DOTS = 28,  /* of weights, by products whose vectors are pixels */
     FC_ALGO_CHANNEL_SUMS = 29,
-    FC_ALGO_COUNT = 30
+    FC_ALGO_POOL_GRADIENT = 40, /* of averages and norms: each value spread over its window */
+    FC_ALGO_MAX_POOL_GRADIENT = 41,
+    FC_ALGO_UNPOOL_GRADIENT = 42,
+    FC_ALGO_PAD_GRADIENT = 43,
+    FC_ALGO_INTERPOLATE_GRADIENT = 44,
+    FC_ALGO_COUNT = 45
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -390,11 +400,27 @@ fc_status fc_conv2d_weight_gradient_create(const fc_conv2d_weight_gradient_desc 
 fc_status fc_channel_sums_create(const fc_channel_sums_desc *desc, fc_plan **plan);
 fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **plan);
 fc_status fc_pool2d_create(const fc_pool2d_desc *desc, fc_plan **plan);
+/* Gradients by the source of averages and norms, whose descriptor is the forward's with a dense source:
+ * args.src is the gradient by the result, dense too, and of norms args.input and args.result what the
+ * forward took and gave. Where a norm is 0 it passes nothing on. */
+fc_status fc_pool2d_gradient_create(const fc_pool2d_desc *desc, fc_plan **plan);
+/* Of maxima, from their indices: dst[plane][indices[i]] += src[i] in order of i, from zeros; -1 stands
+ * for no pixel, all else outside [0, dst_plane) is invalid. */
+fc_status fc_max_pool_gradient_create(const fc_unpool_desc *desc, fc_plan **plan);
 fc_status fc_unpool_create(const fc_unpool_desc *desc, fc_plan **plan);
+/* Of an unpooling without equal indices: dst[plane][i] = src[plane][indices[i]]. The descriptor is the
+ * forward's, so src_plane counts elements of dst. */
+fc_status fc_unpool_gradient_create(const fc_unpool_desc *desc, fc_plan **plan);
 fc_status fc_pad_create(const fc_pad_desc *desc, fc_plan **plan);
+/* The descriptor is the forward's, whose source strides are not looked at: src, the gradient by the
+ * bordered array, and dst are dense. Each element of src is added to where it was copied from. */
+fc_status fc_pad_gradient_create(const fc_pad_desc *desc, fc_plan **plan);
 fc_status fc_unfold_create(const fc_unfold_desc *desc, fc_plan **plan);
 fc_status fc_fold_create(const fc_unfold_desc *desc, fc_plan **plan);
 fc_status fc_interpolate_create(const fc_interpolate_desc *desc, fc_plan **plan);
+/* The descriptor is the forward's, whose source strides are not looked at: src, the gradient by the
+ * result, and dst are dense. */
+fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *desc, fc_plan **plan);
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
 fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan);
@@ -446,6 +472,8 @@ typedef struct fc_args {
     const void *diff_dst; /* of a gradient: by the result of the operation */
     void *dst;
     int64_t *indices;     /* written by pooling with_indices, read by unpooling */
+    const void *input;    /* of the gradient of Lp pooling: what it took and gave */
+    const void *result;
 } fc_args;
 
 fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads);

@@ -1,5 +1,6 @@
 /* interpolate.c: the operation `interpolate`. */
 #include <math.h>
+#include <string.h>
 
 #include "plan.h"
 #include "registry.h"
@@ -37,6 +38,43 @@ const fc_operation fc_operation_interpolate = {
     .scratch_bytes = scratch_bytes,
     .execute = execute,
 };
+
+static size_t gradient_scratch_bytes(const fc_plan *plan, int threads, bool packed) {
+    (void)packed;
+    return fc_interpolate_gradient_scratch_bytes(&plan->interpolate, threads);
+}
+
+static void execute_gradient(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
+    fc_interpolate_gradient_execute(&plan->interpolate, args, scratch, threads);
+}
+
+const fc_operation fc_operation_interpolate_gradient = {
+    .op = FC_OP_INTERPOLATE_GRADIENT,
+    .scratch_bytes = gradient_scratch_bytes,
+    .execute = execute_gradient,
+};
+
+fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *given, fc_plan **out) {
+    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    if (given->struct_size != sizeof *given) return FC_ERR_VERSION;
+    fc_interpolate_desc desc = *given;
+    memset(desc.src_stride, 0, sizeof desc.src_stride);
+    desc.src_stride[3] = 1;
+    fc_status status = check(&desc);
+    if (status != FC_OK) return status;
+    fc_plan *plan = fc_plan_new(&fc_operation_interpolate_gradient, desc.dtype);
+    if (!plan) return FC_ERR_OUT_OF_MEMORY;
+    plan->algorithm = FC_ALGO_INTERPOLATE_GRADIENT;
+    plan->reason = "rows added up by where they came from, then columns";
+    plan->interpolate.desc = desc;
+    plan->interpolate.kernels = fc_registry_kernels(plan->dtype);
+    const int64_t shape[4] = {desc.n, desc.c, desc.ih, desc.iw};
+    const int64_t count = desc.n * desc.c * desc.oh * desc.ow;
+    fc_plan_describe(plan, shape, 6.0 * (double)count, count, 0);
+    *out = plan;
+    return FC_OK;
+}
 
 fc_status fc_interpolate_create(const fc_interpolate_desc *desc, fc_plan **out) {
     if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;

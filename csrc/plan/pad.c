@@ -1,6 +1,10 @@
 /* pad.c: the operation `pad`. */
 #include "plan.h"
 
+#include "registry.h"
+
+#include <string.h>
+
 static fc_status check(const fc_pad_desc *d, int64_t out[FC_PAD_RANK]) {
     if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
     if (!fc_dtype_known(d->dtype) || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
@@ -33,6 +37,37 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
 }
 
 const fc_operation fc_operation_pad = {.op = FC_OP_PAD, .execute = execute};
+
+static void execute_gradient(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
+    (void)scratch;
+    fc_pad_gradient_execute(&plan->pad, args, threads);
+}
+
+const fc_operation fc_operation_pad_gradient = {.op = FC_OP_PAD_GRADIENT, .execute = execute_gradient};
+
+fc_status fc_pad_gradient_create(const fc_pad_desc *given, fc_plan **out) {
+    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    if (given->struct_size != sizeof *given) return FC_ERR_VERSION;
+    fc_pad_desc desc = *given;
+    memset(desc.src_stride, 0, sizeof desc.src_stride);
+    int64_t size[FC_PAD_RANK];
+    fc_status status = check(&desc, size);
+    if (status != FC_OK) return status;
+    fc_plan *plan = fc_plan_new(&fc_operation_pad_gradient, desc.dtype);
+    if (!plan) return FC_ERR_OUT_OF_MEMORY;
+    plan->algorithm = FC_ALGO_PAD_GRADIENT;
+    plan->reason = "rows added to where they were copied from";
+    plan->pad.desc = desc;
+    plan->pad.kernels = fc_registry_kernels(plan->dtype);
+    memcpy(plan->pad.out, size, sizeof size);
+    int64_t shape[4] = {1, desc.size[5], desc.size[6], desc.size[7]}, count = 1;
+    for (int i = 0; i < 5; i++) shape[0] *= desc.size[i];
+    for (int i = 0; i < FC_PAD_RANK; i++) count *= size[i];
+    fc_plan_describe(plan, shape, 0.0, count, 0);
+    *out = plan;
+    return FC_OK;
+}
 
 fc_status fc_pad_create(const fc_pad_desc *desc, fc_plan **out) {
     if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;

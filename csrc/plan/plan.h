@@ -25,7 +25,9 @@ extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc
     fc_operation_conv2d_weight_gradient, fc_operation_channel_sums,
     fc_operation_linear, fc_operation_unary, fc_operation_channelwise, fc_operation_lrn,
     fc_operation_softmax, fc_operation_unpool, fc_operation_pad, fc_operation_unfold,
-    fc_operation_fold, fc_operation_interpolate;
+    fc_operation_fold, fc_operation_interpolate,
+    fc_operation_pool2d_gradient, fc_operation_max_pool_gradient, fc_operation_unpool_gradient,
+    fc_operation_pad_gradient, fc_operation_interpolate_gradient;
 
 /* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
 typedef struct fc_phase {

@@ -91,24 +91,33 @@ const fc_operation fc_operation_pool2d = {
     .execute = execute,
 };
 
-fc_status fc_pool2d_create(const fc_pool2d_desc *given, fc_plan **out) {
-    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
-    *out = NULL;
+/* The windows of a valid descriptor, and the size of the result. */
+static fc_status settle(const fc_pool2d_desc *given, fc_pool2d_desc *windows, int64_t *oh,
+                        int64_t *ow) {
     if (given->struct_size != sizeof *given) return FC_ERR_VERSION;
     if (given->adaptive < 0 || given->adaptive > 1 ||
         (!given->adaptive && (given->oh || given->ow)))
         return FC_ERR_INVALID_ARGUMENT;
-    int64_t oh, ow;
     fc_status status = given->adaptive ? check_adaptive(given) : FC_OK;
     if (status != FC_OK) return status;
-    fc_pool2d_desc windows = regular(given);
-    const fc_pool2d_desc *desc = &windows;
-    status = check(desc, &oh, &ow);
+    *windows = regular(given);
+    status = check(windows, oh, ow);
     if (status != FC_OK) return status;
-    fc_window_settle(windows.ih, windows.kh, windows.pad_top, windows.pad_bottom,
-                     &windows.stride_h, &windows.dilation_h);
-    fc_window_settle(windows.iw, windows.kw, windows.pad_left, windows.pad_right,
-                     &windows.stride_w, &windows.dilation_w);
+    fc_window_settle(windows->ih, windows->kh, windows->pad_top, windows->pad_bottom,
+                     &windows->stride_h, &windows->dilation_h);
+    fc_window_settle(windows->iw, windows->kw, windows->pad_left, windows->pad_right,
+                     &windows->stride_w, &windows->dilation_w);
+    return FC_OK;
+}
+
+fc_status fc_pool2d_create(const fc_pool2d_desc *given, fc_plan **out) {
+    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    int64_t oh, ow;
+    fc_pool2d_desc windows;
+    fc_status status = settle(given, &windows, &oh, &ow);
+    if (status != FC_OK) return status;
+    const fc_pool2d_desc *desc = &windows;
     fc_plan *plan = fc_plan_new(&fc_operation_pool2d, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     status = fc_select_pool2d(desc, oh, ow, plan);
@@ -124,6 +133,63 @@ fc_status fc_pool2d_create(const fc_pool2d_desc *given, fc_plan **out) {
     fc_plan_describe(plan, shape,
              (double)(desc->n * desc->c) * (double)(oh * ow) * (double)(desc->kh * desc->kw),
              desc->n * desc->c * desc->ih * desc->iw, 0);
+    *out = plan;
+    return FC_OK;
+}
+
+/* ---- gradient ------------------------------------------------------------------------------------ */
+
+static size_t gradient_scratch_bytes(const fc_plan *plan, int threads, bool packed) {
+    (void)packed;
+    return fc_pool_gradient_scratch_bytes(&plan->pool, threads);
+}
+
+static bool gradient_args_complete(const fc_plan *plan, const fc_args *args) {
+    return plan->pool.desc.kind != FC_POOL_LP || (args->input && args->result);
+}
+
+static void execute_gradient(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
+    fc_pool_gradient_execute(&plan->pool, args, scratch, threads);
+}
+
+const fc_operation fc_operation_pool2d_gradient = {
+    .op = FC_OP_POOL2D_GRADIENT,
+    .scratch_bytes = gradient_scratch_bytes,
+    .args_complete = gradient_args_complete,
+    .execute = execute_gradient,
+};
+
+/* One window that is the whole plane, as one of a single row: its rows lie end to end. */
+static void flatten(fc_pool2d_desc *d) {
+    const int64_t plane = d->ih * d->iw;
+    d->ih = d->kh = d->stride_h = 1;
+    d->iw = d->kw = d->stride_w = plane;
+}
+
+fc_status fc_pool2d_gradient_create(const fc_pool2d_desc *given, fc_plan **out) {
+    if (!given || !out) return FC_ERR_INVALID_ARGUMENT;
+    *out = NULL;
+    int64_t oh, ow;
+    fc_pool2d_desc windows;
+    fc_status status = settle(given, &windows, &oh, &ow);
+    if (status != FC_OK) return status;
+    if (windows.kind == FC_POOL_MAX) return FC_ERR_UNSUPPORTED; /* fc_max_pool_gradient_create does */
+    fc_plan *plan = fc_plan_new(&fc_operation_pool2d_gradient, windows.dtype);
+    if (!plan) return FC_ERR_OUT_OF_MEMORY;
+    plan->algorithm = FC_ALGO_POOL_GRADIENT;
+    plan->reason = "each value spread over its window";
+    const int64_t shape[4] = {windows.n, windows.c, windows.ih, windows.iw};
+    const int64_t planes = windows.n * windows.c;
+    fc_plan_describe(plan, shape,
+                     (double)planes * (double)(oh * ow) * (double)(windows.kh * windows.kw),
+                     planes * oh * ow, 0);
+    if (oh == 1 && ow == 1 && windows.kh == windows.ih && windows.kw == windows.iw &&
+        !windows.pad_top && !windows.pad_left && !windows.adaptive)
+        flatten(&windows);
+    plan->pool.desc = windows;
+    plan->pool.oh = oh;
+    plan->pool.ow = ow;
+    plan->pool.kernels = fc_registry_kernels(plan->dtype);
     *out = plan;
     return FC_OK;
 }

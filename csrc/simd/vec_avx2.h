@@ -94,6 +94,10 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = _mm256_unpacklo_pd(lo, hi);
     *odd = _mm256_unpackhi_pd(lo, hi);
 }
+FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
+    *low = _mm256_permute4x64_pd(v, 0x50);
+    *high = _mm256_permute4x64_pd(v, 0xfa);
+}
 #else
 FC_INLINE vec vec_exponent(vec t) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(t), 23));
@@ -135,6 +139,11 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     vec lo = _mm256_permute2f128_ps(a, b, 0x20), hi = _mm256_permute2f128_ps(a, b, 0x31);
     *even = _mm256_shuffle_ps(lo, hi, 0x88);
     *odd = _mm256_shuffle_ps(lo, hi, 0xdd);
+}
+FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
+    const __m256i lanes = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    *low = _mm256_permutevar8x32_ps(v, lanes);
+    *high = _mm256_permutevar8x32_ps(v, _mm256_add_epi32(lanes, _mm256_set1_epi32(4)));
 }
 #endif
 #undef MM

@@ -122,6 +122,10 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = _mm512_permutex2var_pd(a, lanes, b);
     *odd = _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(1)), b);
 }
+FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
+    *low = _mm512_permutexvar_pd(_mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3), v);
+    *high = _mm512_permutexvar_pd(_mm512_setr_epi64(4, 4, 5, 5, 6, 6, 7, 7), v);
+}
 #else
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
@@ -223,6 +227,11 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     *even = _mm512_permutex2var_ps(a, lanes, b);
     *odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(lanes, _mm512_set1_epi32(1)), b);
+}
+FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
+    const __m512i lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    *low = _mm512_permutexvar_ps(lanes, v);
+    *high = _mm512_permutexvar_ps(_mm512_add_epi32(lanes, _mm512_set1_epi32(8)), v);
 }
 #endif
 #undef MM

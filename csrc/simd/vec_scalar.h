@@ -49,3 +49,4 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = a;
     *odd = b;
 }
+FC_INLINE void vec_twice(vec v, vec *low, vec *high) { *low = *high = v; }

@@ -75,6 +75,45 @@ static void prepare_add_strided(trial *t) {
     a->dst = result_begun(t, (a->count - 1) * a->step + 1);
 }
 
+static void prepare_add_scaled(trial *t) {
+    fc_add_scaled_args *a = &t->args.add_scaled;
+    a->count = draw(t, 1, 150), a->weight = (double)draw(t, -2, 4) / 4, a->fresh = (int)draw(t, 0, 1);
+    a->src = operand(t, a->count);
+    a->dst = a->fresh ? result(t, a->count) : result_begun(t, a->count);
+}
+
+static void prepare_spread_row(trial *t) {
+    fc_spread_row_args *a = &t->args.spread_row;
+    const int64_t way = draw(t, 0, 3); /* side by side, step 1, any, spans */
+    a->count = draw(t, 1, 70), a->taps = draw(t, 1, 5);
+    a->step = way == 0 ? a->taps : way == 1 ? 1 : draw(t, 1, 6);
+    a->pad = way == 0 ? 0 : draw(t, 0, a->taps / 2);
+    a->pixels = (a->count - 1) * a->step + a->taps - a->pad - draw(t, 0, a->taps > a->pad + 1);
+    if (a->pixels < 1) a->pixels = 1;
+    a->pixels += draw(t, 0, 20);
+    if (way == 3) {
+        ptrdiff_t *span[2];
+        for (int i = 0; i < 2; i++)
+            span[i] = (ptrdiff_t *)(void *)keep(
+                t, guarded_new((size_t)a->count * sizeof **span, true))->data;
+        for (int64_t i = 0; i < a->count; i++) {
+            span[0][i] = random_below(a->pixels);
+            span[1][i] = span[0][i] + random_below(a->pixels - span[0][i] + 1);
+        }
+        a->begin = span[0], a->end = span[1];
+    }
+    a->src = operand(t, a->count);
+    a->row_divisor = 2;
+    if (draw(t, 0, 1)) {
+        void *divisor = operand(t, a->count);
+        for (int64_t i = 0; i < a->count; i++)
+            put(divisor, i, t->dtype, (double)(INT64_C(1) << random_below(3)));
+        a->divisor = divisor;
+    }
+    a->line = operand(t, a->count);
+    a->dst = result(t, a->pixels);
+}
+
 static void prepare_bilinear_row(trial *t) {
     fc_bilinear_row_args *a = &t->args.bilinear_row;
     a->width = draw(t, 1, 60), a->pixels = draw(t, 1, 90);
@@ -99,6 +138,8 @@ PLAIN(channel_rows)
 PLAIN(lrn)
 PLAIN(softmax)
 PLAIN(add_strided)
+PLAIN(add_scaled)
+PLAIN(spread_row)
 PLAIN(bilinear_row)
 
 #endif

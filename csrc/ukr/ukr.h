@@ -510,6 +510,31 @@ typedef struct fc_add_strided_args {
     ptrdiff_t count, step;
 } fc_add_strided_args;
 
+/* add_scaled: dst[i] = weight * src[i] + (fresh ? 0 : dst[i]), i < count, one vec_fma each; a fresh dst is
+ * not read. */
+typedef struct fc_add_scaled_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t count;
+    double weight;
+    int fresh;
+} fc_add_scaled_args;
+
+/* spread_row: values spread over their windows, the horizontal half of the gradient of pooling.
+ *   line[i] = src[i] / (row_divisor * divisor[i])   i < count; without divisors src as it is
+ *   dst[x] = sum of line[i] over the windows i that hold x,   x < pixels, from zero
+ * Window i are the pixels from i*step - pad on, `taps` of them, as far as they lie in the row: the sum
+ * runs by falling i. With `begin`, they are those from begin[i] to end[i] - 1, and it runs by rising i.
+ * `line` is scratch of `count` elements; nothing else aliases. */
+typedef struct fc_spread_row_args {
+    const void *src;
+    const void *divisor; /* or NULL */
+    const ptrdiff_t *begin, *end; /* or NULL */
+    void *line, *dst;
+    double row_divisor;
+    ptrdiff_t count, pixels, taps, step, pad;
+} fc_spread_row_args;
+
 /* bilinear_row: one row of the result, between two rows of the source and then between columns.
  *   line[x] = row_weight[0] * row[0][x] + row_weight[1] * row[1][x]             x < width
  *   dst[i] = weight[0][i] * line[column[0][i]] + weight[1][i] * line[column[1][i]]   i < pixels

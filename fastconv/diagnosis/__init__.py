@@ -24,9 +24,19 @@ from .convolution_gradients import (
 from .elementwise import prelu, unary
 from .normalization import batch_norm, local_response_norm, softmax
 from .pooling import adaptive_pool, global_pool2d, pool, unpool, unpooled_size
+from .pooling_gradients import (
+    adaptive_gradient,
+    gradient_by_indices,
+    interpolate_gradient,
+    pad_gradient,
+    pad_gradient_sides,
+    pool_gradient,
+    resized_by,
+)
 from .resampling import fold, interpolate, pad, pad_sides, resized, unfold
 
 __all__ = [
+    "adaptive_gradient",
     "adaptive_pool",
     "batch_norm",
     "channel_axis",
@@ -38,16 +48,22 @@ __all__ = [
     "global_pool2d",
     "gradient_arrays",
     "gradient_out",
+    "gradient_by_indices",
     "images",
     "interpolate",
+    "interpolate_gradient",
     "linear",
     "linear_gradient",
     "local_response_norm",
     "pad",
+    "pad_gradient",
+    "pad_gradient_sides",
     "pad_sides",
     "pool",
+    "pool_gradient",
     "prelu",
     "resized",
+    "resized_by",
     "softmax",
     "transposed_convolution",
     "transposed_gradient",

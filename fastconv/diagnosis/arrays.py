@@ -40,20 +40,20 @@ def companion(
         )
 
 
-def images(op: str, input: object, rank: int = 2) -> None:
+def images(op: str, input: object, rank: int = 2, name: str = "input") -> None:
     """Require (N, C, H, W) or (C, H, W), of rank 1 (N, C, L) or (C, L), where only N may be 0."""
-    float_array(op, "input", input)
+    float_array(op, name, input)
     axes = {1: "C, L", 2: "C, H, W"}[rank]
     if input.ndim not in (rank + 1, rank + 2):
         raise ValueError(
-            f"{op}: input has {input.ndim} dimensions {input.shape}, expected {rank + 2} "
+            f"{op}: {name} has {input.ndim} dimensions {input.shape}, expected {rank + 2} "
             f"(N, {axes}) or {rank + 1} ({axes}); use reshape to add or join axes"
         )
     if 0 in input.shape[-rank - 1 :]:
         lengths = {1: "channel and pixel", 2: "channel, row and column"}[rank]
         raise ValueError(
-            f"{op}: input has shape {input.shape}, expected at least one {lengths}; "
-            f"check how input was made, only N may be 0"
+            f"{op}: {name} has shape {input.shape}, expected at least one {lengths}; "
+            f"check how {name} was made, only N may be 0"
         )
 
 

@@ -26,34 +26,47 @@ def pool(
     """Raise for what is wrong with a pooling of as many axes as `kernel` has numbers."""
     rank = len(kernel)
     images(op, input, rank)
+    sizes = pooled_sizes(op, input.shape[-rank:], kernel, stride, padding, dilation, ceil_mode)
+    shape = (*input.shape[:-rank], *sizes)
+    fits_memory(op, shape, 8 if with_indices else input.itemsize)
+    output_array(op, out, shape, input)
+    unexplained(op, input, out, kernel, stride, padding, dilation, ceil_mode)
+
+
+def pooled_sizes(
+    op: str,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+) -> tuple[int, ...]:
+    """The sizes of a pooling's result; raises for what is wrong with its numbers."""
     at_least(op, "kernel_size", kernel, 1)
     at_least(op, "stride", stride, 1)
     at_least(op, "padding", padding, 0)
     at_least(op, "dilation", dilation, 1)
-    most = tuple(size // 2 for size in kernel)
+    most = tuple(taps // 2 for taps in kernel)
     if any(border > limit for border, limit in zip(padding, most, strict=True)):
         raise ValueError(
             f"{op}: padding is {padding} but kernel_size is {kernel}; padding must be at most half "
             f"of kernel_size, here {most}"
         )
-    sizes = tuple(
+    return tuple(
         windows(
             op,
             "kernel_size",
             direction,
-            input.shape[axis - rank],
+            size[axis],
             (padding[axis],) * 2,
             kernel[axis],
             stride[axis],
             dilation[axis],
             ceil_mode,
         )
-        for axis, direction in enumerate(_AXES[rank])
+        for axis, direction in enumerate(_AXES[len(size)])
     )
-    shape = (*input.shape[:-rank], *sizes)
-    fits_memory(op, shape, 8 if with_indices else input.itemsize)
-    output_array(op, out, shape, input)
-    unexplained(op, input, out, kernel, stride, padding, dilation, ceil_mode)
 
 
 def adaptive_pool(

@@ -10,9 +10,9 @@ from fastconv.geometry import INT64_MAX, integer
 from .arrays import Pair, fits_memory, float_array, images, output_array, unexplained, windows
 
 
-def pad_sides(op: str, input: object, pad: object, mode: str) -> list[Pair]:
+def pad_sides(op: str, input: object, pad: object, mode: str, name: str = "input") -> list[Pair]:
     """(before, after) of each axis from PyTorch's list, which begins with the last axis."""
-    float_array(op, "input", input)
+    float_array(op, name, input)
     if not isinstance(pad, (tuple, list)):
         raise TypeError(
             f"{op}: pad must be a tuple, not {type(pad).__name__} {pad!r}; "
@@ -20,7 +20,7 @@ def pad_sides(op: str, input: object, pad: object, mode: str) -> list[Pair]:
         )
     if not 1 <= input.ndim <= _core.MAX_PAD_RANK:
         raise ValueError(
-            f"{op}: input has {input.ndim} dimensions {input.shape}, expected 1 to "
+            f"{op}: {name} has {input.ndim} dimensions {input.shape}, expected 1 to "
             f"{_core.MAX_PAD_RANK}; use reshape to join axes"
         )
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
@@ -31,7 +31,7 @@ def pad_sides(op: str, input: object, pad: object, mode: str) -> list[Pair]:
     axes = len(pad) // 2
     if mode != "constant" and not (1 <= axes <= 3 and input.ndim in (axes + 1, axes + 2)):
         raise ValueError(
-            f"{op}: pad has {len(pad)} values but input {input.ndim} dimensions {input.shape}; "
+            f"{op}: pad has {len(pad)} values but {name} {input.ndim} dimensions {input.shape}; "
             f"mode={mode!r} pads all axes but channels and batch: give 2 values for (N, C, L), 4 "
             f"for (N, C, H, W)"
         )
@@ -40,12 +40,10 @@ def pad_sides(op: str, input: object, pad: object, mode: str) -> list[Pair]:
     return [(0, 0)] * (input.ndim - axes) + given
 
 
-def pad(input: np.ndarray, out: object, sides: list[Pair], mode: str) -> NoReturn:
-    """Raise for what is wrong with a padding, by sides of each axis."""
-    op = "pad"
-    shape = tuple(n + sum(ends) for n, ends in zip(input.shape, sides, strict=True))
-    for axis, (size, ends) in enumerate(zip(input.shape, sides, strict=True)):
-        if shape[axis] < 0:
+def check_sides(op: str, sizes: tuple[int, ...], sides: list[Pair], mode: str) -> None:
+    """Raise for a border that an array of `sizes` cannot have."""
+    for axis, (size, ends) in enumerate(zip(sizes, sides, strict=True)):
+        if size + sum(ends) < 0:
             raise ValueError(
                 f"{op}: pad crops {ends} from axis {axis} of {size}; crop no more than there is"
             )
@@ -58,9 +56,16 @@ def pad(input: np.ndarray, out: object, sides: list[Pair], mode: str) -> NoRetur
                 f"is: 0 to {size - 1 if mode == 'reflect' else size} (any number for 'replicate'); "
                 f"give others"
             )
-    fits_memory(op, shape, input.itemsize)
     if max(max(ends) for ends in sides) > INT64_MAX // 4:
         raise ValueError(f"{op}: pad is {sides}, which is too large; give smaller numbers")
+
+
+def pad(input: np.ndarray, out: object, sides: list[Pair], mode: str) -> NoReturn:
+    """Raise for what is wrong with a padding, by sides of each axis."""
+    op = "pad"
+    check_sides(op, input.shape, sides, mode)
+    shape = tuple(n + sum(ends) for n, ends in zip(input.shape, sides, strict=True))
+    fits_memory(op, shape, input.itemsize)
     output_array(op, out, shape, input)
     unexplained(op, input, sides, mode, out)
 
@@ -133,20 +138,20 @@ def _windows(
     return oh, ow
 
 
-def resized(op: str, input: object, mode: str) -> int:
+def resized(op: str, input: object, mode: str, name: str = "input") -> int:
     """Require (N, C, L), if the mode takes it, or (N, C, H, W); the number of axes of an image."""
-    float_array(op, "input", input)
+    float_array(op, name, input)
     ranks = {"linear": (3,), "bilinear": (4,)}.get(mode, (3, 4))
     if input.ndim not in ranks:
         raise ValueError(
-            f"{op}: input has {input.ndim} dimensions {input.shape}, expected "
+            f"{op}: {name} has {input.ndim} dimensions {input.shape}, expected "
             f"{' or '.join(map(str, ranks))} for mode={mode!r}: (N, C, L) or (N, C, H, W); "
             f"use reshape to add axes"
         )
     if 0 in input.shape[1:]:
         raise ValueError(
-            f"{op}: input has shape {input.shape}, expected at least one channel and pixel; "
-            f"check how input was made, only N may be 0"
+            f"{op}: {name} has shape {input.shape}, expected at least one channel and pixel; "
+            f"check how {name} was made, only N may be 0"
         )
     return input.ndim - 2
 

@@ -70,15 +70,7 @@ def avg_pool2d(
     """functional.avg_pool2d on arrays."""
     if type(count_include_pad) is not bool:
         count_include_pad = flag("avg_pool2d", "count_include_pad", count_include_pad)
-    if divisor_override is None:
-        divisor = 0
-    else:
-        divisor = integer("avg_pool2d", "divisor_override", divisor_override, -(2**63))
-        if divisor == 0:
-            raise ValueError(
-                "avg_pool2d: divisor_override is 0, expected any other int; "
-                "give None to divide by the number of pixels"
-            )
+    divisor = divisor_of("avg_pool2d", divisor_override)
     return _pool2d(
         "avg_pool2d", _core.POOL_AVG, input, kernel_size, stride, padding, 1, 1, ceil_mode,
         count_include_pad, divisor, 0.0, False, out, threads, probe,
@@ -98,7 +90,7 @@ def avg_pool1d(
 
 def lp_pool2d(input, norm_type, kernel_size, stride, ceil_mode, out, threads, probe=None):
     """functional.lp_pool2d on arrays."""
-    norm = _norm("lp_pool2d", norm_type)
+    norm = norm_of("lp_pool2d", norm_type)
     return _pool2d(
         "lp_pool2d", _core.POOL_LP, input, kernel_size, stride, 0, 1, 1, ceil_mode, True, 0, norm,
         False, out, threads, probe,
@@ -107,14 +99,28 @@ def lp_pool2d(input, norm_type, kernel_size, stride, ceil_mode, out, threads, pr
 
 def lp_pool1d(input, norm_type, kernel_size, stride, ceil_mode, out, threads, probe=None):
     """functional.lp_pool1d on arrays."""
-    norm = _norm("lp_pool1d", norm_type)
+    norm = norm_of("lp_pool1d", norm_type)
     return _pool1d(
         "lp_pool1d", _core.POOL_LP, input, kernel_size, stride, 0, 1, ceil_mode, True, norm, False,
         out, threads, probe,
     )  # fmt: skip
 
 
-def _norm(op, value):
+def divisor_of(op, value):
+    """0 for None, which divides by the number of pixels."""
+    if value is None:
+        return 0
+    divisor = integer(op, "divisor_override", value, -(2**63))
+    if divisor == 0:
+        raise ValueError(
+            f"{op}: divisor_override is 0, expected any other int; "
+            f"give None to divide by the number of pixels"
+        )
+    return divisor
+
+
+def norm_of(op, value):
+    """The norm of Lp pooling."""
     norm = real(op, "norm_type", value)
     if norm == 0 or not math.isfinite(norm):
         raise ValueError(

@@ -8,12 +8,12 @@ from fastconv.runtime import thread_count, threads_in_force
 
 from .rows import one_row, without_row
 
-_MODES = _core.INTERPOLATION_CODES
-_NAMED_MODES = {
-    **{name: _MODES[name] for name in ("nearest", "nearest-exact", "bilinear")},
-    "linear": _MODES["bilinear"],
+MODES = _core.INTERPOLATION_CODES
+NAMED_MODES = {
+    **{name: MODES[name] for name in ("nearest", "nearest-exact", "bilinear")},
+    "linear": MODES["bilinear"],
 }
-_BORDERS = {
+BORDERS = {
     name: _core.BORDER_CODES["zeros" if name == "constant" else name]
     for name in ("constant", "reflect", "replicate", "circular")
 }
@@ -22,7 +22,7 @@ _BORDERS = {
 def pad(input, pad, mode, value, out, threads, probe=None):
     """functional.pad on arrays."""
     op = "pad"
-    border = choice(op, "mode", mode, _BORDERS, optional=False)
+    border = choice(op, "mode", mode, BORDERS, optional=False)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     sides = diagnosis.pad_sides(op, input, pad, mode)
     if value is not None and mode != "constant":
@@ -71,7 +71,7 @@ def _window(op, kernel_size, dilation, padding, stride):
 def interpolate(input, size, scale_factor, mode, align_corners, out, threads, probe=None):
     """functional.interpolate on arrays."""
     op = "interpolate"
-    code = choice(op, "mode", mode, _NAMED_MODES, optional=False)
+    code = choice(op, "mode", mode, NAMED_MODES, optional=False)
     linear = mode in ("linear", "bilinear")
     if align_corners is not None:
         corners = flag(op, "align_corners", align_corners)
@@ -80,7 +80,7 @@ def interpolate(input, size, scale_factor, mode, align_corners, out, threads, pr
                 f"{op}: align_corners is {align_corners}, but mode={mode!r} has no use for it; "
                 f"leave it out"
             )
-        code = _MODES["corners"] if corners else code
+        code = MODES["corners"] if corners else code
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     rank = diagnosis.resized(op, input, mode)
     sizes = tuple(input.shape[-rank:])
@@ -89,11 +89,11 @@ def interpolate(input, size, scale_factor, mode, align_corners, out, threads, pr
             f"{op}: size is {size!r} and scale_factor {scale_factor!r}; give one of them"
         )
     if size is not None:
-        wanted = tuple(integer(op, "size", n, 1) for n in _each(op, "size", size, rank))
+        wanted = tuple(integer(op, "size", n, 1) for n in each(op, "size", size, rank))
         factors = (None,) * rank
     else:
         factors = tuple(
-            real(op, "scale_factor", f) for f in _each(op, "scale_factor", scale_factor, rank)
+            real(op, "scale_factor", f) for f in each(op, "scale_factor", scale_factor, rank)
         )
         if not all(0 < f < math.inf for f in factors):
             raise ValueError(
@@ -108,7 +108,7 @@ def interpolate(input, size, scale_factor, mode, align_corners, out, threads, pr
             )
         wanted = tuple(math.floor(n) for n in exact)
     scales = [
-        _scale(n, m, f, code == _MODES["corners"])
+        scale_of(n, m, f, code == MODES["corners"])
         for n, m, f in zip(sizes, wanted, factors, strict=True)
     ]
     if rank == 1:
@@ -128,7 +128,7 @@ def interpolate(input, size, scale_factor, mode, align_corners, out, threads, pr
     return without_row(result, out, probe) if rank == 1 else result
 
 
-def _each(op, name, value, rank):
+def each(op, name, value, rank):
     if not isinstance(value, (tuple, list)):
         return (value,) * rank
     if len(value) != rank:
@@ -139,7 +139,7 @@ def _each(op, name, value, rank):
     return value
 
 
-def _scale(size, wanted, factor, corners):
+def scale_of(size, wanted, factor, corners):
     """Pixels of the input for one of the result."""
     if corners:
         return (size - 1) / (wanted - 1) if wanted > 1 else 0.0

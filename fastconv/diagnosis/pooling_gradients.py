@@ -59,7 +59,8 @@ def pool_gradient(
     padding: tuple[int, ...],
     ceil_mode: bool,
 ) -> NoReturn:
-    """Raise for what is wrong with the gradient of an average or, given input and result, a norm."""
+    """Raise for what is wrong with the gradient of an average or, given input and result, a
+    norm."""
     rank = len(kernel)
     images(op, grad, rank, "grad")
     expected = pooled_sizes(op, size, kernel, stride, padding, (1,) * rank, ceil_mode)

@@ -1,12 +1,17 @@
 """Gradients of pooling on plain arrays.
 
-The first argument is the gradient by the operation's result, a float array of the result's shape; then
-follow what was saved and the forward's parameters, under its names and with its meanings. Results are
-new arrays of grad's dtype, or `out`; they have the same bits for any number of threads. Shapes, unless
-said otherwise: grad (N, C, OH, OW) or (C, OH, OW), result (N, C, H, W) or (C, H, W), where input_size
+The first argument is the gradient by the operation's result, a float array of the result's shape;
+then
+follow what was saved and the forward's parameters, under its names and with its meanings. Results
+are
+new arrays of grad's dtype, or `out`; they have the same bits for any number of threads. Shapes,
+unless
+said otherwise: grad (N, C, OH, OW) or (C, OH, OW), result (N, C, H, W) or (C, H, W), where
+input_size
 is (H, W). One-dimensional operations have one axis in place of the last two.
 
-Every operation raises TypeError for arrays of wrong types and ValueError for shapes that do not belong
+Every operation raises TypeError for arrays of wrong types and ValueError for shapes that do not
+belong
 together.
 """
 
@@ -21,8 +26,10 @@ from .rows import one_row, without_row
 def max_pool2d_gradient(grad, indices, input_size, *, out=None, threads=None, probe=None):
     """Gradient of max_pool2d, adaptive_max_pool2d and (indices of size 1 x 1) the global maximum.
 
-    result[n, c].flat[i] = sum of grad[n, c, y, x] over all y, x with indices[n, c, y, x] == i, added
-    in row-major order; index -1 (a window without pixels) passes nothing on. `indices` are those that
+    result[n, c].flat[i] = sum of grad[n, c, y, x] over all y, x with indices[n, c, y, x] == i,
+    added
+    in row-major order; index -1 (a window without pixels) passes nothing on. `indices` are those
+    that
     the pooling returned: int64, of grad's shape.
     """
     op = "max_pool2d_gradient"
@@ -41,7 +48,8 @@ def max_unpool2d_gradient(grad, indices, *, out=None, threads=None, probe=None):
     """Gradient of max_unpool2d by its input.
 
     result[n, c, y, x] = grad[n, c].flat[indices[n, c, y, x]], of the shape of `indices`. Where
-    several values were put into one place (the last was kept), each gets its gradient, as in PyTorch.
+    several values were put into one place (the last was kept), each gets its gradient, as in
+    PyTorch.
     """
     op = "max_unpool2d_gradient"
     diagnosis.images(op, grad, 2, "grad")

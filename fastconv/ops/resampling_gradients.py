@@ -40,7 +40,8 @@ def unfold_gradient(
     threads=None,
     probe=None,
 ):
-    """Gradient of unfold, for an image of input_size (H, W): fold, its adjoint, which tells errors."""
+    """Gradient of unfold, for an image of input_size (H, W): fold, its adjoint, which tells
+    errors."""
     return fold(grad, input_size, kernel_size, dilation, padding, stride, out, threads, probe)
 
 
@@ -62,7 +63,8 @@ def interpolate_gradient(
     threads=None,
     probe=None,
 ):
-    """Gradient of interpolate, for images of input_size (H, W), or L for mode "linear" and 1-D ones.
+    """Gradient of interpolate, for images of input_size (H, W), or L for mode "linear" and 1-D
+    ones.
 
     result[r, s] = sum of weight(y, r) * weight(x, s) * grad[y, x], with the forward's weights: rows
     are added up first, then columns. scale_factor is the forward's, None where it was given a size.

@@ -1,5 +1,5 @@
-"""Gradients of pooling and of what moves pixels: adjoint identities on integers, exactly, and central
-differences where the operation is not linear."""
+"""Gradients of pooling and of what moves pixels: adjoint identities, exactly on integers, and
+central differences where the operation is not linear."""
 
 import itertools
 

@@ -73,11 +73,11 @@ typedef enum fc_op {
     FC_OP_INTERPOLATE = 13,
     FC_OP_CONV2D_WEIGHT_GRADIENT = 14,
     FC_OP_CHANNEL_SUMS = 15,
-    FC_OP_POOL2D_GRADIENT = 21,
-    FC_OP_MAX_POOL_GRADIENT = 22,
-    FC_OP_UNPOOL_GRADIENT = 23,
-    FC_OP_PAD_GRADIENT = 24,
-    FC_OP_INTERPOLATE_GRADIENT = 25
+    FC_OP_POOL2D_GRADIENT = 16,
+    FC_OP_MAX_POOL_GRADIENT = 17,
+    FC_OP_UNPOOL_GRADIENT = 18,
+    FC_OP_PAD_GRADIENT = 19,
+    FC_OP_INTERPOLATE_GRADIENT = 20
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -111,12 +111,12 @@ typedef enum fc_algorithm {
     FC_ALGO_GRADIENT_TILES = 27, /* of weights, in register tiles of lines by output channels */
     FC_ALGO_GRADIENT_DOTS = 28,  /* of weights, by products whose vectors are pixels */
     FC_ALGO_CHANNEL_SUMS = 29,
-    FC_ALGO_POOL_GRADIENT = 40, /* of averages and norms: each value spread over its window */
-    FC_ALGO_MAX_POOL_GRADIENT = 41,
-    FC_ALGO_UNPOOL_GRADIENT = 42,
-    FC_ALGO_PAD_GRADIENT = 43,
-    FC_ALGO_INTERPOLATE_GRADIENT = 44,
-    FC_ALGO_COUNT = 45
+    FC_ALGO_POOL_GRADIENT = 30, /* of averages and norms: each value spread over its window */
+    FC_ALGO_MAX_POOL_GRADIENT = 31,
+    FC_ALGO_UNPOOL_GRADIENT = 32,
+    FC_ALGO_PAD_GRADIENT = 33,
+    FC_ALGO_INTERPOLATE_GRADIENT = 34,
+    FC_ALGO_COUNT = 35
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);

@@ -77,6 +77,15 @@ BORDER_CODES = {
 }
 NORM = FC_CHANNELWISE_NORM
 PRELU = FC_CHANNELWISE_PRELU
+BATCH_NORM = FC_CHANNEL_BATCH_NORM
+BATCH_NORM_GRADIENT = FC_CHANNEL_BATCH_NORM_GRADIENT
+NORM_GRADIENT = FC_CHANNEL_NORM_GRADIENT
+PRELU_GRADIENT = FC_CHANNEL_PRELU_GRADIENT
+REDUCTION_CODES = {
+    "none": FC_REDUCTION_NONE,
+    "sum": FC_REDUCTION_SUM,
+    "mean": FC_REDUCTION_MEAN,
+}
 INTERPOLATION_CODES = {
     "nearest": FC_INTERPOLATE_NEAREST,
     "nearest-exact": FC_INTERPOLATE_NEAREST_EXACT,
@@ -119,5 +128,6 @@ include "_core_pooling_gradients.pxi"
 include "_core_linear.pxi"
 include "_core_elementwise.pxi"
 include "_core_normalization.pxi"
+include "_core_gradients.pxi"
 include "_core_resampling.pxi"
 include "_core_resampling_gradients.pxi"

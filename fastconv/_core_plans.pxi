@@ -107,8 +107,13 @@ cdef class PlanCache:
             status = fc_linear_create(<const fc_linear_desc *>desc, &plan.handle)
         elif self.code == FC_OP_UNARY:
             status = fc_unary_create(<const fc_unary_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_UNARY_GRADIENT:
+            status = fc_unary_gradient_create(<const fc_unary_desc *>desc, &plan.handle)
         elif self.code == FC_OP_CHANNELWISE:
             status = fc_channelwise_create(<const fc_channelwise_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_CHANNEL_GRADIENT:
+            status = fc_channel_gradient_create(
+                <const fc_channel_gradient_desc *>desc, &plan.handle)
         elif self.code == FC_OP_UNPOOL:
             status = fc_unpool_create(<const fc_unpool_desc *>desc, &plan.handle)
         elif self.code == FC_OP_PAD:
@@ -132,6 +137,12 @@ cdef class PlanCache:
                 <const fc_interpolate_desc *>desc, &plan.handle)
         elif self.code == FC_OP_LRN:
             status = fc_lrn_create(<const fc_lrn_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_LRN_GRADIENT:
+            status = fc_lrn_gradient_create(<const fc_lrn_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_SOFTMAX_GRADIENT:
+            status = fc_softmax_gradient_create(<const fc_softmax_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_CROSS_ENTROPY:
+            status = fc_cross_entropy_create(<const fc_cross_entropy_desc *>desc, &plan.handle)
         else:
             status = fc_softmax_create(<const fc_softmax_desc *>desc, &plan.handle)
         if status != FC_OK:
@@ -181,9 +192,14 @@ cdef PlanCache _channel_sums_plans = PlanCache(FC_OP_CHANNEL_SUMS, 64)
 cdef PlanCache _pool2d_plans = PlanCache(FC_OP_POOL2D, 256)
 cdef PlanCache _linear_plans = PlanCache(FC_OP_LINEAR, 128)
 cdef PlanCache _unary_plans = PlanCache(FC_OP_UNARY, 64)
+cdef PlanCache _unary_gradient_plans = PlanCache(FC_OP_UNARY_GRADIENT, 64)
 cdef PlanCache _softmax_plans = PlanCache(FC_OP_SOFTMAX, 64)
+cdef PlanCache _softmax_gradient_plans = PlanCache(FC_OP_SOFTMAX_GRADIENT, 32)
+cdef PlanCache _cross_entropy_plans = PlanCache(FC_OP_CROSS_ENTROPY, 32)
 cdef PlanCache _channelwise_plans = PlanCache(FC_OP_CHANNELWISE, 64)
+cdef PlanCache _channel_gradient_plans = PlanCache(FC_OP_CHANNEL_GRADIENT, 128)
 cdef PlanCache _lrn_plans = PlanCache(FC_OP_LRN, 16)
+cdef PlanCache _lrn_gradient_plans = PlanCache(FC_OP_LRN_GRADIENT, 16)
 cdef PlanCache _unpool_plans = PlanCache(FC_OP_UNPOOL, 32)
 cdef PlanCache _pad_plans = PlanCache(FC_OP_PAD, 64)
 cdef PlanCache _unfold_plans = PlanCache(FC_OP_UNFOLD, 32)
@@ -202,6 +218,8 @@ def _plan_count():
         _conv2d_plans, _conv_transpose2d_plans, _conv2d_weight_gradient_plans, _channel_sums_plans,
         _pool2d_plans, _linear_plans, _unary_plans,
         _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans,
+        _unary_gradient_plans, _softmax_gradient_plans, _cross_entropy_plans,
+        _channel_gradient_plans, _lrn_gradient_plans,
         _pad_plans, _unfold_plans, _fold_plans, _interpolate_plans,
         _pool2d_gradient_plans, _max_pool_gradient_plans, _unpool_gradient_plans,
         _pad_gradient_plans, _interpolate_gradient_plans)])

@@ -55,6 +55,11 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_UNPOOL_GRADIENT
         FC_OP_PAD_GRADIENT
         FC_OP_INTERPOLATE_GRADIENT
+        FC_OP_UNARY_GRADIENT
+        FC_OP_CHANNEL_GRADIENT
+        FC_OP_LRN_GRADIENT
+        FC_OP_SOFTMAX_GRADIENT
+        FC_OP_CROSS_ENTROPY
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -383,6 +388,42 @@ cdef extern from "fastconv.h" nogil:
         int64_t channels
         int64_t inner
 
+    ctypedef enum fc_channel_gradient_kind:
+        FC_CHANNEL_BATCH_NORM
+        FC_CHANNEL_BATCH_NORM_GRADIENT
+        FC_CHANNEL_NORM_GRADIENT
+        FC_CHANNEL_PRELU_GRADIENT
+
+    ctypedef struct fc_channel_gradient_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t kind
+        int32_t activation
+        int32_t has_weights
+        int32_t has_bias
+        double epsilon
+        int64_t outer
+        int64_t channels
+        int64_t inner
+
+    ctypedef enum fc_reduction:
+        FC_REDUCTION_NONE
+        FC_REDUCTION_SUM
+        FC_REDUCTION_MEAN
+
+    ctypedef struct fc_cross_entropy_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t diff_src
+        int32_t reduction
+        int32_t has_weights
+        int32_t reserved
+        int64_t ignored
+        double smoothing
+        int64_t outer
+        int64_t classes
+        int64_t inner
+
     ctypedef struct fc_plan:
         pass
 
@@ -404,9 +445,15 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
+    fc_status fc_unary_gradient_create(const fc_unary_desc *desc, fc_plan **plan)
     fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan)
+    fc_status fc_channel_gradient_create(
+        const fc_channel_gradient_desc *desc, fc_plan **plan)
     fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **plan)
+    fc_status fc_lrn_gradient_create(const fc_lrn_desc *desc, fc_plan **plan)
     fc_status fc_softmax_create(const fc_softmax_desc *desc, fc_plan **plan)
+    fc_status fc_softmax_gradient_create(const fc_softmax_desc *desc, fc_plan **plan)
+    fc_status fc_cross_entropy_create(const fc_cross_entropy_desc *desc, fc_plan **plan)
     void fc_plan_destroy(fc_plan *plan)
 
     ctypedef struct fc_plan_info:
@@ -442,6 +489,8 @@ cdef extern from "fastconv.h" nogil:
         const void *variance
         const void *residual
         const void *diff_dst
+        void *channel_dst[3]
+        void *saved
         void *dst
         int64_t *indices
         const void *input

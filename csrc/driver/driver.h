@@ -192,6 +192,7 @@ typedef struct fc_unary_problem {
 } fc_unary_problem;
 
 void fc_unary_execute(const fc_unary_problem *problem, const fc_args *args, int threads);
+void fc_unary_gradient_execute(const fc_unary_problem *problem, const fc_args *args, int threads);
 
 typedef struct fc_channelwise_problem {
     fc_channelwise_desc desc;
@@ -202,12 +203,24 @@ size_t fc_channelwise_scratch_bytes(const fc_channelwise_problem *problem);
 void fc_channelwise_execute(const fc_channelwise_problem *problem, const fc_args *args,
                             void *scratch, int threads);
 
+typedef struct fc_channel_gradient_problem {
+    fc_channel_gradient_desc desc;
+    const fc_kernels *kernels;
+} fc_channel_gradient_problem;
+
+size_t fc_channel_gradient_scratch_bytes(const fc_channel_gradient_problem *problem);
+void fc_channel_gradient_execute(const fc_channel_gradient_problem *problem, const fc_args *args,
+                                 void *scratch, int threads);
+
 typedef struct fc_lrn_problem {
     fc_lrn_desc desc;
     const fc_kernels *kernels;
 } fc_lrn_problem;
 
 void fc_lrn_execute(const fc_lrn_problem *problem, const fc_args *args, int threads);
+size_t fc_lrn_gradient_scratch_bytes(const fc_lrn_problem *problem, int threads);
+void fc_lrn_gradient_execute(const fc_lrn_problem *problem, const fc_args *args, void *scratch,
+                             int threads);
 
 typedef struct fc_softmax_problem {
     fc_softmax_desc desc;
@@ -217,6 +230,16 @@ typedef struct fc_softmax_problem {
 size_t fc_softmax_scratch_bytes(const fc_softmax_problem *problem, int threads);
 void fc_softmax_execute(const fc_softmax_problem *problem, const fc_args *args, void *scratch,
                         int threads);
+void fc_softmax_gradient_execute(const fc_softmax_problem *problem, const fc_args *args, int threads);
+
+typedef struct fc_cross_entropy_problem {
+    fc_cross_entropy_desc desc;
+    const fc_kernels *kernels;
+} fc_cross_entropy_problem;
+
+size_t fc_cross_entropy_scratch_bytes(const fc_cross_entropy_problem *problem);
+void fc_cross_entropy_execute(const fc_cross_entropy_problem *problem, const fc_args *args,
+                              void *scratch, int threads);
 
 /* Threads worth waking for this much work: `requested`, or fewer when the work is small.
  * `flops` counts multiply-adds twice; memory-bound work passes bytes instead. */

@@ -72,3 +72,33 @@ void fc_softmax_execute(const fc_softmax_problem *p, const fc_args *args, void *
     fc_parallel_tasks(job.threads, (fc_dtype)p->desc.dtype, fc_div_up(job.units, job.chunk),
                       run_task, &job);
 }
+
+/* The gradient is cut as softmax is; it needs no scratch. */
+static void run_gradient_task(void *context, int64_t task, int worker) {
+    (void)worker;
+    const softmax_job *job = context;
+    const fc_softmax_desc *d = &job->problem->desc;
+    const int64_t bytes = (int64_t)fc_dtype_bytes((fc_dtype)d->dtype);
+    const int64_t end = fc_min64(job->units, (task + 1) * job->chunk);
+    for (int64_t unit = task * job->chunk; unit < end; unit++) {
+        const int64_t x = unit % job->tiles * job->width;
+        const int64_t at = (unit / job->tiles * d->length * d->inner + x) * bytes;
+        const fc_softmax_gradient_args args = {
+            .result = (const char *)job->args->src + at,
+            .grad = (const char *)job->args->diff_dst + at,
+            .dst = (char *)job->args->dst + at,
+            .length = d->length,
+            .stride = d->inner,
+            .width = fc_min64(job->width, d->inner - x),
+            .logarithm = d->logarithm,
+        };
+        job->problem->kernels->softmax_gradient(&args);
+    }
+}
+
+void fc_softmax_gradient_execute(const fc_softmax_problem *p, const fc_args *args, int threads) {
+    softmax_job job = cut(p, threads);
+    job.args = args;
+    fc_parallel_tasks(job.threads, (fc_dtype)p->desc.dtype, fc_div_up(job.units, job.chunk),
+                      run_gradient_task, &job);
+}

@@ -77,7 +77,13 @@ typedef enum fc_op {
     FC_OP_MAX_POOL_GRADIENT = 17,
     FC_OP_UNPOOL_GRADIENT = 18,
     FC_OP_PAD_GRADIENT = 19,
-    FC_OP_INTERPOLATE_GRADIENT = 20
+    FC_OP_INTERPOLATE_GRADIENT = 20,
+    FC_OP_UNARY_GRADIENT = 21,
+    FC_OP_CHANNEL_GRADIENT = 22,
+    FC_OP_LRN_GRADIENT = 23,
+    FC_OP_SOFTMAX_GRADIENT = 24,
+    FC_OP_CROSS_ENTROPY = 25,
+    FC_OP_COUNT = 26
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -329,6 +335,28 @@ typedef struct fc_softmax_desc {
     int64_t outer, length, inner; /* dense (outer, length, inner), normalised over length */
 } fc_softmax_desc;
 
+typedef enum fc_reduction {
+    FC_REDUCTION_NONE = 0,
+    FC_REDUCTION_SUM = 1,
+    FC_REDUCTION_MEAN = 2 /* weighted by the targets' weights */
+} fc_reduction;
+
+/* The cross-entropy of logits src[outer][classes][inner] and the class `target` = indices[outer][inner]:
+ *   loss = (1 - s) w[target] nll[target] + s / classes * sum over c of w[c] nll[c],   s = smoothing
+ *   nll[c] = m + ln(sum over k of e^(src[k] - m)) - src[c],  m the largest logit;  w = weights or 1
+ * 0 where target is `ignored`. dst is every loss, their sum, or it divided by the sum of w[target] of
+ * those that are not ignored. diff_src is 0: forward, and `saved` takes 2 * outer * inner elements, m
+ * and the logarithm. 1: the gradient by src, from diff_dst (one, or of every loss) and `saved`.
+ * A target neither ignored nor a class is invalid. */
+typedef struct fc_cross_entropy_desc {
+    uint32_t struct_size;
+    int32_t dtype, diff_src, reduction, has_weights;
+    int32_t reserved; /* zero */
+    int64_t ignored;
+    double smoothing; /* 0 to 1 */
+    int64_t outer, classes, inner; /* dense */
+} fc_cross_entropy_desc;
+
 typedef enum fc_channelwise_kind {
     FC_CHANNELWISE_NORM = 1, /* act((src - mean) / sqrt(variance + epsilon) * weights + bias) */
     FC_CHANNELWISE_PRELU = 2 /* src > 0 ? src : weights src */
@@ -341,6 +369,30 @@ typedef struct fc_channelwise_desc {
     double epsilon;
     int64_t outer, channels, inner; /* dense; arguments have `channels` elements each */
 } fc_channelwise_desc;
+
+typedef enum fc_channel_gradient_kind {
+    FC_CHANNEL_BATCH_NORM = 1,          /* forward, with the statistics of the batch */
+    FC_CHANNEL_BATCH_NORM_GRADIENT = 2, /* of that: mean and variance hold what it gave */
+    FC_CHANNEL_NORM_GRADIENT = 3,       /* of FC_CHANNELWISE_NORM without activation */
+    FC_CHANNEL_PRELU_GRADIENT = 4       /* of FC_CHANNELWISE_PRELU */
+} fc_channel_gradient_kind;
+
+/* What sums over whole channels. Of a channel with `count` = outer * inner elements, forward:
+ *   mean = sum of src / count,  variance = sum of (src - mean)^2 / count
+ *   dst = act((src - mean) / sqrt(variance + epsilon) * weights + bias)
+ *   channel_dst: mean, 1 / sqrt(variance + epsilon), variance
+ * A gradient, with `deviation` the second of these (in args.variance) or of the known variance:
+ *   channel_dst: sum of diff_dst * (src - mean) * deviation, sum of diff_dst; of PReLU the sum of
+ *   diff_dst * src where src is not positive. NULL where it is not wanted.
+ * Sums are those of pieces of at most 2048 elements, added up in double in one order. */
+typedef struct fc_channel_gradient_desc {
+    uint32_t struct_size;
+    int32_t dtype, kind;
+    int32_t activation; /* forward only */
+    int32_t has_weights, has_bias;
+    double epsilon;                 /* where there is a variance */
+    int64_t outer, channels, inner; /* dense; arguments have `channels` elements each */
+} fc_channel_gradient_desc;
 
 /* Local response normalisation across channels:
  *   dst = src * (k + alpha / size * sum over the window of src^2)^-beta
@@ -423,9 +475,14 @@ fc_status fc_interpolate_create(const fc_interpolate_desc *desc, fc_plan **plan)
 fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *desc, fc_plan **plan);
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
+fc_status fc_unary_gradient_create(const fc_unary_desc *desc, fc_plan **plan);
 fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan);
+fc_status fc_channel_gradient_create(const fc_channel_gradient_desc *desc, fc_plan **plan);
 fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **plan);
+fc_status fc_lrn_gradient_create(const fc_lrn_desc *desc, fc_plan **plan);
 fc_status fc_softmax_create(const fc_softmax_desc *desc, fc_plan **plan);
+fc_status fc_softmax_gradient_create(const fc_softmax_desc *desc, fc_plan **plan);
+fc_status fc_cross_entropy_create(const fc_cross_entropy_desc *desc, fc_plan **plan);
 void fc_plan_destroy(fc_plan *plan); /* NULL is fine */
 
 typedef struct fc_plan_info {
@@ -470,6 +527,8 @@ typedef struct fc_args {
     const void *variance;
     const void *residual; /* dense, shape of dst, when the descriptor has one */
     const void *diff_dst; /* of a gradient: by the result of the operation */
+    void *channel_dst[3]; /* of fc_channel_gradient_desc */
+    void *saved;          /* of fc_cross_entropy_desc: written forward, read by the gradient */
     void *dst;
     int64_t *indices;     /* written by pooling with_indices, read by unpooling */
     const void *input;    /* of the gradient of Lp pooling: what it took and gave */

@@ -1,4 +1,4 @@
-/* lrn.c: the operation `lrn`. */
+/* lrn.c: the operation `lrn` and its gradient. */
 #include "plan.h"
 
 #include "registry.h"
@@ -19,12 +19,35 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
 
 const fc_operation fc_operation_lrn = {.op = FC_OP_LRN, .counts_flops = true, .execute = execute};
 
-fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **out) {
+static bool has_diff_dst(const fc_plan *plan, const fc_args *args) {
+    (void)plan;
+    return args->diff_dst != NULL;
+}
+
+static size_t gradient_scratch_bytes(const fc_plan *plan, int threads, bool packed) {
+    (void)packed;
+    return fc_lrn_gradient_scratch_bytes(&plan->lrn, threads);
+}
+
+static void execute_gradient(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
+    fc_lrn_gradient_execute(&plan->lrn, args, scratch, threads);
+}
+
+const fc_operation fc_operation_lrn_gradient = {
+    .op = FC_OP_LRN_GRADIENT,
+    .counts_flops = true,
+    .scratch_bytes = gradient_scratch_bytes,
+    .args_complete = has_diff_dst,
+    .execute = execute_gradient,
+};
+
+static fc_status create(const fc_operation *operation, const fc_lrn_desc *desc, int arrays_read,
+                        fc_plan **out) {
     if (!desc || !out) return FC_ERR_INVALID_ARGUMENT;
     *out = NULL;
     fc_status status = check(desc);
     if (status != FC_OK) return status;
-    fc_plan *plan = fc_plan_new(&fc_operation_lrn, desc->dtype);
+    fc_plan *plan = fc_plan_new(operation, desc->dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     plan->algorithm = FC_ALGO_LRN;
     plan->reason = "windows of channels summed pixel by pixel";
@@ -33,7 +56,16 @@ fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **out) {
     const int64_t shape[4] = {desc->outer, desc->channels, desc->inner, 1};
     const int64_t count = desc->outer * desc->channels * desc->inner;
     const double taps = (double)fc_min64(desc->size, desc->channels);
-    fc_plan_describe(plan, shape, (2.0 * taps + 3.0) * (double)count, count, 0);
+    fc_plan_describe(plan, shape, (2.0 * taps + 3.0) * (double)count * arrays_read,
+                     arrays_read * count, 0);
     *out = plan;
     return FC_OK;
+}
+
+fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **out) {
+    return create(&fc_operation_lrn, desc, 1, out);
+}
+
+fc_status fc_lrn_gradient_create(const fc_lrn_desc *desc, fc_plan **out) {
+    return create(&fc_operation_lrn_gradient, desc, 2, out);
 }

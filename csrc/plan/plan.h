@@ -27,7 +27,9 @@ extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc
     fc_operation_softmax, fc_operation_unpool, fc_operation_pad, fc_operation_unfold,
     fc_operation_fold, fc_operation_interpolate,
     fc_operation_pool2d_gradient, fc_operation_max_pool_gradient, fc_operation_unpool_gradient,
-    fc_operation_pad_gradient, fc_operation_interpolate_gradient;
+    fc_operation_pad_gradient, fc_operation_interpolate_gradient, fc_operation_unary_gradient,
+    fc_operation_channel_gradient, fc_operation_lrn_gradient, fc_operation_softmax_gradient,
+    fc_operation_cross_entropy;
 
 /* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
 typedef struct fc_phase {
@@ -68,8 +70,10 @@ struct fc_plan {
         fc_linear_problem linear;
         fc_unary_problem unary;
         fc_channelwise_problem channelwise;
+        fc_channel_gradient_problem channel_gradient;
         fc_lrn_problem lrn;
         fc_softmax_problem softmax;
+        fc_cross_entropy_problem cross_entropy;
     };
 };
 

@@ -140,9 +140,10 @@ FC_INLINE vec vec_hardsigmoid(vec x) {
     return vec_div(vec_min(six, vec_relu(vec_add(x, vec_set1(3)))), six);
 }
 
-/* The tail F(-y) = R(y) e^(-y^2 / 2) for y = |x|, with R from tools/fit_gelu.py; what y * y loses in
- * rounding is given back where there is FMA. Then x F(x), with F(x) = 1 - F(-x). */
-FC_INLINE vec vec_gelu(vec x) {
+/* The normal distribution F up to x, and *power = e^(-x^2 / 2). The tail F(-y) = R(y) e^(-y^2 / 2) for
+ * y = |x|, with R from tools/fit_gelu.py; what y * y loses in rounding is given back where there is FMA.
+ * F(x) = 1 - F(-x). */
+FC_INLINE vec vec_normal(vec x, vec *power) {
     vec y = vec_min(vec_set1(GELU_Y_MAX), vec_max(vec_negate(x), x)), centre = vec_set1(GELU_CENTRE);
     vec reach = vec_add(y, centre), s = vec_div(vec_sub(y, centre), reach);
     vec ratio = vec_set1(gelu_poly[0]);
@@ -150,9 +151,15 @@ FC_INLINE vec vec_gelu(vec x) {
     for (int i = 1; i < GELU_POLY_TERMS; i++) ratio = vec_fma(ratio, s, vec_set1(gelu_poly[i]));
     vec half = vec_set1((real)-0.5), square = vec_mul(y, y);
     vec lost = vec_fma(y, y, vec_negate(square));
-    vec power = vec_exp(vec_mul(half, square));
-    vec tail = vec_mul(vec_div(ratio, reach), vec_fma(vec_mul(half, lost), power, power));
-    return vec_mul(x, vec_where_gt(x, vec_zero(), vec_sub(vec_set1(1), tail), tail));
+    vec rounded = vec_exp(vec_mul(half, square));
+    *power = vec_fma(vec_mul(half, lost), rounded, rounded);
+    vec tail = vec_mul(vec_div(ratio, reach), *power);
+    return vec_where_gt(x, vec_zero(), vec_sub(vec_set1(1), tail), tail);
+}
+
+FC_INLINE vec vec_gelu(vec x) {
+    vec power;
+    return vec_mul(x, vec_normal(x, &power));
 }
 
 /* 0.5 x (1 + tanh u) = x / (1 + e^(-2u)), 2u = sqrt(8/pi) (x + 0.044715 x^3) */

@@ -464,6 +464,19 @@ typedef struct fc_activate_args {
     double alpha, beta;
 } fc_activate_args;
 
+/* activate_gradient: dst[i] = grad[i] * act'(x[i]), where saved[i] is
+ *   act(x[i])  of ReLU, ReLU6, sigmoid, tanh and hardsigmoid
+ *   x[i]       of all others
+ * At kinks the derivative is PyTorch's: 0 at those of ReLU, ReLU6, hardsigmoid and the lower one of
+ * hardswish, 1 at its upper one, alpha (times e^0) at 0 of leaky ReLU and ELU. dst == grad is allowed. */
+typedef struct fc_activate_gradient_args {
+    const void *grad, *saved;
+    void *dst;
+    ptrdiff_t count;
+    int activation;
+    double alpha, beta;
+} fc_activate_gradient_args;
+
 /* channel_rows: rows that belong to channels, or whose columns do.
  *   norm:  dst[r*count + i] = act((src[r*count + i] - mean[k]) * scale[k] + bias[k])
  *   prelu: dst[r*count + i] = src[r*count + i] > 0 ? src[r*count + i] : scale[k] * src[r*count + i]
@@ -479,6 +492,48 @@ typedef struct fc_channel_rows_args {
     int activation;
 } fc_channel_rows_args;
 
+/* channel_moments: sums over a piece of a channel (stride == 1 with width == 1: `length` elements side by
+ * side), or of `width` channels side by side, `stride` elements from one row to the next:
+ *   spread: dst[2*plane + x] = m = mean over l of src[l*stride + x], as near as rounding lets it
+ *           dst[x] = sum of src[l*stride + x] - m     dst[plane + x] = sum of the squares of the same
+ *   norm:   dst[x] = sum of grad[l*stride + x]
+ *           dst[plane + x] = sum of grad[l*stride + x] * (src[l*stride + x] - mean[x])
+ *   prelu:  dst[x] = sum of grad[l*stride + x] * src[l*stride + x] over those l where src is not > 0
+ *   x < width, l < length, plane = dst_plane. With m's own rounding in the first sum, m + dst[x] / length
+ * is the mean to more digits than the type has. The orders of the sums depend on `length` alone. */
+typedef enum fc_moments_kind {
+    FC_MOMENTS_SPREAD = 1,
+    FC_MOMENTS_NORM = 2,
+    FC_MOMENTS_PRELU = 3
+} fc_moments_kind;
+
+typedef struct fc_channel_moments_args {
+    const void *src, *grad; /* grad: but for a spread */
+    const void *mean;       /* for a norm */
+    void *dst;
+    ptrdiff_t length, stride, width, dst_plane;
+    int kind; /* fc_moments_kind */
+} fc_channel_moments_args;
+
+/* channel_gradient: rows as in channel_rows, at = r*count + i, k their channel:
+ *   norm:  dst[at] = scale[k] * grad[at] + (slope[k] * (src[at] - mean[k]) + bias[k])
+ *   prelu: dst[at] = src[at] > 0 ? grad[at] : scale[k] * grad[at]
+ *   scale: dst[at] = scale[k] * grad[at] */
+typedef enum fc_gradient_kind {
+    FC_GRADIENT_NORM = 1,
+    FC_GRADIENT_PRELU = 2,
+    FC_GRADIENT_SCALE = 3
+} fc_gradient_kind;
+
+typedef struct fc_channel_gradient_args {
+    const void *src, *grad;
+    void *dst;
+    const void *mean, *scale, *slope, *bias; /* all for a norm, else scale alone */
+    ptrdiff_t rows, count, first, channels;
+    int by_column;
+    int kind; /* fc_gradient_kind */
+} fc_channel_gradient_args;
+
 /* lrn: local response normalisation of one tile of pixels.
  *   dst[c*stride + x] = src[c*stride + x] * (k + factor * sum of src[j*stride + x]^2)^-beta
  *   over j from max(0, c - before) to min(channels, c - before + size) - 1, in this order;
@@ -489,6 +544,17 @@ typedef struct fc_lrn_args {
     ptrdiff_t channels, stride, width, size, before;
     double k, factor, beta;
 } fc_lrn_args;
+
+/* lrn_gradient: of one tile of pixels, at = c*stride + x.
+ *   dst[at] = grad[at] * d[c]^-beta - 2 factor beta src[at] * sum of grad[j] src[j] d[j]^(-beta - 1)
+ *   d[c] = k + factor * sum of squares over the window of c as in lrn; j: the channels in whose windows c
+ *   is. scratch: channels * width elements. */
+typedef struct fc_lrn_gradient_args {
+    const void *src, *grad;
+    void *dst, *scratch;
+    ptrdiff_t channels, stride, width, size, before;
+    double k, factor, beta;
+} fc_lrn_gradient_args;
 
 /* softmax: dst[l*stride + x] = exp(src[l*stride + x] - max_l) / sum_l   for x < width independent
  * columns, or with `logarithm` src[l*stride + x] - max_l - ln sum_l; length >= 1. stride == 1 with width == 1 is the contiguous case: a row, its sum in an
@@ -502,6 +568,36 @@ typedef struct fc_softmax_args {
     ptrdiff_t length, stride, width;
     int logarithm;
 } fc_softmax_args;
+
+/* softmax_gradient: of columns or of a row as in softmax, at = l*stride + x.
+ *   dst[at] = result[at] * (grad[at] - sum over l of grad[at] * result[at])
+ *   or with `logarithm` (result is that of the logarithm)
+ *   dst[at] = grad[at] - e^result[at] * sum over l of grad[at] */
+typedef struct fc_softmax_gradient_args {
+    const void *result, *grad;
+    void *dst;
+    ptrdiff_t length, stride, width;
+    int logarithm;
+} fc_softmax_gradient_args;
+
+/* log_sum_exp: of columns or of a row as in softmax, m[x] the largest src[l*stride + x] over l.
+ *   dst[x] = m[x]   dst[plane + x] = ln(sum over l of exp(src[l*stride + x] - m[x]))
+ *   and with weights   dst[2*plane + x] = sum over l of weights[l] * (src[l*stride + x] - m[x])
+ *   plane = dst_plane. A NaN makes the second NaN. */
+typedef struct fc_log_sum_exp_args {
+    const void *src, *weights; /* weights: `length` or NULL */
+    void *dst;
+    ptrdiff_t length, stride, width, dst_plane;
+} fc_log_sum_exp_args;
+
+/* exp_scaled: of columns or of a row as in softmax.
+ *   dst[l*stride + x] = scale[x] * exp(src[l*stride + x] - most[x] - log_sum[x]) - spread[x] * weights[l]
+ *   without weights nothing is taken off. */
+typedef struct fc_exp_scaled_args {
+    const void *src, *most, *log_sum, *scale, *spread, *weights;
+    void *dst;
+    ptrdiff_t length, stride, width;
+} fc_exp_scaled_args;
 
 /* add_strided: dst[i*step] += src[i], i < count; the rows of fold. */
 typedef struct fc_add_strided_args {

@@ -37,8 +37,18 @@ from .elementwise import (
     softplus,
     tanh,
 )
+from .elementwise_gradients import SAVES_RESULT, activation_gradient, prelu_gradient
 from .linear_gradients import bias_gradient, linear_input_gradient, linear_weight_gradient
+from .losses import cross_entropy, cross_entropy_gradient
 from .normalization import batch_norm, local_response_norm, log_softmax, softmax
+from .normalization_gradients import (
+    batch_norm_gradient,
+    batch_norm_inference_gradient,
+    batch_norm_train,
+    local_response_norm_gradient,
+    log_softmax_gradient,
+    softmax_gradient,
+)
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -83,6 +93,8 @@ from .transposed_gradients import (
 )
 
 __all__ = [
+    "SAVES_RESULT",
+    "activation_gradient",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_gradient",
     "adaptive_avg_pool2d",
@@ -94,6 +106,9 @@ __all__ = [
     "avg_pool2d",
     "avg_pool2d_gradient",
     "batch_norm",
+    "batch_norm_gradient",
+    "batch_norm_inference_gradient",
+    "batch_norm_train",
     "bias_gradient",
     "conv1d",
     "conv1d_input_gradient",
@@ -110,6 +125,8 @@ __all__ = [
     "convolve2d",
     "convolve2d_input_gradient",
     "convolve2d_weight_gradient",
+    "cross_entropy",
+    "cross_entropy_gradient",
     "elu",
     "fold",
     "fold_gradient",
@@ -126,7 +143,9 @@ __all__ = [
     "linear_input_gradient",
     "linear_weight_gradient",
     "local_response_norm",
+    "local_response_norm_gradient",
     "log_softmax",
+    "log_softmax_gradient",
     "lp_pool1d",
     "lp_pool1d_gradient",
     "lp_pool2d",
@@ -142,11 +161,13 @@ __all__ = [
     "pad",
     "pad_gradient",
     "prelu",
+    "prelu_gradient",
     "relu",
     "relu6",
     "sigmoid",
     "silu",
     "softmax",
+    "softmax_gradient",
     "softplus",
     "tanh",
     "unfold",

@@ -50,10 +50,11 @@ def batch_norm(
     """functional.batch_norm on arrays."""
     op = "batch_norm"
     if flag(op, "training", training):
-        raise ValueError(
-            f"{op}: training is True, but statistics of a batch are not computed here yet; "
-            f"give training=False and the running statistics"
-        )
+        from .normalization_gradients import batch_norm_train
+
+        return batch_norm_train(
+            input, running_mean, running_var, weight, bias, momentum, eps, activation, out, threads
+        )[0]
     real(op, "momentum", momentum)
     eps = real(op, "eps", eps)
     act = 0 if activation is None else choice(op, "activation", activation, _ACTIVATIONS)

@@ -252,7 +252,7 @@ def cross_entropy(
     ndim = cnp.PyArray_NDIM(x)
     dims = cnp.PyArray_DIMS(x)
     x = dense(op, x, kind, &copied)
-    y = <cnp.ndarray>np.ascontiguousarray(target, np.int64)
+    y = <cnp.ndarray>np.asarray(target, np.int64, order="C")
     positions = cnp.PyArray_SIZE(y)
     w = None if weight is None else dense(op, <cnp.ndarray>weight, kind, &copied)
     memset(&desc, 0, sizeof(desc))

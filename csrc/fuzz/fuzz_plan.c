@@ -296,6 +296,27 @@ static void fuzz_channel_sums(feed *b) {
     fc_plan_destroy(plan);
 }
 
+/* A gradient, whose operands are dense: if it was made, it is run. */
+static void run_gradient(fc_plan *plan, fc_status status, fc_op op, int32_t dtype) {
+    if (status != FC_OK) {
+        refused[op]++;
+        return;
+    }
+    accepted[op]++;
+    fc_plan_info info = {.struct_size = sizeof info};
+    fc_plan_query(plan, &info);
+    if (info.src_bytes < MOST_BYTES && info.dst_bytes < MOST_BYTES && info.flops < 20000000 &&
+        fc_plan_scratch_bytes(plan, 3, 0) < 64 * MOST_BYTES) {
+        const int64_t item = dtype == FC_F64 ? 8 : 4;
+        const int64_t in = (int64_t)info.src_bytes / item, out = (int64_t)info.dst_bytes / item;
+        operand x = numbers(dtype, in ? in : 1, 0), input = numbers(dtype, out ? out : 1, 0);
+        fc_args args = {.src = x.at, .input = input.at, .result = x.at};
+        run(plan, &args, out ? out : 1, 0, false, FC_OK);
+        free(x.block), free(input.block);
+    }
+    fc_plan_destroy(plan);
+}
+
 static void fuzz_pool(feed *b) {
     fc_pool2d_desc d = {.struct_size = sizeof d, .direction = FC_FORWARD};
     d.dtype = small(b, 1, 2), d.src_layout = d.dst_layout = FC_LAYOUT_STRIDED;
@@ -316,6 +337,12 @@ static void fuzz_pool(feed *b) {
     const uint8_t order = take(b);
     if (order % 4) d.src_stride[3] = 1;
     if (order % 4 == 0 && order) d.src_stride[1] = 1; /* channels last; 0: neither */
+    fc_pool2d_desc dense = d;
+    dense.src_stride[3] = 1;
+    for (int i = 0; i < 3; i++) dense.src_stride[i] = 0; /* not looked at */
+    fc_plan *gradient = NULL;
+    const fc_status status = fc_pool2d_gradient_create(&dense, &gradient);
+    run_gradient(gradient, status, FC_OP_POOL2D_GRADIENT, d.dtype);
     fc_plan *plan = NULL;
     if (fc_pool2d_create(&d, &plan) != FC_OK) {
         refused[FC_OP_POOL2D]++;
@@ -346,6 +373,9 @@ static void fuzz_pad(feed *b) {
         d.after[i] = used ? number(b, -1, 3) : 0;
     }
     strides(b, d.size, FC_PAD_RANK, true, d.src_stride);
+    fc_plan *gradient = NULL;
+    const fc_status status = fc_pad_gradient_create(&d, &gradient);
+    run_gradient(gradient, status, FC_OP_PAD_GRADIENT, d.dtype);
     fc_plan *plan = NULL;
     if (fc_pad_create(&d, &plan) != FC_OK) {
         refused[FC_OP_PAD]++;
@@ -403,6 +433,9 @@ static void fuzz_interpolate(feed *b) {
     const int64_t image[4] = {d.n, d.c, d.ih, d.iw};
     strides(b, image, 4, true, d.src_stride);
     d.src_stride[3] = 1;
+    fc_plan *gradient = NULL;
+    const fc_status status = fc_interpolate_gradient_create(&d, &gradient);
+    run_gradient(gradient, status, FC_OP_INTERPOLATE_GRADIENT, d.dtype);
     fc_plan *plan = NULL;
     if (fc_interpolate_create(&d, &plan) != FC_OK) {
         refused[FC_OP_INTERPOLATE]++;
@@ -430,10 +463,14 @@ static void run_dense(fc_plan *plan, int op, int32_t dtype, int64_t count, int64
     if (count <= MOST_BYTES / 8 && extra <= MOST_BYTES / 8 && info.dst_bytes < MOST_BYTES &&
         fc_plan_scratch_bytes(plan, 3, 0) < 64 * MOST_BYTES) {
         operand x = numbers(dtype, count ? count : 1, 0), w = numbers(dtype, extra ? extra : 1, 0);
-        fc_args args = {.src = x.at, .weights = w.at, .bias = w.at, .mean = w.at, .variance = w.at};
+        operand sums = numbers(dtype, 3 * extra + 1, 0);
+        char *const sum = sums.at;
+        const int64_t channels = extra * (dtype == FC_F64 ? 8 : 4);
+        fc_args args = {.src = x.at, .diff_dst = x.at, .weights = w.at, .bias = w.at, .mean = w.at,
+                        .variance = w.at, .channel_dst = {sum, sum + channels, sum + 2 * channels}};
         const int64_t results = (int64_t)(info.dst_bytes / (dtype == FC_F64 ? 8 : 4));
         run(plan, &args, results ? results : 1, 0, false, FC_OK);
-        free(x.block), free(w.block);
+        free(x.block), free(w.block), free(sums.block);
     }
     fc_plan_destroy(plan);
 }
@@ -452,29 +489,37 @@ static void fuzz_dense(feed *b, fc_op op) {
     fc_plan *plan = NULL;
     fc_status status = FC_ERR_UNSUPPORTED;
     const bool countable = product(&count, size, 3);
-    int64_t extra = op == FC_OP_UNARY ? 1 : size[1];
-    if (op == FC_OP_UNARY) {
+    const bool unary = op == FC_OP_UNARY || op == FC_OP_UNARY_GRADIENT;
+    int64_t extra = unary ? 1 : size[1];
+    if (unary) {
         fc_unary_desc d = {.struct_size = sizeof d, .dtype = dtype, .activation = activation};
         d.count = countable ? count : number(b, 0, 9);
         if (activation >= FC_ACT_LEAKY_RELU) d.alpha = (double)number(b, -2, 2);
         if (activation == FC_ACT_SOFTPLUS) d.beta = 20;
-        status = fc_unary_create(&d, &plan);
+        status = op == FC_OP_UNARY ? fc_unary_create(&d, &plan) : fc_unary_gradient_create(&d, &plan);
         count = d.count;
-    } else if (op == FC_OP_SOFTMAX) {
+    } else if (op == FC_OP_SOFTMAX || op == FC_OP_SOFTMAX_GRADIENT) {
         fc_softmax_desc d = {.struct_size = sizeof d, .dtype = dtype, .logarithm = take(b) & 1,
                              .outer = size[0], .length = size[1], .inner = size[2]};
-        status = fc_softmax_create(&d, &plan);
+        status =
+            op == FC_OP_SOFTMAX ? fc_softmax_create(&d, &plan) : fc_softmax_gradient_create(&d, &plan);
     } else if (op == FC_OP_CHANNELWISE) {
         fc_channelwise_desc d = {.struct_size = sizeof d, .dtype = dtype, .kind = small(b, 1, 2),
                                  .outer = size[0], .channels = size[1], .inner = size[2]};
         d.has_weights = d.kind == 2 || take(b) & 1, d.has_bias = d.kind == 1 && take(b) & 1;
         d.activation = d.kind == 1 ? activation : 0, d.epsilon = d.kind == 1 ? 5 : 0;
         status = fc_channelwise_create(&d, &plan);
-    } else if (op == FC_OP_LRN) {
+    } else if (op == FC_OP_CHANNEL_GRADIENT) {
+        fc_channel_gradient_desc d = {.struct_size = sizeof d, .dtype = dtype, .kind = small(b, 1, 4),
+                                      .outer = size[0], .channels = size[1], .inner = size[2]};
+        d.has_weights = d.kind == 4 || take(b) & 1, d.has_bias = d.kind == 1 && take(b) & 1;
+        d.activation = d.kind == 1 ? activation : 0, d.epsilon = 5;
+        status = fc_channel_gradient_create(&d, &plan);
+    } else if (op == FC_OP_LRN || op == FC_OP_LRN_GRADIENT) {
         fc_lrn_desc d = {.struct_size = sizeof d, .dtype = dtype, .alpha = 1, .beta = 0.75, .k = 1,
                          .outer = size[0], .channels = size[1], .inner = size[2]};
         d.size = number(b, 1, 9), d.before = number(b, 0, 4);
-        status = fc_lrn_create(&d, &plan);
+        status = op == FC_OP_LRN ? fc_lrn_create(&d, &plan) : fc_lrn_gradient_create(&d, &plan);
     } else if (op == FC_OP_LINEAR) {
         fc_linear_desc d = {.struct_size = sizeof d, .dtype = dtype, .activation = activation,
                             .has_bias = take(b) & 1, .rows = size[0], .in_features = size[1],
@@ -488,28 +533,72 @@ static void fuzz_dense(feed *b, fc_op op) {
         refused[op]++;
 }
 
+static void fuzz_cross_entropy(feed *b) {
+    fc_cross_entropy_desc d = {.struct_size = sizeof d, .dtype = small(b, 1, 2),
+                               .diff_src = take(b) & 1, .reduction = small(b, 0, 2),
+                               .has_weights = take(b) & 1, .ignored = number(b, -2, 2),
+                               .outer = number(b, 0, 4), .classes = number(b, 1, 40),
+                               .inner = number(b, 1, 70)};
+    d.smoothing = (double)number(b, 0, 4) / 4;
+    fc_plan *plan = NULL;
+    if (fc_cross_entropy_create(&d, &plan) != FC_OK) {
+        refused[FC_OP_CROSS_ENTROPY]++;
+        return;
+    }
+    accepted[FC_OP_CROSS_ENTROPY]++;
+    const int64_t positions = d.outer * d.inner, logits = positions * d.classes;
+    if (logits < MOST_BYTES / 8 && positions < MOST_BYTES / 16) {
+        operand x = numbers(d.dtype, logits, 0), w = numbers(d.dtype, d.classes, 0);
+        operand saved = numbers(d.dtype, 2 * positions, 0), grad = numbers(d.dtype, positions, 0);
+        int64_t *target = malloc((size_t)positions * sizeof *target);
+        fc_status expected = FC_OK;
+        const int64_t top = d.classes - 1 < 250 ? d.classes - 1 : 250;
+        for (int64_t i = 0; i < positions; i++) {
+            target[i] = top > 0 ? take(b) % top : 0;
+            if (i == 3 && (take(b) & 15) == 0) target[i] = number(b, -2, d.classes);
+            if ((target[i] < 0 || target[i] >= d.classes) && target[i] != d.ignored)
+                expected = FC_ERR_INVALID_ARGUMENT;
+        }
+        fc_args args = {.src = x.at, .weights = w.at, .saved = saved.at, .diff_dst = grad.at,
+                        .indices = target};
+        const int64_t losses = d.reduction == FC_REDUCTION_NONE ? positions : 1;
+        run(plan, &args, d.diff_src ? logits : losses, 0, false, expected);
+        free(x.block), free(w.block), free(saved.block), free(grad.block), free(target);
+    }
+    fc_plan_destroy(plan);
+}
+
+/* Unpooling, its gradient, and that of maxima, for which -1 is an index too. */
 static void fuzz_unpool(feed *b) {
     fc_unpool_desc d = {.struct_size = sizeof d, .dtype = small(b, 1, 2), .planes = number(b, 0, 4),
                         .src_plane = number(b, 1, 30), .dst_plane = number(b, 1, 60)};
+    static const fc_op ops[] = {FC_OP_UNPOOL, FC_OP_UNPOOL_GRADIENT, FC_OP_MAX_POOL_GRADIENT};
+    const int which = small(b, 0, 2);
+    const fc_op op = ops[which];
     fc_plan *plan = NULL;
-    if (fc_unpool_create(&d, &plan) != FC_OK) {
-        refused[FC_OP_UNPOOL]++;
+    const fc_status made = which == 0   ? fc_unpool_create(&d, &plan)
+                           : which == 1 ? fc_unpool_gradient_create(&d, &plan)
+                                        : fc_max_pool_gradient_create(&d, &plan);
+    if (made != FC_OK) {
+        refused[op]++;
         return;
     }
-    accepted[FC_OP_UNPOOL]++;
+    accepted[op]++;
     fc_plan_info info = {.struct_size = sizeof info};
     fc_plan_query(plan, &info);
     if (info.src_bytes < MOST_BYTES && info.dst_bytes < MOST_BYTES) {
-        const int64_t count = d.planes * d.src_plane;
-        operand x = numbers(d.dtype, count ? count : 1, 0);
+        const int64_t count = d.planes * d.src_plane, item = d.dtype == FC_F64 ? 8 : 4;
+        const int64_t in = (int64_t)info.src_bytes / item, out = (int64_t)info.dst_bytes / item;
+        operand x = numbers(d.dtype, in ? in : 1, 0);
         int64_t *indices = malloc((size_t)(count ? count : 1) * sizeof *indices);
         fc_status expected = FC_OK;
         for (int64_t i = 0; i < count; i++) {
-            indices[i] = number(b, 0, d.dst_plane - 1 < 200 ? d.dst_plane - 1 : 200);
-            if (indices[i] < 0 || indices[i] >= d.dst_plane) expected = FC_ERR_INVALID_ARGUMENT;
+            indices[i] = number(b, which == 2 ? -1 : 0, d.dst_plane - 1 < 200 ? d.dst_plane - 1 : 200);
+            if (indices[i] < (which == 2 ? -1 : 0) || indices[i] >= d.dst_plane)
+                expected = FC_ERR_INVALID_ARGUMENT;
         }
         fc_args args = {.src = x.at, .indices = indices};
-        run(plan, &args, d.planes ? d.planes * d.dst_plane : 1, 0, false, expected);
+        run(plan, &args, out ? out : 1, 0, false, expected);
         free(indices), free(x.block);
     }
     fc_plan_destroy(plan);
@@ -520,23 +609,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!ready && fc_init() != FC_OK) abort();
     ready = fc_test_all_threads = true;
     feed b = {data, data + size};
-    const fc_op op = (fc_op)(1 + take(&b) % 15);
+    const fc_op op = (fc_op)(1 + take(&b) % (FC_OP_COUNT - 1));
     switch (op) { /* no default: a new operation must be given its own bytes */
     case FC_OP_CONV2D: fuzz_conv(&b, false); break;
     case FC_OP_CONV_TRANSPOSE2D: fuzz_conv(&b, true); break;
     case FC_OP_CONV2D_WEIGHT_GRADIENT: fuzz_weight_gradient(&b); break;
     case FC_OP_CHANNEL_SUMS: fuzz_channel_sums(&b); break;
-    case FC_OP_POOL2D: fuzz_pool(&b); break;
-    case FC_OP_PAD: fuzz_pad(&b); break;
+    case FC_OP_POOL2D:
+    case FC_OP_POOL2D_GRADIENT: fuzz_pool(&b); break;
+    case FC_OP_PAD:
+    case FC_OP_PAD_GRADIENT: fuzz_pad(&b); break;
     case FC_OP_UNFOLD: fuzz_unfold(&b, false); break;
     case FC_OP_FOLD: fuzz_unfold(&b, true); break;
-    case FC_OP_INTERPOLATE: fuzz_interpolate(&b); break;
-    case FC_OP_UNPOOL: fuzz_unpool(&b); break;
+    case FC_OP_INTERPOLATE:
+    case FC_OP_INTERPOLATE_GRADIENT: fuzz_interpolate(&b); break;
+    case FC_OP_UNPOOL:
+    case FC_OP_UNPOOL_GRADIENT:
+    case FC_OP_MAX_POOL_GRADIENT: fuzz_unpool(&b); break;
     case FC_OP_LINEAR:
     case FC_OP_UNARY:
     case FC_OP_SOFTMAX:
     case FC_OP_CHANNELWISE:
-    case FC_OP_LRN: fuzz_dense(&b, op); break;
+    case FC_OP_LRN:
+    case FC_OP_UNARY_GRADIENT:
+    case FC_OP_CHANNEL_GRADIENT:
+    case FC_OP_LRN_GRADIENT:
+    case FC_OP_SOFTMAX_GRADIENT: fuzz_dense(&b, op); break;
+    case FC_OP_CROSS_ENTROPY: fuzz_cross_entropy(&b); break;
+    case FC_OP_COUNT: break;
     }
     return 0;
 }
@@ -556,9 +656,12 @@ int main(int argc, char **argv) {
     static const char *const names[] = {"",        "conv2d",         "pool2d",      "linear",
                                         "unary",   "softmax",        "transposed",  "channelwise",
                                         "lrn",     "unpool",         "pad",         "unfold",
-                                        "fold",    "interpolate",    "weight grad", "sums"};
-    for (int op = 1; op < 16; op++)
-        printf("%-12s %8llu refused %8llu accepted %8llu executed\n", names[op],
+                                        "fold",    "interpolate",    "weight'",     "sums",
+                                        "pool2d'", "max_pool'",      "unpool'",     "pad'",
+                                        "interpolate'", "unary'",    "channels'",   "lrn'",
+                                        "softmax'", "cross_entropy"};
+    for (int op = 1; op < FC_OP_COUNT; op++)
+        printf("%-13s %8llu refused %8llu accepted %8llu executed\n", names[op],
                (unsigned long long)refused[op], (unsigned long long)accepted[op],
                (unsigned long long)executed[op]);
     fc_pool_trim();

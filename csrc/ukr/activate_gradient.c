@@ -6,15 +6,13 @@
 #include "../simd/vec_math.h"
 #include "ukr.h"
 
-/* The smallest number that counts as positive: TINY > y is y <= 0, and false for NaN, where PyTorch's
- * comparisons let the gradient through. float32 subnormals count as 0 in here. */
+/* The smallest number that counts as positive: TINY > y is y <= 0, and false for NaN, where PyTorch
+ * lets the gradient of ReLU through. float32 subnormals count as 0 in here. */
 #if FC_REAL_IS_F64
 #define TINY 0x1p-1074
-#define BELOW_SIX 0x1.7ffffffffffffp+2
 #define BELOW_THREE 0x1.7ffffffffffffp+1
 #else
 #define TINY FLT_MIN
-#define BELOW_SIX 0x1.7ffffep+2f
 #define BELOW_THREE 0x1.7ffffep+1f
 #endif
 #define ABOVE_MINUS_THREE (-BELOW_THREE)
@@ -55,7 +53,7 @@ FC_INLINE vec gradient(vec g, vec v, const int activation, real alpha, real beta
     case FC_ACT_RELU:
         return vec_where_gt(vec_set1(TINY), v, zero, g);
     case FC_ACT_RELU6:
-        return vec_where_gt(vec_set1(TINY), v, zero, vec_where_gt(v, vec_set1(BELOW_SIX), zero, g));
+        return vec_where_gt(v, zero, vec_where_gt(vec_set1(6), v, g, zero), zero);
     case FC_ACT_SIGMOID:
         return vec_mul(g, vec_mul(one_less(v), v));
     case FC_ACT_TANH:

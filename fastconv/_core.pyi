@@ -18,6 +18,11 @@ BORDER_CODES: dict[str, int]
 PADDING_CODES: dict[str, int]
 NORM: int
 PRELU: int
+BATCH_NORM: int
+BATCH_NORM_GRADIENT: int
+NORM_GRADIENT: int
+PRELU_GRADIENT: int
+REDUCTION_CODES: dict[str, int]
 INTERPOLATION_CODES: dict[str, int]
 MAX_PAD_RANK: int
 POOL_MAX: int
@@ -317,6 +322,56 @@ def local_response_norm(
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...
+def unary_gradient(
+    op: str,
+    activation: int,
+    alpha: float,
+    beta: float,
+    grad: object,
+    saved: object,
+    out: object,
+    threads: int,
+) -> Array | None: ...
+def softmax_gradient(
+    op: str, logarithm: bool, grad: object, saved: object, dim: int, out: object, threads: int
+) -> Array | None: ...
+def local_response_norm_gradient(
+    grad: object,
+    input: object,
+    length: int,
+    before: int,
+    alpha: float,
+    beta: float,
+    k: float,
+    out: object,
+    threads: int,
+) -> Array | None: ...
+def channel_gradient(
+    op: str,
+    kernel: int,
+    grad: object,
+    input: object,
+    weight: object,
+    bias: object,
+    mean: object,
+    variance: object,
+    epsilon: float,
+    activation: int,
+    out: object,
+    threads: int,
+) -> tuple[Array, Array, Array, Array] | None: ...
+def cross_entropy(
+    op: str,
+    grad: object,
+    input: object,
+    target: object,
+    saved: object,
+    weight: object,
+    ignored: int,
+    reduction: int,
+    smoothing: float,
+    threads: int,
+) -> Array | tuple[Array, Array]: ...
 def pad(
     input: object,
     out: object,

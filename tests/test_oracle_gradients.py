@@ -14,6 +14,7 @@ pytestmark = pytest.mark.oracle
 def rng(request):
     return np.random.default_rng(list(request.node.name.encode()))
 
+
 DTYPES = [np.float64, np.float32]
 
 
@@ -143,7 +144,7 @@ def test_local_response_norm(size, beta, dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape, dim", [((5, 70), 1), ((3, 17, 9), 1), ((40, 3), 0), ((7,), 0)])
+@pytest.mark.parametrize(("shape", "dim"), [((5, 70), 1), ((3, 17, 9), 1), ((40, 3), 0), ((7,), 0)])
 def test_softmax(shape, dim, dtype, rng):
     x, g = (rng.standard_normal(shape).astype(dtype) * 3 for _ in range(2))
     for theirs, ours in (

@@ -17,7 +17,9 @@ def _same_shape(op: str, grad: object, name: str, value: object) -> None:
         )
 
 
-def gradient_of_same_shape(op: str, grad: object, name: str, saved: object, out: object) -> NoReturn:
+def gradient_of_same_shape(
+    op: str, grad: object, name: str, saved: object, out: object
+) -> NoReturn:
     """Raise for what is wrong with the gradient of an operation on each element."""
     _same_shape(op, grad, name, saved)
     output_array(op, out, grad.shape, grad, grad=grad, saved=saved)

@@ -46,6 +46,7 @@ from .convolution import (
     convolve2d,
     linear,
 )
+from .loss import cross_entropy
 from .normalization import batch_norm, local_response_norm, log_softmax, softmax
 from .pooling import avg_pool1d, avg_pool2d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d
 from .resampling import fold, interpolate, pad, unfold
@@ -64,6 +65,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "convolve2d",
+    "cross_entropy",
     "elu",
     "fold",
     "gelu",

@@ -68,8 +68,8 @@ def log_softmax(
 
 def batch_norm(
     input: np.ndarray,
-    running_mean: np.ndarray,
-    running_var: np.ndarray,
+    running_mean: np.ndarray | None,
+    running_var: np.ndarray | None,
     weight: np.ndarray | None = None,
     bias: np.ndarray | None = None,
     training: bool = False,
@@ -80,11 +80,17 @@ def batch_norm(
     out: np.ndarray | None = None,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Batch normalisation with known statistics, as in inference.
+    """Batch normalisation, with known statistics or, when training, with those of the batch.
 
     Formula:
         result[n, c, ...] = act((input[n, c, ...] - running_mean[c]) * s[c] + bias[c])
         with s[c] = weight[c] / sqrt(running_var[c] + eps), computed in float64.
+
+        When training, the mean of input[:, c] stands for running_mean[c] and the mean of its squared
+        distances from that for running_var[c]; and the running statistics are updated in place:
+        running_mean = (1 - momentum) * running_mean + momentum * mean
+        running_var = (1 - momentum) * running_var + momentum * variance * M / (M - 1)
+        with M the elements of a channel.
 
     Shapes:
         input: (N, C, ...) of rank at least 2
@@ -92,8 +98,9 @@ def batch_norm(
 
     Args:
         weight, bias: None is 1 and 0.
-        training: False; statistics of the batch are not computed yet.
-        momentum: has no meaning unless training.
+        running_mean, running_var: None for both where training has nothing to update.
+        training: whether to take, and keep account of, the statistics of the batch.
+        momentum: how much a batch weighs in the running statistics; no meaning unless training.
         eps: added to the variance.
         activation: None, or the name of an activation without parameters, applied last.
         out, threads: see the module.
@@ -102,7 +109,8 @@ def batch_norm(
         TypeError: an array is no ndarray of a supported dtype or has another dtype than input;
             training is not a bool; momentum or eps is no number.
         ValueError: input has a rank below 2 or no channels; another array has another shape;
-            training is True; an unknown activation; out is unfit or overlaps an input.
+            an unknown activation; out is unfit or overlaps an input; when training, a channel has
+            one element only or a running statistic is read-only.
         MemoryError: the result does not fit.
 
     Source:

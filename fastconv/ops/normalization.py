@@ -4,10 +4,9 @@ from fastconv import _core, diagnosis
 from fastconv.geometry import choice, flag, integer, real
 from fastconv.runtime import thread_count, threads_in_force
 
+from .normalization_gradients import WINDOWS, batch_norm_train
+
 _ACTIVATIONS = _core.ACTIVATION_CODES
-# Of `size` channels those before the window's own: where the others cannot be dealt evenly, PyTorch
-# takes one more before it, and ONNX one more after.
-_WINDOWS = {"pytorch": lambda size: size // 2, "onnx": lambda size: (size - 1) // 2}
 
 
 def softmax(input, dim, out, threads, probe=None):
@@ -50,8 +49,6 @@ def batch_norm(
     """functional.batch_norm on arrays."""
     op = "batch_norm"
     if flag(op, "training", training):
-        from .normalization_gradients import batch_norm_train
-
         return batch_norm_train(
             input, running_mean, running_var, weight, bias, momentum, eps, activation, out, threads
         )[0]
@@ -73,7 +70,7 @@ def local_response_norm(input, size, alpha, beta, k, window, out, threads, probe
     op = "local_response_norm"
     size = integer(op, "size", size, 1)
     alpha, beta, k = real(op, "alpha", alpha), real(op, "beta", beta), real(op, "k", k)
-    before = choice(op, "window", window, _WINDOWS, optional=False)(size)
+    before = choice(op, "window", window, WINDOWS, optional=False)(size)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     result = _core.local_response_norm(input, size, before, alpha, beta, k, out, threads, probe)
     if result is None:

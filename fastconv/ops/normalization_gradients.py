@@ -6,7 +6,10 @@ from fastconv import _core, diagnosis
 from fastconv.geometry import choice, integer, real
 from fastconv.runtime import thread_count, threads_in_force
 
-from .normalization import _ACTIVATIONS, _WINDOWS
+_ACTIVATIONS = _core.ACTIVATION_CODES
+# Of `size` channels those before the window's own: where the others cannot be dealt evenly, PyTorch
+# takes one more before it, and ONNX one more after.
+WINDOWS = {"pytorch": lambda size: size // 2, "onnx": lambda size: (size - 1) // 2}
 
 
 def batch_norm_train(
@@ -147,7 +150,7 @@ def local_response_norm_gradient(
     op = "local_response_norm_gradient"
     size = integer(op, "size", size, 1)
     alpha, beta, k = real(op, "alpha", alpha), real(op, "beta", beta), real(op, "k", k)
-    before = choice(op, "window", window, _WINDOWS, optional=False)(size)
+    before = choice(op, "window", window, WINDOWS, optional=False)(size)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     result = _core.local_response_norm_gradient(
         grad, input, size, before, alpha, beta, k, out, threads

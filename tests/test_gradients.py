@@ -5,6 +5,7 @@ import pytest
 
 import fastconv.functional as F
 from fastconv import ops
+from fastconv.reference import losses
 
 STEP = 1e-5
 
@@ -106,6 +107,28 @@ def test_cross_entropy(reduction, rng):
     actual = ops.cross_entropy_gradient(g, x, target, saved, w, **options)
     near(actual, difference(lambda v: F.cross_entropy(v, target, w, **options), x, g))
     assert not actual[0, :, 0].any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cross_entropy_and_reference(seed):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 40, rng.integers(2, 5)))
+    dtype = rng.choice([np.float32, np.float64])
+    x = (rng.standard_normal(shape) * 9).astype(dtype)
+    target = rng.integers(-1, shape[1], shape[:1] + shape[2:])
+    weight = rng.random(shape[1]).astype(dtype) if rng.random() < 0.5 else None
+    options = {
+        "ignore_index": -1,
+        "reduction": str(rng.choice(["none", "sum", "mean"])),
+        "label_smoothing": float(rng.integers(0, 3)) / 4,
+    }
+    bound = 1e-12 if dtype is np.float64 else 2e-6
+    np.testing.assert_allclose(
+        F.cross_entropy(x, target, weight, **options),
+        losses.cross_entropy(x, target, weight, **options),
+        rtol=bound,
+        atol=bound * 40,
+    )
 
 
 def test_ignored_logits_do_not_matter():

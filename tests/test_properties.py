@@ -303,4 +303,5 @@ def test_every_operation_at_length(op):
 
 
 def test_no_operation_is_left_out():
-    assert set(CALLS) == set(F.__all__)
+    drawn_in_test_gradients = {"cross_entropy"}  # it has no out, and classes for an argument
+    assert set(CALLS) | drawn_in_test_gradients == set(F.__all__)

@@ -30,6 +30,7 @@ TESTS = (
     "test_convolution_gradients.py",
     *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
     *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
+    "test_gradients.py",
 )
 
 
@@ -551,6 +552,66 @@ MUTANTS = [
         "csrc/ukr/lrn.c",
         "ptrdiff_t first = c - a->before, end = first + a->size;",
         "ptrdiff_t first = c - a->before, end = (first < 0 ? 0 : first) + a->size;",
+    ),
+    Mutant(
+        "relu gradient: 1 at negative numbers",
+        "csrc/ukr/activate_gradient.c",
+        "return vec_where_gt(vec_set1(TINY), v, zero, g);",
+        "return vec_where_gt(vec_set1(TINY), v, g, g);",
+    ),
+    Mutant(
+        "gelu gradient: the density forgotten",
+        "csrc/ukr/activate_gradient.c",
+        "vec_mul(g, vec_fma(vec_mul(x, vec_set1(DENSITY)), power, below))",
+        "vec_mul(g, below)",
+    ),
+    Mutant(
+        "moments: lanes past the end count",
+        "csrc/ukr/channel_moments.c",
+        "add_terms(vec_load_or(src + i, left, centre),",
+        "add_terms(vec_load_n(src + i, left),",
+    ),
+    Mutant(
+        "batch statistics: pieces' means taken for one",
+        "csrc/driver/channel_gradient.c",
+        "middle * (2 * piece_sum(job, c, i, 0, &n) + (double)n * middle);",
+        "middle * (2 * piece_sum(job, c, i, 0, &n));",
+    ),
+    Mutant(
+        "batch statistics: what the mean's rounding loses is lost",
+        "csrc/driver/channel_gradient.c",
+        "put(job->bias, c, bias - rest * weight * deviation, job->bytes);",
+        "put(job->bias, c, bias + 0 * rest, job->bytes);",
+    ),
+    Mutant(
+        "batch norm gradient: the mean of the gradient stays",
+        "csrc/driver/channel_gradient.c",
+        "put(job->bias, c, -scale * first / elements, job->bytes);",
+        "put(job->bias, c, 0 * first / elements, job->bytes);",
+    ),
+    Mutant(
+        "lrn gradient: the window not mirrored",
+        "csrc/ukr/lrn_gradient.c",
+        "ptrdiff_t end = c + a->before + 1, first = end - a->size;",
+        "ptrdiff_t first = c - a->before, end = first + a->size;",
+    ),
+    Mutant(
+        "softmax gradient: the sum not taken away",
+        "csrc/ukr/softmax_gradient.c",
+        "vec_mul(y, vec_sub(g, sum))",
+        "vec_mul(y, g)",
+    ),
+    Mutant(
+        "cross-entropy: ignored targets count in the mean",
+        "csrc/driver/cross_entropy.c",
+        "if (job->args->indices[i] != d->ignored) total +=",
+        "if (job->args->indices[i] < 0) total++;\n        else total +=",
+    ),
+    Mutant(
+        "cross-entropy gradient: the target's own share forgotten",
+        "csrc/driver/cross_entropy.c",
+        "value_at(job->args->dst, at, job->bytes) - job->loss[first + i],",
+        "value_at(job->args->dst, at, job->bytes),",
     ),
     Mutant(
         "unfold: the border on the wrong side",

@@ -43,8 +43,8 @@ def local_response_norm_gradient(op: str, grad: object, input: object, out: obje
     _same_shape(op, grad, "input", input)
     if grad.ndim < 3 or grad.shape[1] == 0:
         raise ValueError(
-            f"{op}: input has shape {grad.shape}, expected (N, C, ...), 3 or more dimensions and at "
-            f"least one channel; add axes with reshape"
+            f"{op}: input has shape {grad.shape}, expected (N, C, ...), 3 or more dimensions "
+            f"and at least one channel; add axes with reshape"
         )
     output_array(op, out, grad.shape, input, grad=grad)
     unexplained(op, grad, input, out)
@@ -59,7 +59,7 @@ def prelu_gradient(grad: object, input: object, weight: object, out: object) -> 
     if weight.ndim != 1 or weight.shape[0] not in (1, channels) or weight.shape[0] == 0:
         raise ValueError(
             f"{op}: weight has shape {weight.shape} but input has {channels} channels "
-            f"{input.shape}, expected (1,) or ({channels},); give the one that belongs to this input"
+            f"{input.shape}, expected (1,) or ({channels},); give the one that belongs to it"
         )
     output_array(op, out, input.shape, input, grad=grad, weight=weight)
     unexplained(op, grad, input, weight, out)
@@ -69,8 +69,8 @@ def _channels(op: str, input: object) -> int:
     float_array(op, "input", input)
     if input.ndim < 2 or input.shape[1] == 0:
         raise ValueError(
-            f"{op}: input has shape {input.shape}, expected (N, C, ...), 2 or more dimensions and at "
-            f"least one channel; add axes with reshape"
+            f"{op}: input has shape {input.shape}, expected (N, C, ...), 2 or more dimensions "
+            f"and at least one channel; add axes with reshape"
         )
     return input.shape[1]
 
@@ -165,8 +165,8 @@ def classification(op: str, input: object, target: object, weight: object, ignor
         )
     if target.dtype.type is not np.int64:
         raise TypeError(
-            f"{op}: target has dtype {target.dtype}, expected int64, numbers of classes; convert it "
-            f"with target.astype(numpy.int64)"
+            f"{op}: target has dtype {target.dtype}, expected int64, numbers of classes; convert "
+            f"it with target.astype(numpy.int64)"
         )
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if target.shape != expected:
@@ -185,8 +185,8 @@ def classification(op: str, input: object, target: object, weight: object, ignor
         wrong = target[((target < 0) | (target >= classes)) & (target != ignored)]
         if wrong.size:
             raise ValueError(
-                f"{op}: target holds {int(wrong.flat[0])}, expected a class from 0 to {classes - 1} "
-                f"or ignore_index {ignored}; check how classes are numbered"
+                f"{op}: target holds {int(wrong.flat[0])}, expected a class from 0 to "
+                f"{classes - 1} or ignore_index {ignored}; check how classes are numbered"
             )
 
 

@@ -24,8 +24,8 @@ def cross_entropy(
         loss[n, ...] = (1 - s) * w[t] * nll[n, t, ...] + s/C * sum over c of w[c] * nll[n, c, ...]
         t = target[n, ...], s = label_smoothing, w = weight or 1; 0 where t is ignore_index
 
-        'mean' divides the sum of losses by the sum of w[t] of all targets that are not ignored, which
-        is NaN where there are none.
+        'mean' divides the sum of losses by the sum of w[t] of all targets that are not ignored,
+        which is NaN where there are none.
 
     Shapes:
         input: (N, C, ...) or (C,); target: (N, ...) or (); weight: (C,)
@@ -38,8 +38,8 @@ def cross_entropy(
         threads: see the module.
 
     Raises:
-        TypeError: input or weight is no ndarray of a supported dtype, or they differ in it; target is
-            no int64 ndarray.
+        TypeError: input or weight is no ndarray of a supported dtype, or they differ in it; target
+            is no int64 ndarray.
         ValueError: shapes do not fit; a target is no class; label_smoothing is not from 0 to 1; an
             unknown reduction.
         MemoryError: the result does not fit.

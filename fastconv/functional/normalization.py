@@ -86,8 +86,9 @@ def batch_norm(
         result[n, c, ...] = act((input[n, c, ...] - running_mean[c]) * s[c] + bias[c])
         with s[c] = weight[c] / sqrt(running_var[c] + eps), computed in float64.
 
-        When training, the mean of input[:, c] stands for running_mean[c] and the mean of its squared
-        distances from that for running_var[c]; and the running statistics are updated in place:
+        When training, the mean of input[:, c] stands for running_mean[c] and the mean of its
+        squared distances from that for running_var[c]; and the running statistics
+        are updated in place:
         running_mean = (1 - momentum) * running_mean + momentum * mean
         running_var = (1 - momentum) * running_var + momentum * variance * M / (M - 1)
         with M the elements of a channel.

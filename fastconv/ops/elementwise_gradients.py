@@ -35,8 +35,8 @@ def activation_gradient(activation, grad, saved, alpha=None, beta=None, out=None
         At kinks as PyTorch has it: relu'(0) = relu6'(0) = relu6'(6) = 0, hardsigmoid'(-3) =
         hardsigmoid'(3) = 0, hardswish'(-3) = 0, hardswish'(3) = 1, leaky_relu'(0) =
         negative_slope, elu'(0) = alpha. A NaN in saved passes grad through relu, gives 0 for
-        relu6 and hardsigmoid, and elsewhere NaN. hardsigmoid's result may round to 0 or 1 one unit before
-        its input reaches the kink.
+        relu6 and hardsigmoid, and elsewhere NaN. hardsigmoid's result may round to 0 or
+        1 one unit before its input reaches the kink.
 
     Shapes:
         grad, saved, out, result: the same, any

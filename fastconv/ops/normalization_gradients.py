@@ -43,8 +43,9 @@ def batch_norm_train(
         (result, mean, inverse_std). The last two, which batch_norm_gradient wants, are float32 for
         float16 input.
 
-    The statistics come from two passes over pieces of at most 2048 elements, whose means and squared
-    distances are combined in float64 in an order that does not depend on threads. Relative to the
+    The statistics come from two passes over pieces of at most 2048 elements, whose means and
+    squared distances are combined in float64 in an order that does not depend on threads.
+    Relative to the
     standard deviation, the mean's error is some units of 2**-24 (2**-53), before it is rounded, and
     so is the variance's relative error, however large the mean is; the result is computed from the
     mean before rounding.

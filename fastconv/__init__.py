@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
         f"has not been built (pip install .), or was built for another version of Python"
     ) from error
 
-from fastconv import functional, runtime
+from fastconv import autograd, functional, runtime
 from fastconv.prepared import Conv2d
 from fastconv.runtime import (
     empty_cache,
@@ -40,6 +40,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastconv import reference
+    from fastconv.autograd import (
+        Tensor,
+        enable_grad,
+        gradcheck,
+        is_grad_enabled,
+        no_grad,
+        tensor,
+    )
     from fastconv.explanation import Explanation
     from fastconv.tuning import TuningReport, clear_tuning, load_tuning, tune
 
@@ -49,16 +57,22 @@ runtime.version = __version__
 __all__ = [
     "Conv2d",
     "Explanation",
+    "Tensor",
     "TuningReport",
     "__version__",
+    "autograd",
     "clear_tuning",
     "empty_cache",
+    "enable_grad",
     "explain",
     "functional",
     "get_num_threads",
     "get_precision",
+    "gradcheck",
+    "is_grad_enabled",
     "load_tuning",
     "memory_stats",
+    "no_grad",
     "num_threads",
     "precision",
     "reference",
@@ -66,8 +80,12 @@ __all__ = [
     "set_num_threads",
     "set_precision",
     "show_runtime",
+    "tensor",
     "tune",
 ]
+
+
+_OF_AUTOGRAD = ("Tensor", "enable_grad", "gradcheck", "is_grad_enabled", "no_grad", "tensor")
 
 
 def explain(
@@ -138,6 +156,9 @@ def __getattr__(name: str) -> Any:
         from fastconv.explanation import Explanation
 
         return Explanation
+    if name in _OF_AUTOGRAD:  # of which arrays alone need nothing
+        value = globals()[name] = getattr(autograd, name)
+        return value
     if name in ("TuningReport", "clear_tuning", "load_tuning", "tune"):
         # With json, dataclasses and more, of which an import alone needs nothing.
         return getattr(importlib.import_module("fastconv.tuning"), name)

@@ -25,6 +25,7 @@ LAYERS = [
     ["tuning_file"],
     ["diagnosis"],
     ["ops"],
+    ["autograd"],
     ["functional"],
     ["prepared"],
     ["turns"],

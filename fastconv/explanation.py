@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastconv import _core, functional, ops
+from fastconv.autograd.core import State
 from fastconv.prepared import Conv2d
 
 _PRECISIONS = {code: name for name, code in _core.PRECISION_CODES.items()}
@@ -80,6 +81,10 @@ class Explanation:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
 
+# A loss has no algorithms to choose from, and next to nothing to compute.
+_UNEXPLAINED = {"cross_entropy"}
+
+
 def explain(
     op: str | Callable[..., Any], args: tuple, kwargs: dict[str, Any], measure: bool
 ) -> Explanation:
@@ -101,6 +106,9 @@ def explain(
     except TypeError as error:
         raise TypeError(f"{name}: {error}; see help({place})") from None
     call.apply_defaults()
+    for argument, value in call.arguments.items():
+        if isinstance(value, State):  # a Tensor is computed as the array in it
+            call.arguments[argument] = value._array
     probe = _core.Probe(measure)
     run(**{**call.arguments, "probe": probe})
 
@@ -137,10 +145,11 @@ def _name(op: object) -> str:
             f"explain: op must be a function of fastconv.functional or its name, or a Conv2d, "
             f"not {type(op).__name__}; give fastconv.functional.conv2d, or 'conv2d'"
         )
-    for name in functional.__all__:
+    explained = [name for name in functional.__all__ if name not in _UNEXPLAINED]
+    for name in explained:
         if op == name or op is getattr(functional, name):
             return name
     raise ValueError(
-        f"explain: op is {op!r}, expected one of {', '.join(functional.__all__)}, or a Conv2d; "
+        f"explain: op is {op!r}, expected one of {', '.join(explained)}, or a Conv2d; "
         f"give that function of fastconv.functional, or its name"
     )

@@ -320,12 +320,13 @@ def test_the_examples_of_the_readme_run(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # one of them keeps a file there
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     names = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
     shown = capsys.readouterr().out
     assert shown.startswith("(1, 64, 56, 56)\n")
+    assert "\n(64, 3, 3, 3)\n" in shown
     assert shown.count("algorithm") == 3
     assert "of peak" in shown
     assert str(tmp_path) in shown

@@ -1,5 +1,8 @@
 """The operations: NumPy arrays in, new NumPy arrays out, with PyTorch's names and meanings.
 
+Or Tensors in, Tensors out: where an argument is a ``fastconv.Tensor``, the others may be arrays or
+Tensors, the result is a Tensor, and its gradient can be had (``backward``).
+
 All functions take float16, float32 and float64 arrays of any byte order and any strides, read-only
 or not. float32 and float64 are computed as such; float16 is computed in float32 and rounded at the
 end. All arrays of one call have one dtype. Results are C-contiguous, unless ``out`` says otherwise,
@@ -7,7 +10,7 @@ and in the machine's byte order.
 
 Keyword arguments that all functions have:
     out: an array to write the result into, which is then returned. It has exactly the shape and
-        dtype of the result, any strides, and shares no memory with an input.
+        dtype of the result, any strides, and shares no memory with an input. Not with Tensors.
     threads: how many threads this call may use, at least 1; None is ``fastconv.get_num_threads()``.
         The result is the same to the last bit for any number.
 

@@ -3,13 +3,15 @@
 from typing import Literal
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
+
+from .layers import other_layer
+from .types import Values
 
 
-def relu(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+def relu(input: Values, *, out: np.ndarray | None = None, threads: int | None = None) -> Values:
     """Rectified linear unit, element by element.
 
     Formula:
@@ -34,12 +36,11 @@ def relu(
     >>> relu(np.array([-2.0, 0.5, np.nan]))
     array([0. , 0.5, nan])
     """
-    return ops.relu(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.relu(input, out, threads)
 
 
-def relu6(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+def relu6(input: Values, *, out: np.ndarray | None = None, threads: int | None = None) -> Values:
     """Rectified linear unit that saturates at 6, element by element.
 
     Formula:
@@ -56,12 +57,11 @@ def relu6(
     >>> relu6(np.array([-2.0, 0.5, 9.0]))
     array([0. , 0.5, 6. ])
     """
-    return ops.relu6(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.relu6(input, out, threads)
 
 
-def sigmoid(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+def sigmoid(input: Values, *, out: np.ndarray | None = None, threads: int | None = None) -> Values:
     """Logistic function, element by element: the output of logistic regression.
 
     Formula:
@@ -77,12 +77,11 @@ def sigmoid(
     >>> sigmoid(np.array([-np.inf, 0.0, np.inf]))
     array([0. , 0.5, 1. ])
     """
-    return ops.sigmoid(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.sigmoid(input, out, threads)
 
 
-def tanh(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+def tanh(input: Values, *, out: np.ndarray | None = None, threads: int | None = None) -> Values:
     """Hyperbolic tangent, element by element.
 
     Formula:
@@ -99,12 +98,11 @@ def tanh(
     >>> tanh(np.array([-np.inf, 0.0, np.inf]))
     array([-1.,  0.,  1.])
     """
-    return ops.tanh(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.tanh(input, out, threads)
 
 
-def silu(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+def silu(input: Values, *, out: np.ndarray | None = None, threads: int | None = None) -> Values:
     """Sigmoid linear unit (swish), element by element.
 
     Formula:
@@ -120,12 +118,13 @@ def silu(
     >>> silu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    return ops.silu(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.silu(input, out, threads)
 
 
 def hardsigmoid(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+    input: Values, *, out: np.ndarray | None = None, threads: int | None = None
+) -> Values:
     """Sigmoid by three straight lines, element by element.
 
     Formula:
@@ -142,12 +141,13 @@ def hardsigmoid(
     >>> hardsigmoid(np.array([-4.0, 0.0, 1.5, 4.0]))
     array([0.  , 0.5 , 0.75, 1.  ])
     """
-    return ops.hardsigmoid(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.hardsigmoid(input, out, threads)
 
 
 def hardswish(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+    input: Values, *, out: np.ndarray | None = None, threads: int | None = None
+) -> Values:
     """Swish with the hard sigmoid, element by element.
 
     Formula:
@@ -164,16 +164,17 @@ def hardswish(
     >>> hardswish(np.array([-4.0, 0.0, 3.0, 4.0]))
     array([-0.,  0.,  3.,  4.])
     """
-    return ops.hardswish(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.hardswish(input, out, threads)
 
 
 def gelu(
-    input: np.ndarray,
+    input: Values,
     approximate: Literal["none", "tanh"] = "none",
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Gaussian error linear unit, element by element.
 
     Formula:
@@ -200,16 +201,17 @@ def gelu(
     >>> gelu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    return ops.gelu(input, approximate, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.gelu(input, approximate, out, threads)
 
 
 def leaky_relu(
-    input: np.ndarray,
+    input: Values,
     negative_slope: float = 0.01,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Rectified linear unit with a slope on the left, element by element.
 
     Formula:
@@ -233,16 +235,17 @@ def leaky_relu(
     >>> leaky_relu(np.array([-2.0, 3.0]), 0.25)
     array([-0.5,  3. ])
     """
-    return ops.leaky_relu(input, negative_slope, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.leaky_relu(input, negative_slope, out, threads)
 
 
 def elu(
-    input: np.ndarray,
+    input: Values,
     alpha: float = 1.0,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Exponential linear unit, element by element.
 
     Formula:
@@ -265,17 +268,18 @@ def elu(
     >>> elu(np.array([-np.inf, 3.0]), alpha=0.5)
     array([-0.5,  3. ])
     """
-    return ops.elu(input, alpha, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.elu(input, alpha, out, threads)
 
 
 def softplus(
-    input: np.ndarray,
+    input: Values,
     beta: float = 1.0,
     threshold: float = 20.0,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """A smooth rectified linear unit, element by element.
 
     Formula:
@@ -303,16 +307,17 @@ def softplus(
     >>> softplus(np.array([-np.inf, 30.0]))
     array([ 0., 30.])
     """
-    return ops.softplus(input, beta, threshold, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.softplus(input, beta, threshold, out, threads)
 
 
 def prelu(
-    input: np.ndarray,
-    weight: np.ndarray,
+    input: Values,
+    weight: Values,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Rectified linear unit with a slope on the left for each channel.
 
     Formula:
@@ -337,4 +342,9 @@ def prelu(
     >>> prelu(np.array([[-2.0, -2.0, 3.0]]), np.array([0.5, 0.25, 0.0]))
     array([[-1. , -0.5,  3. ]])
     """
-    return ops.prelu(input, weight, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.prelu(input, weight, out, threads)
+        except TypeError:
+            layer = other_layer(layer, weight)

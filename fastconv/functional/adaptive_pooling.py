@@ -3,15 +3,16 @@
 from typing import Literal, overload
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
 
-from .types import IntOrOne
+from .types import IntOrOne, Values
 
 
 def global_avg_pool2d(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+    input: Values, *, out: np.ndarray | None = None, threads: int | None = None
+) -> Values:
     """Average of each channel's whole plane.
 
     Formula:
@@ -38,12 +39,13 @@ def global_avg_pool2d(
     >>> global_avg_pool2d(np.array([[[1.0, 2.0], [3.0, 6.0]]]))
     array([[[3.]]])
     """
-    return ops.global_avg_pool2d(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.global_avg_pool2d(input, out, threads)
 
 
 def global_max_pool2d(
-    input: np.ndarray, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+    input: Values, *, out: np.ndarray | None = None, threads: int | None = None
+) -> Values:
     """Largest value of each channel's whole plane.
 
     Formula:
@@ -69,16 +71,17 @@ def global_max_pool2d(
     >>> global_max_pool2d(np.array([[[1.0, 2.0], [3.0, 6.0]]]))
     array([[[6.]]])
     """
-    return ops.global_max_pool2d(input, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.global_max_pool2d(input, out, threads)
 
 
 def adaptive_avg_pool2d(
-    input: np.ndarray,
+    input: Values,
     output_size: int | tuple[int | None, int | None],
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Average of windows that cover the input, for a result of a given size.
 
     Formula:
@@ -107,16 +110,17 @@ def adaptive_avg_pool2d(
     >>> adaptive_avg_pool2d(np.array([[[1.0, 2.0, 6.0]]]), (1, 2))
     array([[[1.5, 4. ]]])
     """
-    return ops.adaptive_avg_pool2d(input, output_size, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.adaptive_avg_pool2d(input, output_size, out, threads)
 
 
 def adaptive_avg_pool1d(
-    input: np.ndarray,
+    input: Values,
     output_size: IntOrOne,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Average of windows that cover a signal, for a result of a given size.
 
     Formula, Raises:
@@ -136,27 +140,28 @@ def adaptive_avg_pool1d(
     >>> adaptive_avg_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
     array([[1.5, 4. ]])
     """
-    return ops.adaptive_avg_pool1d(input, output_size, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.adaptive_avg_pool1d(input, output_size, out, threads)
 
 
 @overload
 def adaptive_max_pool2d(
-    input: np.ndarray,
+    input: Values,
     output_size: int | tuple[int | None, int | None],
     return_indices: Literal[False] = False,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray: ...
+) -> Values: ...
 @overload
 def adaptive_max_pool2d(
-    input: np.ndarray,
+    input: Values,
     output_size: int | tuple[int | None, int | None],
     return_indices: Literal[True],
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]: ...
+) -> tuple[Values, Values]: ...
 
 
 def adaptive_max_pool2d(input, output_size, return_indices=False, *, out=None, threads=None):
@@ -184,27 +189,28 @@ def adaptive_max_pool2d(input, output_size, return_indices=False, *, out=None, t
     >>> adaptive_max_pool2d(np.array([[[1.0, 2.0, 6.0]]]), (1, 2), return_indices=True)
     (array([[[2., 6.]]]), array([[[1, 2]]]))
     """
-    return ops.adaptive_max_pool2d(input, output_size, return_indices, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.adaptive_max_pool2d(input, output_size, return_indices, out, threads)
 
 
 @overload
 def adaptive_max_pool1d(
-    input: np.ndarray,
+    input: Values,
     output_size: IntOrOne,
     return_indices: Literal[False] = False,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray: ...
+) -> Values: ...
 @overload
 def adaptive_max_pool1d(
-    input: np.ndarray,
+    input: Values,
     output_size: IntOrOne,
     return_indices: Literal[True],
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]: ...
+) -> tuple[Values, Values]: ...
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False, *, out=None, threads=None):
@@ -227,4 +233,5 @@ def adaptive_max_pool1d(input, output_size, return_indices=False, *, out=None, t
     >>> adaptive_max_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
     array([[2., 6.]])
     """
-    return ops.adaptive_max_pool1d(input, output_size, return_indices, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.adaptive_max_pool1d(input, output_size, return_indices, out, threads)

@@ -1,9 +1,11 @@
 """Convolution, transposed convolution and linear layers."""
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
 
+from .layers import other_layer
 from .types import (
     Activation,
     Algorithm,
@@ -15,13 +17,14 @@ from .types import (
     PaddingMode,
     Precision,
     TwoEnds,
+    Values,
 )
 
 
 def conv2d(
-    input: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None = None,
+    input: Values,
+    weight: Values,
+    bias: Values | None = None,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
@@ -29,12 +32,12 @@ def conv2d(
     *,
     padding_mode: PaddingMode = "zeros",
     activation: Activation | None = None,
-    residual: np.ndarray | None = None,
+    residual: Values | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
     algorithm: Algorithm | None = None,
     precision: Precision | None = None,
-) -> np.ndarray:
+) -> Values:
     """Two-dimensional convolution as neural networks mean it (the kernel is not flipped).
 
     Formula:
@@ -93,16 +96,21 @@ def conv2d(
     array([[[[ 0., 30., 30.,  0.],
              [ 0., 30., 30.,  0.]]]])
     """
-    return ops.conv2d(
-        input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, residual,
-        out, threads, algorithm, precision,
-    )  # fmt: skip
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.conv2d(
+                input, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+                residual, out, threads, algorithm, precision,
+            )  # fmt: skip
+        except TypeError:
+            layer = other_layer(layer, weight, bias, residual)
 
 
 def convolve2d(
-    input: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None = None,
+    input: Values,
+    weight: Values,
+    bias: Values | None = None,
     stride: IntOrPair = 1,
     padding: Padding = 0,
     dilation: IntOrPair = 1,
@@ -110,12 +118,12 @@ def convolve2d(
     *,
     padding_mode: PaddingMode = "zeros",
     activation: Activation | None = None,
-    residual: np.ndarray | None = None,
+    residual: Values | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
     algorithm: Algorithm | None = None,
     precision: Precision | None = None,
-) -> np.ndarray:
+) -> Values:
     """Convolution as mathematics means it: with the kernel flipped, rows and columns.
 
     Formula:
@@ -136,16 +144,21 @@ def convolve2d(
     >>> convolve2d(image, kernel, padding=(0, 1))  # an impulse brings the kernel forth
     array([[[[1., 2., 3.]]]])
     """
-    return ops.convolve2d(
-        input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, residual,
-        out, threads, algorithm, precision,
-    )  # fmt: skip
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.convolve2d(
+                input, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+                residual, out, threads, algorithm, precision,
+            )  # fmt: skip
+        except TypeError:
+            layer = other_layer(layer, weight, bias, residual)
 
 
 def conv1d(
-    input: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None = None,
+    input: Values,
+    weight: Values,
+    bias: Values | None = None,
     stride: IntOrOne = 1,
     padding: Padding1d = 0,
     dilation: IntOrOne = 1,
@@ -153,12 +166,12 @@ def conv1d(
     *,
     padding_mode: PaddingMode = "zeros",
     activation: Activation | None = None,
-    residual: np.ndarray | None = None,
+    residual: Values | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
     algorithm: Algorithm | None = None,
     precision: Precision | None = None,
-) -> np.ndarray:
+) -> Values:
     """One-dimensional convolution as neural networks mean it (the kernel is not flipped).
 
     Formula:
@@ -189,16 +202,21 @@ def conv1d(
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[-1.0, 1.0]]]))
     array([[1., 2., 4.]])
     """
-    return ops.conv1d(
-        input, weight, bias, stride, padding, dilation, groups, padding_mode, activation, residual,
-        out, threads, algorithm, precision,
-    )  # fmt: skip
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.conv1d(
+                input, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+                residual, out, threads, algorithm, precision,
+            )  # fmt: skip
+        except TypeError:
+            layer = other_layer(layer, weight, bias, residual)
 
 
 def conv_transpose2d(
-    input: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None = None,
+    input: Values,
+    weight: Values,
+    bias: Values | None = None,
     stride: IntOrPair = 1,
     padding: FourSides = 0,
     output_padding: IntOrPair = 0,
@@ -209,7 +227,7 @@ def conv_transpose2d(
     out: np.ndarray | None = None,
     threads: int | None = None,
     precision: Precision | None = None,
-) -> np.ndarray:
+) -> Values:
     """Transposed convolution: each pixel of the input spreads over a window of the result.
 
     It is the gradient of ``conv2d`` by its input, with conv2d's stride, padding and dilation; it is
@@ -259,16 +277,21 @@ def conv_transpose2d(
     >>> conv_transpose2d(np.array([[[1.0, 10.0]]]), np.ones((1, 1, 1, 3)), stride=2)
     array([[[ 1.,  1., 11., 10., 10.]]])
     """
-    return ops.conv_transpose2d(
-        input, weight, bias, stride, padding, output_padding, groups, dilation, activation, out,
-        threads, precision,
-    )  # fmt: skip
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.conv_transpose2d(
+                input, weight, bias, stride, padding, output_padding, groups, dilation, activation,
+                out, threads, precision,
+            )  # fmt: skip
+        except TypeError:
+            layer = other_layer(layer, weight, bias)
 
 
 def conv_transpose1d(
-    input: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None = None,
+    input: Values,
+    weight: Values,
+    bias: Values | None = None,
     stride: IntOrOne = 1,
     padding: TwoEnds = 0,
     output_padding: IntOrOne = 0,
@@ -279,7 +302,7 @@ def conv_transpose1d(
     out: np.ndarray | None = None,
     threads: int | None = None,
     precision: Precision | None = None,
-) -> np.ndarray:
+) -> Values:
     """One-dimensional transposed convolution.
 
     Formula:
@@ -305,21 +328,26 @@ def conv_transpose1d(
     >>> conv_transpose1d(np.array([[1.0, 10.0]]), np.array([[[1.0, 2.0]]]), stride=2)
     array([[ 1.,  2., 10., 20.]])
     """
-    return ops.conv_transpose1d(
-        input, weight, bias, stride, padding, output_padding, groups, dilation, activation, out,
-        threads, precision,
-    )  # fmt: skip
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.conv_transpose1d(
+                input, weight, bias, stride, padding, output_padding, groups, dilation, activation,
+                out, threads, precision,
+            )  # fmt: skip
+        except TypeError:
+            layer = other_layer(layer, weight, bias)
 
 
 def linear(
-    input: np.ndarray,
-    weight: np.ndarray,
-    bias: np.ndarray | None = None,
+    input: Values,
+    weight: Values,
+    bias: Values | None = None,
     *,
     activation: Activation | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Linear (fully connected) layer: a weighted sum of the input's features for each output.
 
     Formula:
@@ -349,4 +377,9 @@ def linear(
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([0.5, -0.5]))
     array([11.5, 16.5])
     """
-    return ops.linear(input, weight, bias, activation, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.linear(input, weight, bias, activation, out, threads)
+        except TypeError:
+            layer = other_layer(layer, weight, bias)

@@ -2,21 +2,24 @@
 
 from typing import Literal
 
-import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
+
+from .layers import other_layer
+from .types import Values
 
 
 def cross_entropy(
-    input: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None = None,
+    input: Values,
+    target: Values,
+    weight: Values | None = None,
     *,
     ignore_index: int = -100,
     reduction: Literal["mean", "sum", "none"] = "mean",
     label_smoothing: float = 0.0,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Cross-entropy of logits and the classes that are right, softmax included.
 
     Formula:
@@ -52,6 +55,11 @@ def cross_entropy(
     >>> float(np.exp(-cross_entropy(logits, np.array([1, 0]), reduction="sum")))
     0.375
     """
-    return ops.cross_entropy(
-        input, target, weight, ignore_index, reduction, label_smoothing, threads
-    )[0]
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.cross_entropy(
+                input, target, weight, ignore_index, reduction, label_smoothing, threads
+            )[0]
+        except TypeError:
+            layer = other_layer(layer, target, weight)

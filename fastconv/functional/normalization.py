@@ -3,15 +3,17 @@
 from typing import Literal
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
 
-from .types import Activation
+from .layers import other_layer
+from .types import Activation, Values
 
 
 def softmax(
-    input: np.ndarray, dim: int, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+    input: Values, dim: int, *, out: np.ndarray | None = None, threads: int | None = None
+) -> Values:
     """Softmax along one axis: positive numbers that add up to 1.
 
     Formula:
@@ -41,12 +43,13 @@ def softmax(
     array([[0.5, 0.5],
            [0.5, 0.5]])
     """
-    return ops.softmax(input, dim, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.softmax(input, dim, out, threads)
 
 
 def log_softmax(
-    input: np.ndarray, dim: int, *, out: np.ndarray | None = None, threads: int | None = None
-) -> np.ndarray:
+    input: Values, dim: int, *, out: np.ndarray | None = None, threads: int | None = None
+) -> Values:
     """Logarithm of the softmax along one axis, which does not lose small probabilities.
 
     Formula:
@@ -63,15 +66,16 @@ def log_softmax(
     >>> log_softmax(np.array([0.0, -1000.0]), dim=0)
     array([    0., -1000.])
     """
-    return ops.log_softmax(input, dim, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.log_softmax(input, dim, out, threads)
 
 
 def batch_norm(
-    input: np.ndarray,
-    running_mean: np.ndarray | None,
-    running_var: np.ndarray | None,
-    weight: np.ndarray | None = None,
-    bias: np.ndarray | None = None,
+    input: Values,
+    running_mean: Values | None,
+    running_var: Values | None,
+    weight: Values | None = None,
+    bias: Values | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
@@ -79,7 +83,7 @@ def batch_norm(
     activation: Activation | None = None,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Batch normalisation, with known statistics or, when training, with those of the batch.
 
     Formula:
@@ -123,14 +127,19 @@ def batch_norm(
     array([[-2.,  5.],
            [ 2.,  5.]])
     """
-    return ops.batch_norm(
-        input, running_mean, running_var, weight, bias, training, momentum, eps, activation, out,
-        threads,
-    )  # fmt: skip
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.batch_norm(
+                input, running_mean, running_var, weight, bias, training, momentum, eps,
+                activation, out, threads,
+            )  # fmt: skip
+        except TypeError:
+            layer = other_layer(layer, running_mean, running_var, weight, bias)
 
 
 def local_response_norm(
-    input: np.ndarray,
+    input: Values,
     size: int,
     alpha: float = 1e-4,
     beta: float = 0.75,
@@ -139,7 +148,7 @@ def local_response_norm(
     window: Literal["pytorch", "onnx"] = "pytorch",
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Local response normalisation across neighbouring channels.
 
     Formula:
@@ -175,4 +184,5 @@ def local_response_norm(
             [0.4],
             [0.2]]])
     """
-    return ops.local_response_norm(input, size, alpha, beta, k, window, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.local_response_norm(input, size, alpha, beta, k, window, out, threads)

@@ -3,15 +3,16 @@
 from typing import Literal, overload
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
 
-from .types import IntOrOne, IntOrPair
+from .types import IntOrOne, IntOrPair, Values
 
 
 @overload
 def max_pool2d(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrPair,
     stride: IntOrPair | None = None,
     padding: IntOrPair = 0,
@@ -21,12 +22,12 @@ def max_pool2d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray: ...
+) -> Values: ...
 
 
 @overload
 def max_pool2d(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrPair,
     stride: IntOrPair | None = None,
     padding: IntOrPair = 0,
@@ -36,7 +37,7 @@ def max_pool2d(
     return_indices: Literal[True],
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]: ...
+) -> tuple[Values, Values]: ...
 
 
 def max_pool2d(
@@ -93,13 +94,14 @@ def max_pool2d(
     >>> max_pool2d(image, 2, stride=1, return_indices=True)
     (array([[[7., 7.]]]), array([[[3, 5]]]))
     """
-    return ops.max_pool2d(
+    layer = ops if type(input) is ndarray else autograd
+    return layer.max_pool2d(
         input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, out, threads
     )
 
 
 def avg_pool2d(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrPair,
     stride: IntOrPair | None = None,
     padding: IntOrPair = 0,
@@ -109,7 +111,7 @@ def avg_pool2d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Average of each window.
 
     Formula:
@@ -151,7 +153,8 @@ def avg_pool2d(
     >>> avg_pool2d(image, (1, 2), padding=(0, 1), count_include_pad=False)
     array([[[2., 5.]]])
     """
-    return ops.avg_pool2d(
+    layer = ops if type(input) is ndarray else autograd
+    return layer.avg_pool2d(
         input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out,
         threads,
     )  # fmt: skip
@@ -159,7 +162,7 @@ def avg_pool2d(
 
 @overload
 def max_pool1d(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrOne,
     stride: IntOrOne | None = None,
     padding: IntOrOne = 0,
@@ -169,10 +172,10 @@ def max_pool1d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray: ...
+) -> Values: ...
 @overload
 def max_pool1d(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrOne,
     stride: IntOrOne | None = None,
     padding: IntOrOne = 0,
@@ -182,7 +185,7 @@ def max_pool1d(
     return_indices: Literal[True],
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]: ...
+) -> tuple[Values, Values]: ...
 
 
 def max_pool1d(
@@ -219,13 +222,14 @@ def max_pool1d(
     >>> max_pool1d(np.array([[1.0, 5.0, 2.0, 7.0]]), 2, return_indices=True)
     (array([[5., 7.]]), array([[1, 3]]))
     """
-    return ops.max_pool1d(
+    layer = ops if type(input) is ndarray else autograd
+    return layer.max_pool1d(
         input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, out, threads
     )
 
 
 def avg_pool1d(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrOne,
     stride: IntOrOne | None = None,
     padding: IntOrOne = 0,
@@ -234,7 +238,7 @@ def avg_pool1d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Average of each window of a signal.
 
     Formula:
@@ -257,13 +261,14 @@ def avg_pool1d(
     >>> avg_pool1d(np.array([[1.0, 5.0, 2.0, 6.0]]), 2)
     array([[3., 4.]])
     """
-    return ops.avg_pool1d(
+    layer = ops if type(input) is ndarray else autograd
+    return layer.avg_pool1d(
         input, kernel_size, stride, padding, ceil_mode, count_include_pad, out, threads
     )
 
 
 def lp_pool2d(
-    input: np.ndarray,
+    input: Values,
     norm_type: float,
     kernel_size: IntOrPair,
     stride: IntOrPair | None = None,
@@ -271,7 +276,7 @@ def lp_pool2d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Norm of each window: its root of the sum of powers.
 
     Formula:
@@ -305,11 +310,12 @@ def lp_pool2d(
     >>> lp_pool2d(np.array([[[3.0, 4.0]]]), 2, (1, 2))
     array([[[5.]]])
     """
-    return ops.lp_pool2d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.lp_pool2d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)
 
 
 def lp_pool1d(
-    input: np.ndarray,
+    input: Values,
     norm_type: float,
     kernel_size: IntOrOne,
     stride: IntOrOne | None = None,
@@ -317,7 +323,7 @@ def lp_pool1d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Norm of each window of a signal.
 
     Formula, Args, Raises:
@@ -334,4 +340,5 @@ def lp_pool1d(
     >>> lp_pool1d(np.array([[3.0, 4.0]]), 2, 2)
     array([[5.]])
     """
-    return ops.lp_pool1d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.lp_pool1d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)

@@ -3,21 +3,22 @@
 from typing import Literal
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
 
-from .types import IntOrPair
+from .types import IntOrPair, Values
 
 
 def pad(
-    input: np.ndarray,
+    input: Values,
     pad: tuple[int, ...],
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant",
     value: float | None = None,
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """A border around the last axes.
 
     Formula:
@@ -54,11 +55,12 @@ def pad(
     >>> pad(np.array([[1.0, 2.0, 3.0]]), (1, 2), "reflect")
     array([[2., 1., 2., 3., 2., 1.]])
     """
-    return ops.pad(input, pad, mode, value, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.pad(input, pad, mode, value, out, threads)
 
 
 def unfold(
-    input: np.ndarray,
+    input: Values,
     kernel_size: IntOrPair,
     dilation: IntOrPair = 1,
     padding: IntOrPair = 0,
@@ -66,7 +68,7 @@ def unfold(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """The windows of an image as columns: the im2col matrix.
 
     Formula:
@@ -96,11 +98,12 @@ def unfold(
     array([[1., 2.],
            [2., 3.]])
     """
-    return ops.unfold(input, kernel_size, dilation, padding, stride, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.unfold(input, kernel_size, dilation, padding, stride, out, threads)
 
 
 def fold(
-    input: np.ndarray,
+    input: Values,
     output_size: IntOrPair,
     kernel_size: IntOrPair,
     dilation: IntOrPair = 1,
@@ -109,7 +112,7 @@ def fold(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Columns added back into the windows that ``unfold`` takes them from.
 
     Formula:
@@ -139,11 +142,12 @@ def fold(
     >>> fold(np.array([[1.0, 2.0], [2.0, 3.0]]), (1, 3), (1, 2))
     array([[[1., 4., 3.]]])
     """
-    return ops.fold(input, output_size, kernel_size, dilation, padding, stride, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.fold(input, output_size, kernel_size, dilation, padding, stride, out, threads)
 
 
 def interpolate(
-    input: np.ndarray,
+    input: Values,
     size: int | tuple[int, ...] | None = None,
     scale_factor: float | tuple[float, ...] | None = None,
     mode: Literal["nearest", "nearest-exact", "linear", "bilinear"] = "nearest",
@@ -151,7 +155,7 @@ def interpolate(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Images of another size.
 
     Formula:
@@ -192,4 +196,5 @@ def interpolate(
     >>> interpolate(np.array([[[1.0, 3.0]]]), 4, mode="linear")
     array([[[1. , 1.5, 2.5, 3. ]]])
     """
-    return ops.interpolate(input, size, scale_factor, mode, align_corners, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    return layer.interpolate(input, size, scale_factor, mode, align_corners, out, threads)

@@ -1,7 +1,14 @@
 """Types that several operations' arguments have."""
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fastconv.autograd import Tensor
+
+# Arrays give arrays; where a Tensor is among the arguments the result is one.
+Values = TypeVar("Values", bound="np.ndarray | Tensor")
 IntOrPair: TypeAlias = int | tuple[int, int]
 Padding: TypeAlias = (
     int

@@ -1,15 +1,17 @@
 """Values back to where max-pooling took them from."""
 
 import numpy as np
+from numpy import ndarray
 
-from fastconv import ops
+from fastconv import autograd, ops
 
-from .types import IntOrOne, IntOrPair
+from .layers import other_layer
+from .types import IntOrOne, IntOrPair, Values
 
 
 def max_unpool2d(
-    input: np.ndarray,
-    indices: np.ndarray,
+    input: Values,
+    indices: Values,
     kernel_size: IntOrPair,
     stride: IntOrPair | None = None,
     padding: IntOrPair = 0,
@@ -17,7 +19,7 @@ def max_unpool2d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Put maxima back to where ``max_pool2d`` found them, among zeros.
 
     Formula:
@@ -54,12 +56,19 @@ def max_unpool2d(
     >>> max_unpool2d(pooled, indices, (1, 2))
     array([[[0., 5., 0., 7.]]])
     """
-    return ops.max_unpool2d(input, indices, kernel_size, stride, padding, output_size, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.max_unpool2d(
+                input, indices, kernel_size, stride, padding, output_size, out, threads
+            )
+        except TypeError:
+            layer = other_layer(layer, indices)
 
 
 def max_unpool1d(
-    input: np.ndarray,
-    indices: np.ndarray,
+    input: Values,
+    indices: Values,
     kernel_size: IntOrOne,
     stride: IntOrOne | None = None,
     padding: IntOrOne = 0,
@@ -67,7 +76,7 @@ def max_unpool1d(
     *,
     out: np.ndarray | None = None,
     threads: int | None = None,
-) -> np.ndarray:
+) -> Values:
     """Put maxima of a signal back to where ``max_pool1d`` found them, among zeros.
 
     Formula, Raises:
@@ -88,4 +97,11 @@ def max_unpool1d(
     >>> max_unpool1d(np.array([[5.0, 7.0]]), np.array([[1, 3]]), 2)
     array([[0., 5., 0., 7.]])
     """
-    return ops.max_unpool1d(input, indices, kernel_size, stride, padding, output_size, out, threads)
+    layer = ops if type(input) is ndarray else autograd
+    while True:
+        try:
+            return layer.max_unpool1d(
+                input, indices, kernel_size, stride, padding, output_size, out, threads
+            )
+        except TypeError:
+            layer = other_layer(layer, indices)

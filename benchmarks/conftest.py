@@ -4,6 +4,8 @@ import pytest
 
 FIXED_COSTS = pytest.StashKey[list]()
 FIXED_COSTS_HEAD = ("fixed cost", "call ns", "engine ns", "fixed ns")
+OVERHEADS = pytest.StashKey[list]()
+OVERHEADS_HEAD = ("forward and backward", "us", "on arrays us", "own us")
 ROWS = pytest.StashKey[list]()
 HEAD = (
     "layer",
@@ -27,6 +29,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.stash[ROWS] = []
     config.stash[FIXED_COSTS] = []
+    config.stash[OVERHEADS] = []
 
 
 def pytest_collection_modifyitems(config, items):
@@ -54,6 +57,12 @@ def fixed_cost(request):
     return request.config.stash[FIXED_COSTS].append
 
 
+@pytest.fixture
+def overhead(request):
+    """Add a row to the table of what gradients cost: values in the order of OVERHEADS_HEAD."""
+    return request.config.stash[OVERHEADS].append
+
+
 def pytest_terminal_summary(terminalreporter, config):
     write_table(terminalreporter, "engine against the NumPy reference", HEAD, config.stash[ROWS])
     write_table(
@@ -61,6 +70,12 @@ def pytest_terminal_summary(terminalreporter, config):
         "a call without its arithmetic",
         FIXED_COSTS_HEAD,
         config.stash[FIXED_COSTS],
+    )
+    write_table(
+        terminalreporter,
+        "an operation on tiny Tensors",
+        OVERHEADS_HEAD,
+        config.stash[OVERHEADS],
     )
 
 

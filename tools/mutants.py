@@ -490,8 +490,8 @@ MUTANTS = [
     Mutant(
         "transposed: phases without a tap left as they were",
         TRANSPOSE,
-        "if (!p->complete) fill_bias(p, args, scratch);",
-        "if (!p->complete && p->count == 0) fill_bias(p, args, scratch);",
+        "if (!p->complete) fill_bias(p, args, scratch, threads);",
+        "if (!p->complete && p->count == 0) fill_bias(p, args, scratch, threads);",
     ),
     Mutant(
         "average: padding never counted",

@@ -466,7 +466,7 @@ def array_variants(array):
 
 @pytest.mark.parametrize("op", GOOD)
 def test_every_kind_of_array_gives_the_same_float64(op):
-    assert set(reference.__all__) == set(GOOD)
+    assert set(GOOD) <= set(reference.__all__)
     expected = getattr(reference, op)(**GOOD[op])
     assert expected.dtype == np.float64
     arrays = {

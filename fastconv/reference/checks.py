@@ -41,19 +41,19 @@ def companion_array(op: str, name: str, value: object, input: np.ndarray) -> np.
     return array
 
 
-def images(op: str, value: object, rank: int = 2) -> np.ndarray:
+def images(op: str, value: object, rank: int = 2, name: str = "input") -> np.ndarray:
     """Check `input` of an operation on images: (N, C, H, W) or (C, H, W), only N may be 0; or of
     one on signals, of rank 1: (N, C, L) or (C, L)."""
-    array = float_array(op, "input", value)
+    array = float_array(op, name, value)
     axes = "C, H, W" if rank == 2 else "C, L"
     if array.ndim not in (rank + 1, rank + 2):
         raise ValueError(
-            f"{op}: input has {array.ndim} dimensions {array.shape}, expected {rank + 2} "
+            f"{op}: {name} has {array.ndim} dimensions {array.shape}, expected {rank + 2} "
             f"(N, {axes}) or {rank + 1} ({axes}); add or merge axes with reshape"
         )
     if 0 in array.shape[-rank - 1 :]:
         raise ValueError(
-            f"{op}: input has shape {array.shape}, expected at least one channel and pixel; "
+            f"{op}: {name} has shape {array.shape}, expected at least one channel and pixel; "
             f"only the batch may be empty"
         )
     return array

@@ -64,7 +64,7 @@ def max_pool2d(
     dilations = checks.pair(op, "dilation", dilation, minimum=1)
     ceil_mode = checks.flag(op, "ceil_mode", ceil_mode)
     return_indices = checks.flag(op, "return_indices", return_indices)
-    oh, ow = _output_sizes(op, input, kernel, strides, border, dilations, ceil_mode)
+    oh, ow = _output_sizes(op, input.shape[-2:], kernel, strides, border, dilations, ceil_mode)
 
     x = checks.as_batch(input)
     n, c, _, w = x.shape
@@ -142,7 +142,7 @@ def avg_pool2d(
     ceil_mode = checks.flag(op, "ceil_mode", ceil_mode)
     count_include_pad = checks.flag(op, "count_include_pad", count_include_pad)
     divisor = None if divisor_override is None else _divisor(op, divisor_override)
-    oh, ow = _output_sizes(op, input, kernel, strides, border, (1, 1), ceil_mode)
+    oh, ow = _output_sizes(op, input.shape[-2:], kernel, strides, border, (1, 1), ceil_mode)
 
     x = checks.as_batch(input)
     n, c, h, w = x.shape
@@ -267,7 +267,7 @@ def _divisor(op: str, value: object) -> int:
 
 def _output_sizes(
     op: str,
-    input: np.ndarray,
+    sizes: tuple[int, int],
     kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: tuple[int, int],
@@ -275,9 +275,9 @@ def _output_sizes(
     ceil_mode: bool,
 ) -> tuple[int, int]:
     """Return the output's height and width, which must be at least 1."""
-    sizes = []
+    outputs = []
     for axis, direction in enumerate(("height", "width")):
-        size = input.shape[axis - 2]
+        size = sizes[axis]
         span = dilation[axis] * (kernel[axis] - 1) + 1
         room = size + 2 * padding[axis] - span + (stride[axis] - 1 if ceil_mode else 0)
         output = room // stride[axis] + 1
@@ -290,5 +290,5 @@ def _output_sizes(
                 f"{2 * padding[axis]} of padding), so the result would be empty; enlarge input or "
                 f"take a smaller kernel_size or dilation"
             )
-        sizes.append(output)
-    return sizes[0], sizes[1]
+        outputs.append(output)
+    return outputs[0], outputs[1]

@@ -47,44 +47,35 @@ LAYERS = [
 ]
 
 
+def check_layer(rng, name, x_shape, w_shape, how):
+    """The gradients by both operands of an operation with weights."""
+    forward = getattr(reference, name)
+    by_input = getattr(reference, f"{name}_input_gradient")
+    by_weight = getattr(reference, f"{name}_weight_gradient")
+    x, w = rng.standard_normal(x_shape), rng.standard_normal(w_shape)
+    check(
+        rng,
+        x_shape,
+        lambda v: forward(v, w, **how),
+        lambda g, v, y: by_input(g, w, x_shape, **how),
+    )
+    check(
+        rng,
+        w_shape,
+        lambda v: forward(x, v, **how),
+        lambda g, v, y: by_weight(g, x, w_shape, **how),
+    )
+
+
 @pytest.mark.parametrize("how", LAYERS, ids=range(len(LAYERS)))
 @pytest.mark.parametrize("name", ["conv2d", "convolve2d"])
 def test_convolutions(name, how, rng):
-    forward = getattr(reference, name)
-    by_input, by_weight = (
-        getattr(reference, f"{name}_{by}_gradient") for by in ("input", "weight")
-    )
-    x, w = (
-        rng.standard_normal((2, 2, 4, 5)),
-        rng.standard_normal((2, 2 // how.get("groups", 1), 2, 3)),
-    )
-    check(
-        rng, x.shape, lambda v: forward(v, w, **how), lambda g, v, y: by_input(g, w, v.shape, **how)
-    )
-    check(
-        rng,
-        w.shape,
-        lambda v: forward(x, v, **how),
-        lambda g, v, y: by_weight(g, x, v.shape, **how),
-    )
+    check_layer(rng, name, (2, 2, 4, 5), (2, 2 // how.get("groups", 1), 2, 3), how)
 
 
 def test_one_axis(rng):
-    x, w = rng.standard_normal((2, 4, 7)), rng.standard_normal((2, 2, 3))
     how = {"stride": 2, "padding": ((1, 2),), "groups": 2, "padding_mode": "circular"}
-    by_input, by_weight = reference.conv1d_input_gradient, reference.conv1d_weight_gradient
-    check(
-        rng,
-        x.shape,
-        lambda v: reference.conv1d(v, w, **how),
-        lambda g, v, y: by_input(g, w, v.shape, **how),
-    )
-    check(
-        rng,
-        w.shape,
-        lambda v: reference.conv1d(x, v, **how),
-        lambda g, v, y: by_weight(g, x, v.shape, **how),
-    )
+    check_layer(rng, "conv1d", (2, 4, 7), (2, 2, 3), how)
 
 
 @pytest.mark.parametrize("rank", [1, 2])
@@ -98,42 +89,16 @@ def test_one_axis(rng):
     ids=range(3),
 )
 def test_transposed(rank, how, rng):
-    forward = getattr(reference, f"conv_transpose{rank}d")
-    by_input, by_weight = (
-        getattr(reference, f"conv_transpose{rank}d_{by}_gradient") for by in ("input", "weight")
-    )
-    x, w = rng.standard_normal((2, 2, *(4, 3)[:rank])), rng.standard_normal((2, 2, *(3, 2)[:rank]))
-    check(
-        rng, x.shape, lambda v: forward(v, w, **how), lambda g, v, y: by_input(g, w, v.shape, **how)
-    )
-    check(
-        rng,
-        w.shape,
-        lambda v: forward(x, v, **how),
-        lambda g, v, y: by_weight(g, x, v.shape, **how),
-    )
+    check_layer(rng, f"conv_transpose{rank}d", (2, 2, *(4, 3)[:rank]), (2, 2, *(3, 2)[:rank]), how)
 
 
 def test_linear(rng):
     x, w, b = (rng.standard_normal(s) for s in ((2, 3, 4), (5, 4), (5,)))
-    check(
-        rng,
-        x.shape,
-        lambda v: reference.linear(v, w),
-        lambda g, v, y: reference.linear_input_gradient(g, w),
-    )
-    check(
-        rng,
-        w.shape,
-        lambda v: reference.linear(x, v),
-        lambda g, v, y: reference.linear_weight_gradient(g, x),
-    )
-    check(
-        rng,
-        b.shape,
-        lambda v: reference.linear(x, w, v),
-        lambda g, v, y: reference.bias_gradient(g, -1),
-    )
+    by_input, by_weight = reference.linear_input_gradient, reference.linear_weight_gradient
+    by_bias = reference.bias_gradient
+    check(rng, x.shape, lambda v: reference.linear(v, w), lambda g, v, y: by_input(g, w))
+    check(rng, w.shape, lambda v: reference.linear(x, v), lambda g, v, y: by_weight(g, x))
+    check(rng, b.shape, lambda v: reference.linear(x, w, v), lambda g, v, y: by_bias(g, -1))
 
 
 WINDOWS = [(2, None, 0, False), (3, 2, 1, False), (3, 1, 0, False), (2, 3, 1, True)]

@@ -214,11 +214,13 @@ def _input_gradient(
     )
     if probe is not None or not folded:
         return result if out is None or probe is not None else out
-    result = _without_border(result, size[-rank:], border_sides, padding_mode)
-    if out is None:
-        return np.ascontiguousarray(result)
-    out[...] = result
-    return out
+    # what the border was copied from gets the border's share: this is what pad's gradient does
+    lead = [0] * (len(size) - rank)
+    before, after = (lead + [two[i] for two in border_sides] for i in (0, 1))
+    gradient = _core.pad_gradient(result, out, size, before, after, border, threads, None)
+    if gradient is None:
+        diagnosis.unexplained(op, grad, weight, out, stride, border_sides, dilation, groups)
+    return gradient
 
 
 def _transposed(
@@ -235,24 +237,6 @@ def _transposed(
     if result is None:
         diagnosis.unexplained(op, grad, weight, out, stride, border, extra, dilation, groups)
     return result if probe is not None or rank == 2 else result[..., 0, :]
-
-
-def _without_border(result, size, border, mode):
-    """The gradient by an input of `size`, from that by the input with its border: what the border
-    was copied from gets the border's share. Writes to `result`."""
-    for axis, (length, (before, after)) in enumerate(zip(size, border, strict=True), -len(size)):
-        rows = np.moveaxis(result, axis, 0)
-        inner = rows[before : before + length]
-        for i in (*range(-before, 0), *range(length, length + after)):
-            if mode == "replicate":
-                shown = 0 if i < 0 else length - 1
-            elif mode == "circular":
-                shown = i % length
-            else:
-                shown = -i if i < 0 else 2 * (length - 1) - i
-            inner[shown] += rows[before + i]
-        result = np.moveaxis(inner, 0, axis)
-    return result
 
 
 def _weight_gradient(

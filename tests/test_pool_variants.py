@@ -96,6 +96,32 @@ def test_adaptive_pool1d(dtype):
         np.testing.assert_allclose(out, expected, rtol=4 * roundoff(dtype), atol=0)
 
 
+WINDOWS = [
+    (kernel, stride, padding, dilation)
+    for kernel, stride, dilation in itertools.product(
+        ((2, 2), (3, 3), (3, 2), (5, 4)), (1, 2, 3, (2, 5), (4, 17)), (1, (3, 2))
+    )
+    for padding in ((0, 0), (kernel[0] // 2, kernel[1] // 2))
+]
+
+
+@every_dtype
+@pytest.mark.parametrize("windows", WINDOWS, ids=str)
+def test_positions_among_infinities_and_nan(windows, dtype, tier):
+    for shape in ((2, 3, 19, 70), (1, 70, 14, 13)):
+        x = values(shape, dtype, str(windows)).copy()
+        x[np.random.default_rng(3).random(shape) < 0.04] = np.nan
+        x[0, 0] = x[-1, -1, :, :9] = -np.inf
+        x[0, 1, 5:, 3] = np.inf
+        for ceil_mode in (False, True):
+            options = {"ceil_mode": ceil_mode, "return_indices": True}
+            out, expected, _ = run("max_pool2d", dtype, x, *windows, **options)
+            np.testing.assert_array_equal(out, expected)
+            one, two = (F.max_pool2d(x, *windows, **options, threads=n) for n in (1, 2))
+            np.testing.assert_array_equal(one[1], two[1])
+            assert one[0].tobytes() == two[0].tobytes() == out.tobytes()
+
+
 def test_adaptive_sizes_of_the_input():
     x = values((2, 3, 6, 10), np.float32)
     np.testing.assert_array_equal(F.adaptive_avg_pool2d(x, (None, None)), x)

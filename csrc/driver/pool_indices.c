@@ -1,8 +1,9 @@
-/* pool_indices.c: maxima together with their positions, by plain loops over windows that are cut
- * to the image beforehand: the same code on every tier. */
+/* pool_indices.c: maxima together with their positions, by lines of windows (index_rows.c); windows of
+ * other kinds by plain loops, cut to the image beforehand: the same code on every tier, and the meaning
+ * of the other way. */
 #include <math.h>
 
-#include "driver.h"
+#include "index_rows.h"
 #include "pool_taps.h"
 
 typedef struct indices_job {
@@ -95,13 +96,14 @@ static const char *refuse(const fc_pool2d_desc *d, int64_t oh, int64_t ow) {
 }
 
 static size_t scratch_bytes(const fc_pool_problem *p, int threads) {
-    (void)p;
-    (void)threads;
-    return 0;
+    return fc_index_rows_fit(p) ? fc_index_rows_scratch_bytes(p, threads) : 0;
 }
 
 static void execute(const fc_pool_problem *p, const fc_args *args, void *scratch, int threads) {
-    (void)scratch;
+    if (fc_index_rows_fit(p)) {
+        fc_index_rows_execute(p, args, scratch, threads);
+        return;
+    }
     indices_job job = cut(p, threads);
     job.args = args;
     fc_parallel_tasks(job.threads, (fc_dtype)p->desc.dtype, fc_div_up(job.lines, job.chunk),
@@ -110,7 +112,7 @@ static void execute(const fc_pool_problem *p, const fc_args *args, void *scratch
 
 const fc_pool_driver fc_pool_indices = {
     .algorithm = FC_ALGO_POOL_INDICES,
-    .why = "positions of the maxima are asked for: one window at a time",
+    .why = "positions of the maxima are asked for: they go beside the maxima",
     .refuse = refuse,
     .scratch_bytes = scratch_bytes,
     .execute = execute,

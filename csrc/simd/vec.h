@@ -29,6 +29,7 @@
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
  *   vec_prefetch_far(p)  the same, into the second-level cache
  *   vec_greatest(x, sofar)   vec_max(x, sofar), but a NaN where x is NaN: none is lost
+ *   vec_where_greatest(x, sofar, a, b)   a where vec_greatest takes x, else b: x > sofar or x is NaN
  *   vec_load_or(p, n, v)     vec_load_n(p, n) with the lanes of v behind the first n; n <= 0: all of v
  *   vec_store_lanes(p, v, from, n)   lanes from .. from + n - 1 to p[0 .. n - 1]
  *   vec_before(a, b)         the last lane of a, then b without its last lane

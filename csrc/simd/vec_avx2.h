@@ -72,6 +72,10 @@ FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
 FC_INLINE vec vec_greatest(vec x, vec sofar) {
     return MM(or)(MM(max)(x, sofar), MM(cmp)(x, x, _CMP_UNORD_Q)); /* all bits set are a NaN too */
 }
+FC_INLINE vec vec_where_greatest(vec x, vec sofar, vec a, vec b) {
+    const vec greater = MM(cmp)(x, sofar, _CMP_GT_OQ), nan = MM(cmp)(x, x, _CMP_UNORD_Q);
+    return MM(blendv)(b, a, MM(or)(greater, nan));
+}
 FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
     return MM(blendv)(y, x, MM(cmp)(a, b, _CMP_GT_OQ));

@@ -51,6 +51,10 @@ FC_INLINE vec vec_keep_nan(vec x, vec r) {
 FC_INLINE vec vec_greatest(vec x, vec sofar) {
     return _mm512_mask_max_pd(x, _mm512_cmp_pd_mask(x, x, _CMP_ORD_Q), x, sofar);
 }
+FC_INLINE vec vec_where_greatest(vec x, vec sofar, vec a, vec b) {
+    const __mmask8 greater = _mm512_cmp_pd_mask(x, sofar, _CMP_GT_OQ);
+    return _mm512_mask_mov_pd(b, greater | _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), a);
+}
 FC_INLINE vec vec_before(vec a, vec b) {
     return _mm512_castsi512_pd(
         _mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), VLEN - 1));
@@ -136,6 +140,10 @@ FC_INLINE vec vec_keep_nan(vec x, vec r) {
 #define VEC_GREATEST
 FC_INLINE vec vec_greatest(vec x, vec sofar) {
     return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, sofar);
+}
+FC_INLINE vec vec_where_greatest(vec x, vec sofar, vec a, vec b) {
+    const __mmask16 greater = _mm512_cmp_ps_mask(x, sofar, _CMP_GT_OQ);
+    return _mm512_mask_mov_ps(b, greater | _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), a);
 }
 FC_INLINE vec vec_before(vec a, vec b) {
     return _mm512_castsi512_ps(

@@ -43,6 +43,9 @@ FC_INLINE vec vec_min(vec a, vec b) { return MM(vbslq)(MM(vcltq)(a, b), a, b); }
 FC_INLINE vec vec_sqrt(vec a) { return MM(vsqrtq)(a); }
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) { return MM(vbslq)(MM(vcgtq)(a, b), x, y); }
 FC_INLINE vec vec_keep_nan(vec x, vec r) { return MM(vbslq)(MM(vceqq)(x, x), r, x); }
+FC_INLINE vec vec_where_greatest(vec x, vec sofar, vec a, vec b) {
+    return MM(vbslq)(MM(vcgtq)(x, sofar), a, MM(vbslq)(MM(vceqq)(x, x), b, a));
+}
 #if FC_REAL_IS_F64
 FC_INLINE vec vec_exponent(vec t) {
     return vreinterpretq_f64_u64(vshlq_n_u64(vreinterpretq_u64_f64(t), 52));

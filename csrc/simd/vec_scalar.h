@@ -22,6 +22,9 @@ FC_INLINE vec vec_max(vec a, vec b) { return a > b ? a : b; }
 FC_INLINE vec vec_min(vec a, vec b) { return a < b ? a : b; }
 FC_INLINE vec vec_sqrt(vec a) { return FC_REAL_IS_F64 ? (real)sqrt(a) : (real)sqrtf((float)a); }
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) { return a > b ? x : y; }
+FC_INLINE vec vec_where_greatest(vec x, vec sofar, vec a, vec b) {
+    return x > sofar || x != x ? a : b;
+}
 FC_INLINE vec vec_keep_nan(vec x, vec r) { return x != x ? x : r; }
 FC_INLINE vec vec_exponent(vec t) {
 #if FC_REAL_IS_F64

@@ -69,6 +69,10 @@ FC_INLINE vec vec_min(vec a, vec b) { return MM(min)(a, b); }
 FC_INLINE vec vec_greatest(vec x, vec sofar) {
     return MM(or)(MM(max)(x, sofar), MM(cmpunord)(x, x)); /* all bits set are a NaN too */
 }
+FC_INLINE vec vec_where_greatest(vec x, vec sofar, vec a, vec b) {
+    const vec taken = MM(or)(MM(cmpgt)(x, sofar), MM(cmpunord)(x, x));
+    return MM(or)(MM(and)(taken, a), MM(andnot)(taken, b));
+}
 FC_INLINE vec vec_sqrt(vec a) { return MM(sqrt)(a); }
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
     vec greater = MM(cmpgt)(a, b);

@@ -294,6 +294,60 @@ static void prepare_pool_plane(trial *t) {
     a->dst = result(t, (a->planes * a->lines - 1) * a->dst_line + a->pixels);
 }
 
+/* Values and positions are compared side by side: first all of the ones, then all of the others. */
+static void prepare_pool_indices(trial *t) {
+    fc_pool_indices_args *a = &t->args.pool_indices;
+    a->planes = draw(t, 1, 3), a->lines = draw(t, 1, 8), a->pixels = draw(t, 1, 70);
+    const int64_t most = t->timed ? 3 : draw(t, 1, 5), whole = fc_round_up(a->pixels, t->shape->vlen);
+    a->taps = t->timed ? 3 : draw(t, 1, 5), a->step = draw(t, 1, 2), a->first = draw(t, 0, 9);
+    fc_pool_line *line = (fc_pool_line *)(void *)keep(
+        t, guarded_new((size_t)a->lines * sizeof *line, true))->data;
+    int64_t *origin =
+        (int64_t *)(void *)keep(t, guarded_new((size_t)a->lines * sizeof *origin, true))->data;
+    ptrdiff_t *column =
+        (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->taps * sizeof *column, true))->data;
+    a->row_stride = whole + 20;
+    int64_t last = 0;
+    for (int64_t l = 0; l < a->lines; l++) {
+        line[l].rows = t->timed ? most : draw(t, 1, most);
+        line[l].first = a->first + draw(t, 0, 6) * a->row_stride;
+        last = fc_max64(last, line[l].first - a->first + (line[l].rows - 1) * a->row_stride);
+        origin[l] = draw(t, 0, 1000) - 10;
+    }
+    for (int64_t i = 0; i < a->taps; i++) column[i] = draw(t, 0, 20);
+    a->line = line, a->origin = origin, a->column = column;
+    a->src_plane = last + a->row_stride;
+    const int64_t count = a->planes * a->src_plane;
+    void *src = operand(t, count);
+    if (random_below(2)) sprinkle(t, src, count);
+    if (random_below(8) == 0)
+        for (int64_t i = 0; i < count; i++) put(src, i, t->dtype, -(double)INFINITY);
+    a->src = src;
+    char *number = operand(t, most * a->taps), *start = operand(t, whole);
+    const size_t bytes = fc_dtype_bytes(t->dtype);
+    for (int64_t i = 0; i < most * a->taps + whole; i++) {
+        const int64_t wide = random_below(4000);
+        const int32_t narrow = (int32_t)wide;
+        memcpy(i < whole ? start + (size_t)i * bytes : number + (size_t)(i - whole) * bytes,
+               t->dtype == FC_F64 ? (const void *)&wide : (const void *)&narrow, bytes);
+    }
+    a->number = number, a->start = start;
+    const size_t results = (size_t)(a->planes * a->lines * a->pixels);
+    a->dst = keep(t, guarded_new(results * bytes, at_end(t)))->data;
+    a->indices = (int64_t *)(void *)keep(t, guarded_new(results * sizeof(int64_t), at_end(t)))->data;
+    result(t, 2 * (int64_t)results);
+}
+
+static void call_pool_indices(trial *t) {
+    const fc_pool_indices_args *a = &t->args.pool_indices;
+    t->table->pool_indices(a);
+    const int64_t results = t->dst_count / 2;
+    for (int64_t i = 0; i < results; i++) {
+        put(t->dst.data, i, t->dtype, get(a->dst, i, t->dtype));
+        put(t->dst.data, results + i, t->dtype, (double)a->indices[i]);
+    }
+}
+
 static void prepare_reduce_row(trial *t) {
     fc_reduce_args *a = &t->args.reduce_row;
     a->rows = draw(t, 1, 40), a->count = draw(t, 1, 200), a->src_row = a->count + draw(t, 0, 3);

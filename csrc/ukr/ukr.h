@@ -443,6 +443,28 @@ typedef struct fc_pool_plane_args {
     int kind;
 } fc_pool_plane_args;
 
+/* pool_indices: maxima of windows and where they are, over rows in phases with borders of -Inf.
+ *   v(r, t) = src[p*src_plane + line[l].first - first + r*row_stride + column[t] + x]
+ *   dst[i] = the greatest v(r, t), r < line[l].rows, t < taps, the first of equals in order of (r, t); or
+ *       the last NaN there is       i = (p*lines + l)*pixels + x; x < pixels, l < lines, p < planes
+ *   indices[i] = origin[l] + x*step + number[r*taps + t], or + start[x] where all are -Inf
+ * number and start hold integers of FC_POOL_NUMBERS as bits: int32_t beside float, int64_t beside double.
+ * line[l].rows and taps at least 1. With R = pixels rounded up to a multiple of vlen, R elements of start
+ * and of src from each column[t] on are readable. */
+#define FC_POOL_NUMBERS ((int64_t)1 << 30) /* below this none is a NaN's bits */
+
+typedef struct fc_pool_indices_args {
+    const void *src;
+    void *dst;
+    int64_t *indices;
+    const fc_pool_line *line;
+    const int64_t *origin;
+    const ptrdiff_t *column;
+    const void *number, *start;
+    ptrdiff_t planes, lines, pixels, taps, step;
+    ptrdiff_t src_plane, row_stride, first;
+} fc_pool_indices_args;
+
 /* reduce_row: each of several contiguous rows to one value.
  *   dst[r] = max over i < count of src[r*src_row + i]   or   (sum over i of the same) / divisor
  * count >= 1, r < rows. The order of the sum depends on `count` alone; a NaN in a maximum stays. */

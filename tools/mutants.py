@@ -530,6 +530,30 @@ MUTANTS = [
         "v >= best || v != v",
     ),
     Mutant(
+        "indices by lines: the number of a maximum one tap late",
+        "csrc/ukr/pool_indices.c",
+        "where = vec_where_greatest(v, best, vec_set1(here[t]), where);",
+        "where = vec_where_greatest(v, best, vec_set1(here[t ? t - 1 : t]), where);",
+    ),
+    Mutant(
+        "indices by lines: a window of -Inf says a tap in the border",
+        "csrc/driver/index_rows.c",
+        "set_number(p, job->start, x, begin * d->dilation_w);",
+        "set_number(p, job->start, x, 0 * begin);",
+    ),
+    Mutant(
+        "indices by lines: rows of taps missing behind a border",
+        "csrc/driver/index_rows.c",
+        "(row + d->pad_top) % d->stride_h, 0, d->kh",
+        "row % d->stride_h, 0, d->kh",
+    ),
+    Mutant(
+        "indices by lines: a NaN is passed over",
+        "csrc/ukr/pool_indices.c",
+        "best = vec_where_greatest(v, best, v, best);",
+        "best = vec_where_gt(v, best, v, best);",
+    ),
+    Mutant(
         "global average: one pixel too many",
         "csrc/driver/pool_global.c",
         "(double)d->divisor_override : (double)count;",

@@ -10,8 +10,9 @@ static fc_status check(const fc_cross_entropy_desc *d) {
         !(d->smoothing >= 0 && d->smoothing <= 1))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->outer < 1 || d->classes < 1 || d->inner < 1) return FC_ERR_INVALID_SHAPE;
+    if (d->classes > FC_MOST_ELEMENTS) return FC_ERR_OVERFLOW; /* before anything is added to them */
     const int64_t sizes[] = {d->outer, d->classes + 3, d->inner};
-    return d->classes <= FC_MOST_ELEMENTS && fc_product_fits(sizes, 3) ? FC_OK : FC_ERR_OVERFLOW;
+    return fc_product_fits(sizes, 3) ? FC_OK : FC_ERR_OVERFLOW;
 }
 
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {

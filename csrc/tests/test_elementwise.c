@@ -408,6 +408,17 @@ static void test_softmax_threads(fc_dtype dtype) {
     free(narrow);
 }
 
+/* More classes than memory could hold, also where a sum with them would overflow. */
+static void test_too_many_classes(fc_dtype dtype) {
+    const int64_t most[] = {INT64_MAX, INT64_MAX - 2, INT64_C(1) << 60};
+    for (int i = 0; i < 3; i++) {
+        fc_cross_entropy_desc d = {.struct_size = sizeof d, .dtype = (int32_t)dtype, .outer = 1,
+                                   .classes = most[i], .inner = 1};
+        fc_plan *plan = NULL;
+        CHECK(fc_cross_entropy_create(&d, &plan) == FC_ERR_OVERFLOW && !plan);
+    }
+}
+
 int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("test_elementwise");
     for (int i = 0; i < 2; i++) {
@@ -419,6 +430,7 @@ int main(void) {
         test_softmax(dtypes[i]);
         test_softmax_special_values(dtypes[i]);
         test_softmax_threads(dtypes[i]);
+        test_too_many_classes(dtypes[i]);
     }
     return check_summary("test_elementwise");
 }

@@ -1,13 +1,23 @@
 """Gradients of activations, normalisations and losses against torch."""
 
+import importlib
+
 import numpy as np
 import pytest
 
 from fastconv import ops
 
-torch = pytest.importorskip("torch")
-
 pytestmark = pytest.mark.oracle
+
+
+class _Torch:
+    """PyTorch, imported when it is first used: without it these tests fail, and are not skipped."""
+
+    def __getattr__(self, name: str):
+        return getattr(importlib.import_module("torch"), name)
+
+
+torch = _Torch()
 
 
 @pytest.fixture
@@ -18,15 +28,15 @@ def rng(request):
 DTYPES = [np.float64, np.float32]
 
 
-def close(actual, expected, dtype, scale=1.0):
-    """Within 1e-10 in float64; in float32 within `scale` times some units in the last place of the
-    largest number that takes part."""
+def close(actual, expected, dtype, scale=1.0, double=1e-10):
+    """Within `double` in float64; in float32 within `scale` times some units in the last place of
+    the largest number that takes part."""
     expected = np.asarray(expected.detach().numpy() if hasattr(expected, "detach") else expected)
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
     finite = expected[np.isfinite(expected)]
     most = max(1.0, float(np.abs(finite).max())) if finite.size else 1.0
-    bound = 1e-10 if dtype is np.float64 else 2e-6 * scale
+    bound = double if dtype is np.float64 else 2e-6 * scale
     np.testing.assert_allclose(actual, expected, rtol=bound, atol=bound * most)
 
 
@@ -35,14 +45,14 @@ def leaf(array):
 
 
 ACTIVATIONS = {
-    "relu": torch.nn.functional.relu,
-    "relu6": torch.nn.functional.relu6,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "silu": torch.nn.functional.silu,
-    "hardsigmoid": torch.nn.functional.hardsigmoid,
-    "hardswish": torch.nn.functional.hardswish,
-    "gelu": torch.nn.functional.gelu,
+    "relu": lambda x: torch.nn.functional.relu(x),
+    "relu6": lambda x: torch.nn.functional.relu6(x),
+    "sigmoid": lambda x: torch.sigmoid(x),
+    "tanh": lambda x: torch.tanh(x),
+    "silu": lambda x: torch.nn.functional.silu(x),
+    "hardsigmoid": lambda x: torch.nn.functional.hardsigmoid(x),
+    "hardswish": lambda x: torch.nn.functional.hardswish(x),
+    "gelu": lambda x: torch.nn.functional.gelu(x),
     "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
     "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.2),
     "elu": lambda x: torch.nn.functional.elu(x, 1.5),
@@ -62,7 +72,8 @@ def test_activation(name, dtype, rng):
     result.backward(torch.tensor(g))
     saved = result.detach().numpy() if ops.SAVES_RESULT[name] else x
     actual = ops.activation_gradient(name, g, saved, *PARAMETERS.get(name, ()))
-    close(actual, input.grad, dtype, 2)
+    # torch has the sixth of hardsigmoid in float32 in every dtype
+    close(actual, input.grad, dtype, 2, 1e-7 if name == "hardsigmoid" else 1e-10)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

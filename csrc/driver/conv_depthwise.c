@@ -238,7 +238,8 @@ static double tap_cost(const fc_conv_problem *p, bool in_place) {
         const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == 2;
         return square ? 3 : 10;
     }
-    if (d->stride_h == 1 || d->dilation_h % d->stride_h == 0) return 1.5;
+    if (d->stride_h == 1 || d->dilation_h % d->stride_h == 0)
+        return in_place && p->kernels->isa != FC_ISA_AVX512 ? 2 : 1.5;
     return in_place ? 3 : d->stride_h == 2 ? 2.1 : 2.7;
 }
 

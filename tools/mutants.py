@@ -1,7 +1,7 @@
 """Plant faults in the kernels and drivers, one at a time: the tests must notice every one, on every
 instruction set of the machine.
 
-    python tools/mutants.py                 # all: half an hour
+    python tools/mutants.py                 # all: most of an hour
     python tools/mutants.py --sample 3      # some, others each day
     python tools/mutants.py 'reflect'       # those whose name has the word
 
@@ -24,20 +24,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FAILED = 1  # pytest: tests ran, and one failed
 KERNELS = "csrc/tests/test_kernels.c"
-TESTS = (
+FORWARD = (
     *("test_conv2d.py", "test_pointwise.py", "test_conv_linear.py", "test_conv_variants.py"),
     *("test_precision.py", "test_conv_transpose.py", "test_pool2d.py"),
-    "test_convolution_gradients.py",
     *("test_pool_variants.py", "test_linear_softmax_relu.py", "test_activations.py"),
     *("test_normalization.py", "test_resampling.py", "test_numerics.py", "test_threads.py"),
-    "test_gradients.py",
+)
+BACKWARD = (
+    *("test_convolution_gradients.py", "test_pooling_gradients.py", "test_gradients.py"),
+    "test_gradient_properties.py",
 )
 
 
 @dataclass(frozen=True)
 class Mutant:
     """A fault: one place of one file, and what takes its place. On the tiers of `none_on` it is
-    none: a vector of one element has no ragged end."""
+    none: a vector of one element has no ragged end, and is no reason to sum along pixels."""
 
     name: str
     file: str
@@ -117,12 +119,14 @@ MUTANTS = [
         GRADIENT_DOTS,
         "for (int64_t half = k->vlen / 2; half > 0; half /= 2) {",
         "for (int64_t half = k->vlen / 2; half > 1; half /= 2) {",
+        none_on=("scalar",),
     ),
     Mutant(
         "plane_dots: pixels behind the last whole vector left out",
         "csrc/ukr/plane_dots.c",
         "const ptrdiff_t left = a->cols - x;",
         "const ptrdiff_t left = (a->cols - x) / VLEN;",
+        none_on=("scalar",),
     ),
     Mutant(
         "border_rows: the last pixel missing",
@@ -731,7 +735,7 @@ def _test(folder: Path, tier: str, tests: Collection[str] = ()) -> subprocess.Co
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
         *("--tb=line", "-rfE", "-k", "not test_layer"),
-        *(sorted(tests) or [f"tests/{name}" for name in TESTS]),
+        *(tests or [f"tests/{name}" for name in FORWARD + BACKWARD]),
     ]
     try:
         return subprocess.run(
@@ -765,11 +769,13 @@ def _test_kernels(folder: Path, tier: str) -> bool:
     return done.returncode == 0
 
 
-def _noticed(folder: Path, tiers: list[str]) -> dict[str, str | None]:
+def _noticed(folder: Path, mutant: Mutant, tiers: list[str]) -> dict[str, str | None]:
     """Which test fails on which tier; None for one that cannot be named: a crash or a hang. What
     fails on one tier is asked first on the next."""
     found: dict[str, str | None] = {}
     test = None
+    backward = "gradient" in mutant.name + mutant.file
+    names = [f"tests/{name}" for name in (BACKWARD + FORWARD if backward else FORWARD + BACKWARD)]
     for tier in tiers:
         if test == KERNELS:
             if not _test_kernels(folder, tier):
@@ -778,7 +784,7 @@ def _noticed(folder: Path, tiers: list[str]) -> dict[str, str | None]:
         elif test and _test(folder, tier, [test]).returncode == FAILED:
             found[tier] = test
             continue
-        done = _test(folder, tier)
+        done = _test(folder, tier, names)
         if done.returncode:
             named = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, re.MULTILINE)
             test = named[1] if named and done.returncode == FAILED else None
@@ -824,7 +830,9 @@ def run(mutants: list[Mutant]) -> list[str]:
         place.write_text(mutant.planted(folder), encoding="utf-8")
         try:
             _compile(folder)
-            noticed = _noticed(folder, [tier for tier in tiers if tier not in mutant.none_on])
+            noticed = _noticed(
+                folder, mutant, [tier for tier in tiers if tier not in mutant.none_on]
+            )
         finally:
             place.write_text(good, encoding="utf-8")
         alive = [tier for tier in tiers if tier not in noticed and tier not in mutant.none_on]

@@ -337,7 +337,7 @@ MUTANTS = [
     ),
     Mutant(
         "winograd: the last point left out where an output needs it",
-        "csrc/ukr/ukr.h",
+        "csrc/ukr/ukr_products.h",
         "(i == n - 1 && outputs == used - n + m)",
         "(i == n - 1 && outputs == m)",
     ),

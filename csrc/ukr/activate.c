@@ -1,4 +1,4 @@
-/* activate.c: an activation over a contiguous array. Contract in ukr.h. */
+/* activate.c: an activation over a contiguous array. Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"
@@ -28,23 +28,12 @@ FC_INLINE void activate_all(const fc_activate_args *a, const int activation) {
 
 void FC_NAME(activate)(const fc_activate_args *a);
 void FC_NAME(activate)(const fc_activate_args *a) {
-#define CASE(activation)             \
-    case activation:                 \
-        activate_all(a, activation); \
-        break
     switch (a->activation) {
-        CASE(FC_ACT_RELU);
-        CASE(FC_ACT_RELU6);
-        CASE(FC_ACT_SIGMOID);
-        CASE(FC_ACT_TANH);
-        CASE(FC_ACT_SILU);
-        CASE(FC_ACT_HARDSIGMOID);
-        CASE(FC_ACT_HARDSWISH);
-        CASE(FC_ACT_GELU);
-        CASE(FC_ACT_GELU_TANH);
-        CASE(FC_ACT_LEAKY_RELU);
-        CASE(FC_ACT_ELU);
-        CASE(FC_ACT_SOFTPLUS);
+#define FC_CASE(activation) \
+    case activation:        \
+        activate_all(a, activation); \
+        break;
+#include "activations.inc"
     default:
         activate_all(a, FC_ACT_NONE);
     }

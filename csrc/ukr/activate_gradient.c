@@ -1,5 +1,5 @@
 /* activate_gradient.c: the gradient of an activation, one pass over the gradient by its result and what
- * the forward pass saved. Contract in ukr.h. */
+ * the forward pass saved. Contract in ukr_elements.h. */
 #include <float.h>
 
 #include "../simd/vec.h"
@@ -110,23 +110,12 @@ FC_INLINE void all(const fc_activate_gradient_args *a, const int activation) {
 
 void FC_NAME(activate_gradient)(const fc_activate_gradient_args *a);
 void FC_NAME(activate_gradient)(const fc_activate_gradient_args *a) {
-#define CASE(activation)    \
+    switch (a->activation) {
+#define FC_CASE(activation) \
     case activation:        \
         all(a, activation); \
-        break
-    switch (a->activation) {
-        CASE(FC_ACT_RELU);
-        CASE(FC_ACT_RELU6);
-        CASE(FC_ACT_SIGMOID);
-        CASE(FC_ACT_TANH);
-        CASE(FC_ACT_SILU);
-        CASE(FC_ACT_HARDSIGMOID);
-        CASE(FC_ACT_HARDSWISH);
-        CASE(FC_ACT_GELU);
-        CASE(FC_ACT_GELU_TANH);
-        CASE(FC_ACT_LEAKY_RELU);
-        CASE(FC_ACT_ELU);
-        CASE(FC_ACT_SOFTPLUS);
+        break;
+#include "activations.inc"
     default:
         all(a, FC_ACT_NONE);
     }

@@ -1,4 +1,4 @@
-/* add_scaled.c: a multiple of a row added to another. Contract in ukr.h. */
+/* add_scaled.c: a multiple of a row added to another. Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 

@@ -1,4 +1,4 @@
-/* add_strided.c: a row added to every step-th element of another. Contract in ukr.h. */
+/* add_strided.c: a row added to every step-th element of another. Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 

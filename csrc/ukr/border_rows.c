@@ -1,4 +1,4 @@
-/* border_rows.c: rows of a plane into a strip that carries the border. Contract in ukr.h.
+/* border_rows.c: rows of a plane into a strip that carries the border. Contract in ukr_products.h.
  *
  * Rows as narrow as a vector are a load and a store each, zeros on the right included: what the load does
  * not read is zero. */

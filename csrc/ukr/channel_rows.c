@@ -1,6 +1,6 @@
 /* channel_rows.c: batch normalisation with known statistics, and PReLU: memory-bound, one pass.
  * The mean is subtracted first, rather than folded into the bias: where it is large against the
- * deviation, folding would cancel. Contract in ukr.h. */
+ * deviation, folding would cancel. Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"

@@ -1,4 +1,4 @@
-/* column_sums.c: rows added up, column by column. Contract in ukr.h. Four vectors wide, so that four
+/* column_sums.c: rows added up, column by column. Contract in ukr_products.h. Four vectors wide, so that four
  * sums hide each other's latency and a row is read by whole cache lines. */
 #include "../simd/vec.h"
 #include "ukr.h"

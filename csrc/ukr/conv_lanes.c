@@ -1,4 +1,4 @@
-/* conv_lanes.c: depthwise convolution whose vectors are channels. Contract in ukr.h.
+/* conv_lanes.c: depthwise convolution whose vectors are channels. Contract in ukr_products.h.
  *
  * A block of up to LANES_PIXELS sums stays in registers over all taps: one row of so many pixels, or two
  * rows of half as many, so that a map of 7 x 7 too has enough sums under way to hide the latency of a

@@ -1,5 +1,5 @@
 /* copy_panels.c: rows of pixels into the panels that pixel_tile reads: whole vectors, the ragged end
- * filled with zeros. Contract in ukr.h. */
+ * filled with zeros. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "load_pixels.h"
 #include "ukr.h"

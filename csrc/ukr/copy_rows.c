@@ -1,5 +1,5 @@
 /* copy_rows.c: rows of planes, or every second pixel of them, side by side: what pixel_tile reads where the
- * pixels of a plane are not one run. Contract in ukr.h.
+ * pixels of a plane are not one run. Contract in ukr_products.h.
  *
  * A channel at a time, because rows of one plane share pages, and its whole rows at once, because a row
  * of 7 or 14 pixels is hardly more than the masks that cut it off. What the hardware does not foresee is

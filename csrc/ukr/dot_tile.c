@@ -10,7 +10,7 @@
  * outputs: eight chains or more hide the latency.
  *
  * What each output goes through does not depend on the tile that it falls into: one chain of FMAs, its
- * lanes folded in halves, pieces added in order. Contract in ukr.h. */
+ * lanes folded in halves, pieces added in order. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"

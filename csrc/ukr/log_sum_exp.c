@@ -1,5 +1,5 @@
 /* log_sum_exp.c: what a cross-entropy needs of the logits of a tile of positions, and its gradient.
- * Contract in ukr.h. */
+ * Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"

@@ -1,6 +1,6 @@
 /* lrn.c: local response normalisation, vectorised over pixels. Each window is summed anew, in order:
  * a running sum would let the rounding errors of one channel (or its Inf) reach all that follow.
- * Powers that have roots for an answer (AlexNet's 0.75) take them, others libm. Contract in ukr.h. */
+ * Powers that have roots for an answer (AlexNet's 0.75) take them, others libm. Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 

@@ -1,5 +1,5 @@
 /* pack_pixels.c: channel planes into pixel-major strips, by transposing VLEN x VLEN squares in
- * registers. Contract in ukr.h. */
+ * registers. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 

@@ -1,6 +1,6 @@
 /* pack_weights.c: one panel of weights into the order conv_tile streams. Dense ones: rows of output
  * channels become columns, by transposing VLEN x VLEN squares in registers. Others, which are flipped
- * or belong to transposed convolutions, are gathered. Contract in ukr.h. */
+ * or belong to transposed convolutions, are gathered. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 

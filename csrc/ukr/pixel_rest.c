@@ -1,5 +1,5 @@
 /* pixel_rest.c: what pixel_tile computes, for the few pixels by which a plane outlasts whole vectors:
- * the vectors are output channels here. Contract in ukr.h.
+ * the vectors are output channels here. Contract in ukr_products.h.
  *
  *      weights  [tile][k][lanes]   packed: vectors as they lie; or
  *               [row][k]           not packed: transposed in registers, VLEN rows x VLEN channels

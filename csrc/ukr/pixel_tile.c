@@ -9,7 +9,7 @@
  *
  * On AVX-512 a tile of 14 rows x 2 vectors issues 28 FMAs (14 cycles on two ports) against 16 loads
  * a channel; one vector wide, 15 loads stand against 7 cycles, which is 93 % of the peak. Rows are
- * addressed from one base pointer for every three, as the pixels of conv_tile are. Contract in ukr.h.
+ * addressed from one base pointer for every three, as the pixels of conv_tile are. Contract in ukr_products.h.
  */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"

@@ -1,4 +1,4 @@
-/* plane_dots.c: the weight gradient of depthwise convolution and of small groups. Contract in ukr.h.
+/* plane_dots.c: the weight gradient of depthwise convolution and of small groups. Contract in ukr_products.h.
  *
  * A vector of the result's gradient meets the vectors of the source under several taps: nine taps of one
  * channel are ten loads for nine multiply-adds, three taps of four channels seven for twelve. The sums

@@ -1,6 +1,6 @@
 /* pool_columns.c: the horizontal half of pooling. Steps 1 and 2 go by vectors; with step 2 one
  * shuffle of two loads serves two neighbouring taps. Longer steps are rare and go pixel by pixel.
- * Contract in ukr.h.
+ * Contract in ukr_elements.h.
  *
  * Where lines follow each other without a gap, the last vector of a line is stored whole: what it
  * puts into the next line is overwritten when that is computed. Only the very last is cut. */

@@ -1,5 +1,5 @@
 /* pool_plane.c: windows of two and three columns, which nearly all are, without a pass through
- * memory between rows and columns. Contract in ukr.h.
+ * memory between rows and columns. Contract in ukr_elements.h.
  *
  * A line is walked from left to right, vector by vector:
  *

@@ -1,6 +1,6 @@
 /* pool_rows.c: the vertical half of pooling. Windows of two and three rows, nearly all there are,
  * have their own loops; each vector of a line is loaded `rows` times, from the first-level cache
- * where neighbouring lines share rows. Contract in ukr.h. */
+ * where neighbouring lines share rows. Contract in ukr_elements.h. */
 #include "pool_lanes.h"
 
 #include <assert.h>

@@ -2,7 +2,7 @@
  *
  * A row is gathered into one vector: four running vectors, then the vectors that are left, then
  * the lanes that are left. Its lanes are folded in halves. VLEN rows at a time are folded together,
- * in that same order, so that grouping changes no bit. Contract in ukr.h. */
+ * in that same order, so that grouping changes no bit. Contract in ukr_elements.h. */
 #include "pool_lanes.h"
 
 #include <assert.h>

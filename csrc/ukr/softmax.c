@@ -3,7 +3,7 @@
  * row or column.
  *
  * The maximum may miss a NaN: its exponential is NaN, hence the sum, hence every quotient. So does
- * +Inf, by Inf - Inf, and a column of nothing but -Inf. Contract in ukr.h. */
+ * +Inf, by Inf - Inf, and a column of nothing but -Inf. Contract in ukr_elements.h. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"

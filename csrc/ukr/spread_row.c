@@ -1,4 +1,4 @@
-/* spread_row.c: values spread over their windows. Contract in ukr.h.
+/* spread_row.c: values spread over their windows. Contract in ukr_elements.h.
  *
  * Windows side by side (step = taps, no border) only repeat values; those of step 1 are whole vectors.
  * Others add to every step-th element, and adaptive ones to spans. */

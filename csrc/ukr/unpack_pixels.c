@@ -1,6 +1,6 @@
 /* unpack_pixels.c: pixel-major results back into channel planes, with bias, residual and
  * activation on the way: after the transpose a vector runs along one channel's row, so the
- * residual is a plain load and the bias a broadcast. Contract in ukr.h. */
+ * residual is a plain load and the bias a broadcast. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
 #include "ukr.h"

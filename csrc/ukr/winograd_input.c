@@ -4,7 +4,7 @@
  * will do. Columns of pixels first, a few tiles' worth, for those that two tiles have in common are
  * transformed once; what lies between stays in the first-level cache. Then rows, tile by tile. The sums
  * are those of winograd_transforms.h, element by element: no bit depends on how channels or tiles are
- * cut. Contract in ukr.h. */
+ * cut. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 #include "winograd_transforms.h"

@@ -1,4 +1,4 @@
-/* winograd_weights.c: packed taps, transformed: U = G g Gt, element by element. Contract in ukr.h. */
+/* winograd_weights.c: packed taps, transformed: U = G g Gt, element by element. Contract in ukr_products.h. */
 #include "../simd/vec.h"
 #include "ukr.h"
 #include "winograd_transforms.h"

@@ -690,6 +690,12 @@ MUTANTS = [
         "for (int64_t i = begin ? 0 : end; i < end;",
     ),
     Mutant(
+        "pad's gradient: what was cropped keeps what lay there",
+        "csrc/driver/pad_gradient.c",
+        "if (size > end) memset(dst",
+        "if (size < end) memset(dst",
+    ),
+    Mutant(
         "interpolation's gradient: the lower row gets nothing",
         "csrc/driver/interpolate.c",
         "(lower ? weight_at(&job->rows, 1, r, d->dtype) : 0)",

@@ -11,7 +11,14 @@ from fastconv.reference import convolution_gradients as reference
 
 pytestmark = pytest.mark.usefixtures("strict")
 
-LAYERS = sweeps.mixtures(160, seed=11)
+# Thousands of pixels: sums that go on from one chunk of them to the next, in each form of lines.
+LONG = [
+    sweeps.conv(5, 37, (53, 61), (3, 3), ph=1, pw=1, mb=2),
+    sweeps.conv(17, 33, (64, 70), (1, 1)),
+    sweeps.conv(40, 40, (70, 45), (3, 3)),
+    sweeps.conv(3, 40, (97, 90), (3, 3), sh=2, sw=2, ph=1, pw=1, mb=3),
+]
+LAYERS = [*LONG, *sweeps.mixtures(160, seed=11)]
 MODES = ("zeros", "zeros", "reflect", "replicate", "circular")
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=("f32", "f64"))
 

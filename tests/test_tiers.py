@@ -35,6 +35,10 @@ CORE = (
     "test_guard_pages.py",
     "test_threads.py",
     "test_corpus.py",
+    "test_convolution_gradients.py",
+    "test_pooling_gradients.py",
+    "test_gradients.py",
+    "test_gradient_properties.py",
 )
 FEWEST_TESTS = 8000
 LOWER = TIERS[: TIERS.index(fastconv.runtime_info()["tier_in_use"])]

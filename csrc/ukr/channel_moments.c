@@ -4,11 +4,15 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
-enum { LINES = 4 }; /* running sums: an addition's latency would else be the time of a vector */
+/* Running sums: an addition's latency would else be the time of a vector. At least sixteen numbers, so that
+ * short vectors round as little. */
+enum { LINES = VLEN < 4 ? 16 / VLEN : 4 };
 
-FC_INLINE real sum_of_lanes(vec sum) {
+FC_INLINE real sum_of_lines(vec *sum) {
+    for (int half = LINES / 2; half > 0; half /= 2)
+        for (int k = 0; k < half; k++) sum[k] = vec_add(sum[2 * k], sum[2 * k + 1]);
     real lane[VLEN];
-    vec_store(lane, sum);
+    vec_store(lane, sum[0]);
     for (int half = VLEN / 2; half > 0; half /= 2)
         for (int i = 0; i < half; i++) lane[i] += lane[i + half];
     return lane[0];
@@ -34,11 +38,11 @@ FC_INLINE real mean_of_run(const real *src, ptrdiff_t length) {
     for (int k = 0; k < LINES; k++) sum[k] = vec_zero();
     ptrdiff_t i = 0;
     for (; i + LINES * VLEN <= length; i += LINES * VLEN)
-#pragma GCC unroll 4
+#pragma GCC unroll 16
         for (int k = 0; k < LINES; k++) sum[k] = vec_add(sum[k], vec_load(src + i + k * VLEN));
     for (; i + VLEN <= length; i += VLEN) sum[0] = vec_add(sum[0], vec_load(src + i));
     if (i < length) sum[1] = vec_add(sum[1], vec_load_n(src + i, length - i));
-    return sum_of_lanes(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3]))) / (real)length;
+    return sum_of_lines(sum) / (real)length;
 }
 
 FC_INLINE void run(const fc_channel_moments_args *a, const int kind) {
@@ -53,7 +57,7 @@ FC_INLINE void run(const fc_channel_moments_args *a, const int kind) {
     for (int k = 0; k < LINES; k++) first[k] = second[k] = vec_zero();
     ptrdiff_t i = 0;
     for (; i + LINES * VLEN <= length; i += LINES * VLEN)
-#pragma GCC unroll 4
+#pragma GCC unroll 16
         for (int k = 0; k < LINES; k++) {
             const ptrdiff_t at = i + k * VLEN;
             add_terms(vec_load(src + at), kind == FC_MOMENTS_SPREAD ? none : vec_load(grad + at), centre,
@@ -68,9 +72,7 @@ FC_INLINE void run(const fc_channel_moments_args *a, const int kind) {
                   kind == FC_MOMENTS_SPREAD ? none : vec_load_n(grad + i, left), centre, &first[1],
                   &second[1], kind);
     }
-    const real one = sum_of_lanes(vec_add(vec_add(first[0], first[1]), vec_add(first[2], first[3])));
-    const real two =
-        sum_of_lanes(vec_add(vec_add(second[0], second[1]), vec_add(second[2], second[3])));
+    const real one = sum_of_lines(first), two = sum_of_lines(second);
     dst[0] = one;
     if (kind != FC_MOMENTS_PRELU) dst[a->dst_plane] = two;
     if (kind == FC_MOMENTS_SPREAD) dst[2 * a->dst_plane] = middle;

@@ -24,7 +24,7 @@ sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
   $(shell find csrc fastconv \( -name build -o -name __pycache__ -o -name tests \) -prune -o \
     \( -type d -o -name '*.[ch]' -o -name '*.inc' -o -name '*.p[xy]*' \) \
     ! -name '*.pyc' -print) \
-  $(wildcard fastconv/data/*)
+  $(wildcard fastconv/data/*.*)
 
 help:
 	@echo "make demo      install into .venv and run the demonstration"

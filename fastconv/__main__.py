@@ -68,7 +68,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "info":
         fastconv.show_runtime()
         return 0
-    from fastconv.demo import classify, images, tour
+    from fastconv.data import images
+    from fastconv.demo import classify, tour
 
     try:
         if arguments.command == "classify":

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from fastconv.demo import images
+from fastconv.data import images
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow reads the photographs")
 

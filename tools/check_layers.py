@@ -27,6 +27,7 @@ LAYERS = [
     ["ops"],
     ["autograd"],
     ["functional"],
+    ["data"],
     ["prepared"],
     ["turns"],
     ["explanation", "tuning"],
@@ -39,8 +40,8 @@ LAYERS = [
 # what shows it to users.
 REFERENCE = "reference"
 MAY_IMPORT_REFERENCE = {"fastconv", "demo"}
-# NumPy is the only run-time dependency; Pillow belongs to the demonstration, which asks for it.
-THIRD_PARTY = {"numpy": None, "PIL": {"demo"}}
+# NumPy is the only run-time dependency; Pillow is for image files, and asked for where one is read.
+THIRD_PARTY = {"numpy": None, "PIL": {"data", "demo"}}
 
 # Lowest first; a file may include from its own folder and from lower ones.
 FOLDERS = ["include", "base", "simd", "ukr", "driver", "plan"]
@@ -165,7 +166,8 @@ def _problem(me: str, target: str) -> str | None:
         if first not in THIRD_PARTY:
             return f"{me} imports {first}, which fastconv does not depend on"
         if THIRD_PARTY[first] is not None and me not in THIRD_PARTY[first]:
-            return f"{me} imports {first}, which belongs to {', '.join(THIRD_PARTY[first])} alone"
+            owners = ", ".join(sorted(THIRD_PARTY[first]))
+            return f"{me} imports {first}, which belongs to {owners} alone"
         return None
     other = _layer(target)
     if other == me:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from fastconv import models
+from fastconv.data import images
 from fastconv.models.squeezenet import INPUT_SIZE
-
-from . import images
 
 __all__ = ["Classifier", "best", "chart", "run"]
 
@@ -19,7 +18,7 @@ _BAR = 24  # characters that stand for probability 1
 class Classifier:
     """SqueezeNet 1.1 with its weights and its classes' names, read once for any number of photos.
 
-    >>> from fastconv.demo import images
+    >>> from fastconv.data import images
     >>> classifier = Classifier()
     >>> probabilities = classifier(images.read(images.SAMPLE))
     >>> classifier.top(probabilities, 1)[0][0]

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.data.images import load_pillow, printable, resize
+
 from .edges import EdgeMap
-from .images import load_pillow, printable, resize
 
 __all__ = ["draw"]
 

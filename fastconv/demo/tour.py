@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from fastconv import functional, models, reference
+from fastconv.data import images
 
-from . import compare, images, sheet
+from . import compare, sheet
 from .classify import Classifier, best, chart
 from .edges import EDGE_MAPS
 from .progress import Progress

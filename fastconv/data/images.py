@@ -48,12 +48,15 @@ def load_pillow() -> tuple[ModuleType, ModuleType]:
     return Image, ImageOps
 
 
-def read(path: str | os.PathLike[str]) -> np.ndarray:
+def read(
+    path: str | os.PathLike[str], *, max_pixels: int | None = None, max_bytes: int | None = None
+) -> np.ndarray:
     """Read a photograph.
 
     Args:
-        path: a JPEG, PNG, WebP, AVIF, JPEG 2000, TIFF, GIF (its first picture), BMP or PPM file of
-            at most 100 million pixels and 256 MiB.
+        path: a JPEG, PNG, WebP, AVIF, JPEG 2000, TIFF, GIF (its first picture), BMP or PPM file.
+        max_pixels, max_bytes: refuse a larger picture, a larger file; None is 100 million pixels,
+            256 MiB.
 
     Returns:
         (H, W, 3) uint8 in RGB, turned upright as EXIF says. Transparent parts are laid on white.
@@ -63,13 +66,14 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
         ImageError: there is no such file, it is no image, is damaged, or is too large.
         MissingPillow: Pillow is not installed.
 
-    >>> from fastconv.demo import images
+    >>> from fastconv.data import images
     >>> images.read(images.SAMPLE).shape
     (300, 451, 3)
     """
     image_module, image_ops = load_pillow()
     path = Path(path)
-    _check_file(path)
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
+    _check_file(path, MAX_FILE_BYTES if max_bytes is None else max_bytes)
     image_module.init()
     formats = [name for name in _FORMATS if name in image_module.OPEN]
     try:
@@ -77,7 +81,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
             # Pillow warns of harmless oddities, and of sizes that are checked below.
             warnings.simplefilter("ignore")
             with image_module.open(path, formats=formats) as image:
-                _check_size(path, image.size)
+                _check_size(path, image.size, max_pixels)
                 rgb = _to_rgb(image_ops.exif_transpose(image), image_module)
     except ImageError:
         raise
@@ -87,7 +91,7 @@ def read(path: str | os.PathLike[str]) -> np.ndarray:
         known = ", ".join(formats)
         raise _refusal(path, f"not an image of a kind that is read ({known})") from error
     except image_module.DecompressionBombError as error:
-        raise _refusal(path, f"more than the {MAX_PIXELS:,} pixels that are read") from error
+        raise _refusal(path, f"more than the {max_pixels:,} pixels that are read") from error
     # Damaged files make Pillow's decoders raise almost anything: OSError, SyntaxError, KeyError,
     # struct.error, zlib.error, OverflowError, …
     except Exception as error:
@@ -132,14 +136,14 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
-SAMPLE = Path(__file__).resolve().parent.parent / "data" / "chelsea.png"
+SAMPLE = Path(__file__).resolve().parent / "chelsea.png"
 
 
 def _refusal(path: Path, problem: str) -> ImageError:
     return ImageError(printable(f"{path}: {problem}"))
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, max_bytes: int) -> None:
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -154,16 +158,16 @@ def _check_file(path: Path) -> None:
         raise _refusal(path, "is not a regular file")
     if status.st_size == 0:
         raise _refusal(path, "is empty")
-    if status.st_size > MAX_FILE_BYTES:
-        raise _refusal(path, f"has {status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
+    if status.st_size > max_bytes:
+        raise _refusal(path, f"has {status.st_size:,} bytes, more than {max_bytes:,}")
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse a size that the header announces, before anything is decoded."""
     width, height = size
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise _refusal(
-            path, f"{width:,} × {height:,} is more than the {MAX_PIXELS:,} pixels that are read"
+            path, f"{width:,} × {height:,} is more than the {max_pixels:,} pixels that are read"
         )
 
 

@@ -1,0 +1,1 @@
+"""Data for experiments: reading it."""

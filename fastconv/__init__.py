@@ -39,7 +39,7 @@ from fastconv.runtime import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastconv import reference
+    from fastconv import data, metrics, reference
     from fastconv.autograd import (
         Tensor,
         enable_grad,
@@ -62,6 +62,7 @@ __all__ = [
     "__version__",
     "autograd",
     "clear_tuning",
+    "data",
     "empty_cache",
     "enable_grad",
     "explain",
@@ -72,6 +73,7 @@ __all__ = [
     "is_grad_enabled",
     "load_tuning",
     "memory_stats",
+    "metrics",
     "no_grad",
     "num_threads",
     "precision",
@@ -149,9 +151,9 @@ def show_runtime() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "reference":
+    if name in ("data", "metrics", "reference"):
         # Not `from fastconv import reference`, which would ask here again.
-        return importlib.import_module("fastconv.reference")
+        return importlib.import_module(f"fastconv.{name}")
     if name == "Explanation":
         from fastconv.explanation import Explanation
 

@@ -27,7 +27,7 @@ LAYERS = [
     ["ops"],
     ["autograd"],
     ["functional"],
-    ["data"],
+    ["data", "metrics"],
     ["prepared"],
     ["turns"],
     ["explanation", "tuning"],

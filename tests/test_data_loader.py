@@ -334,6 +334,27 @@ def test_the_interpreter_ends_with_an_iterator_half_way(end):
         assert done.stderr == ""
 
 
+def test_the_batch_that_is_being_made_at_exit_is_made():
+    """Not cut off in the middle of native code, after what it needs has been taken down."""
+    code = """
+        import sys, time, numpy as np
+        from fastconv.data import DataLoader
+
+        def slow(x):
+            if x[0]:
+                sys.stdout.write("began ")
+                sys.stdout.flush()
+                time.sleep(0.5)
+                sys.stdout.write("ended ")
+            return x
+
+        iterator = iter(DataLoader((np.arange(9), np.arange(9)), 1, transform=slow))
+        next(iterator)
+        time.sleep(0.2)
+    """
+    assert children.run(code, timeout=30) == "began ended "
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_fork_half_way_is_an_error_there_and_none_here():
     code = """

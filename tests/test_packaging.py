@@ -69,6 +69,7 @@ def test_import_and_use_need_no_other_package():
             "LICENSES.md",
             "chelsea.png",
             "imagenet_classes.txt",
+            "mnist.npz",
             "squeezenet1_1.safetensors",
         )
     ],

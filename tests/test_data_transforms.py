@@ -152,6 +152,12 @@ def test_blur_keeps_what_is_flat_and_takes_what_is_fine():
     assert np.abs(found[0, 0, 3:5, 3:5].astype(int) - 127).max() <= 2
 
 
+@pytest.mark.parametrize("transform", [GaussianBlur(1.3), Downscale(2)])
+def test_integers_are_rounded_to_the_nearest(transform):
+    exact = transform(IMAGES.astype(np.float32))
+    np.testing.assert_array_equal(transform(IMAGES), np.rint(exact).astype(np.uint8))
+
+
 def test_blur_has_the_same_bits_under_any_precision():
     x = RNG.random((2, 16, 40, 40)).astype(np.float32)
     with fastconv.precision("fast"), fastconv.num_threads(1):

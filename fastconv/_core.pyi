@@ -25,6 +25,9 @@ PRELU_GRADIENT: int
 REDUCTION_CODES: dict[str, int]
 INTERPOLATION_CODES: dict[str, int]
 MAX_PAD_RANK: int
+SGD: int
+ADAM: int
+RMSPROP: int
 POOL_MAX: int
 POOL_AVG: int
 POOL_LP: int
@@ -415,6 +418,32 @@ def interpolate(
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...
+def optimizer_step(
+    op: str,
+    kind: int,
+    maximize: bool,
+    nesterov: bool,
+    decoupled: bool,
+    amsgrad: bool,
+    centered: bool,
+    lr: float,
+    weight_decay: float,
+    momentum: float,
+    dampening: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    weights: list[Array],
+    grads: list[Array],
+    states: tuple[list[Array] | None, ...],
+    steps: list[int],
+    threads: int,
+    check_only: bool,
+) -> bool | None: ...
+def gradient_norm(op: str, greatest: bool, grads: list[Array], threads: int) -> float | None: ...
+def gradient_limit(
+    op: str, clamp: bool, value: float, grads: list[Array], threads: int
+) -> bool | None: ...
 def overlap(a: Array, b: Array) -> bool: ...
 
 # ---- runtime

@@ -93,6 +93,9 @@ INTERPOLATION_CODES = {
     "corners": FC_INTERPOLATE_BILINEAR_CORNERS,
 }
 MAX_PAD_RANK = FC_PAD_RANK
+SGD = FC_OPTIMIZER_SGD
+ADAM = FC_OPTIMIZER_ADAM
+RMSPROP = FC_OPTIMIZER_RMSPROP
 POOL_MAX = FC_POOL_MAX
 POOL_AVG = FC_POOL_AVG
 POOL_LP = FC_POOL_LP
@@ -131,3 +134,4 @@ include "_core_normalization.pxi"
 include "_core_gradients.pxi"
 include "_core_resampling.pxi"
 include "_core_resampling_gradients.pxi"
+include "_core_optimizers.pxi"

@@ -498,6 +498,53 @@ cdef extern from "fastconv.h" nogil:
 
     fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads)
 
+    ctypedef struct fc_parameter:
+        void *weights
+        void *diff_weights
+        void *state[3]
+        int64_t count
+        int64_t step
+
+    ctypedef enum fc_optimizer_kind:
+        FC_OPTIMIZER_SGD
+        FC_OPTIMIZER_ADAM
+        FC_OPTIMIZER_RMSPROP
+
+    ctypedef struct fc_optimizer_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t kind
+        int32_t maximize
+        int32_t nesterov
+        int32_t decoupled
+        int32_t amsgrad
+        int32_t centered
+        double lr
+        double weight_decay
+        double momentum
+        double dampening
+        double beta1
+        double beta2
+        double epsilon
+
+    fc_status fc_optimizer_step(const fc_optimizer_desc *desc, const fc_parameter *parameters,
+                                int64_t count, int threads)
+
+    ctypedef enum fc_gradient_norm_kind:
+        FC_NORM_SUM_SQUARES
+        FC_NORM_GREATEST
+
+    fc_status fc_gradient_norm(fc_dtype dtype, fc_gradient_norm_kind kind,
+                               const fc_parameter *parameters, int64_t count, int threads,
+                               double *norm)
+
+    ctypedef enum fc_gradient_limit_kind:
+        FC_LIMIT_SCALE
+        FC_LIMIT_CLAMP
+
+    fc_status fc_gradient_limit(fc_dtype dtype, fc_gradient_limit_kind kind, double value,
+                                const fc_parameter *parameters, int64_t count, int threads)
+
 
 # Sizes that do not fit 63 bits must be found, not wrapped: these say "refused" with -1.
 cdef extern from *:

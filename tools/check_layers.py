@@ -26,6 +26,7 @@ LAYERS = [
     ["diagnosis"],
     ["ops"],
     ["autograd"],
+    ["optim"],
     ["functional"],
     ["data", "metrics"],
     ["prepared"],

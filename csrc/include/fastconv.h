@@ -537,6 +537,70 @@ typedef struct fc_args {
 
 fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads);
 
+/* ---- parameters and their gradients ------------------------------------------------------------- */
+
+/* Lists of dense arrays, in one pass over all of them. There is no plan: what would be in it, rates and
+ * numbers of steps, is new in each call. All is checked before anything is written; results are the same
+ * for any number of threads. */
+typedef struct fc_parameter {
+    void *weights;      /* of fc_optimizer_step */
+    void *diff_weights; /* the gradient; read by fc_optimizer_step and fc_gradient_norm */
+    void *state[3];     /* of fc_optimizer_step */
+    int64_t count;      /* elements of each of these; none share memory with another, or all are equal */
+    int64_t step;       /* of fc_optimizer_step: which update of this parameter this is, from 1 */
+} fc_parameter;
+
+typedef enum fc_optimizer_kind {
+    FC_OPTIMIZER_SGD = 1,
+    FC_OPTIMIZER_ADAM = 2,
+    FC_OPTIMIZER_RMSPROP = 3
+} fc_optimizer_kind;
+
+/* With w the weights and g = maximize ? -diff_weights : diff_weights; unless `decoupled`, then
+ * g += weight_decay * w.
+ * SGD:      w -= lr * g                            momentum 0, no state
+ *           b = step > 1 ? momentum * b + (1 - dampening) * g : g          b = state[0]
+ *           w -= lr * (nesterov ? g + momentum * b : b)
+ * Adam:     w -= lr * weight_decay * w             decoupled
+ *           m += (1 - beta1) * (g - m)             m = state[0]
+ *           v = beta2 * v + (1 - beta2) * g^2      v = state[1]
+ *           u = amsgrad ? max(state[2], v) : v     state[2] = u
+ *           w -= lr / (1 - beta1^step) * m / (sqrt(u) / sqrt(1 - beta2^step) + epsilon)
+ * RMSprop:  v = beta2 * v + (1 - beta2) * g^2      v = state[0]
+ *           m += (1 - beta2) * (g - m)             m = state[1], centered
+ *           d = g / (sqrt(v - (centered ? m^2 : 0)) + epsilon)
+ *           b = momentum * b + d                   b = state[2], momentum not 0
+ *           w -= lr * (momentum != 0 ? b : d)
+ * Fields that a kind does not name are 0, states that it does not name NULL. */
+typedef struct fc_optimizer_desc {
+    uint32_t struct_size;
+    int32_t dtype, kind;
+    int32_t maximize, nesterov, decoupled, amsgrad, centered;
+    double lr, weight_decay, momentum, dampening;
+    double beta1, beta2; /* at least 0, below 1 */
+    double epsilon;      /* at least 0 */
+} fc_optimizer_desc;
+
+fc_status fc_optimizer_step(const fc_optimizer_desc *desc, const fc_parameter *parameters, int64_t count,
+                            int threads);
+
+typedef enum fc_gradient_norm_kind {
+    FC_NORM_SUM_SQUARES = 1, /* of runs of 1024 elements, added up in double in one order */
+    FC_NORM_GREATEST = 2     /* magnitude; a NaN is greater than all */
+} fc_gradient_norm_kind;
+
+/* Of the elements of all gradients together; 0 of none. */
+fc_status fc_gradient_norm(fc_dtype dtype, fc_gradient_norm_kind kind, const fc_parameter *parameters,
+                           int64_t count, int threads, double *norm);
+
+typedef enum fc_gradient_limit_kind {
+    FC_LIMIT_SCALE = 1, /* diff_weights *= value */
+    FC_LIMIT_CLAMP = 2  /* into -value to value, which is at least 0; NaN stays */
+} fc_gradient_limit_kind;
+
+fc_status fc_gradient_limit(fc_dtype dtype, fc_gradient_limit_kind kind, double value,
+                            const fc_parameter *parameters, int64_t count, int threads);
+
 #ifdef __cplusplus
 }
 #endif

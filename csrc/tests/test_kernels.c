@@ -11,6 +11,7 @@
 #include "kernel_elementwise.h"
 #include "kernel_planes.h"
 #include "kernel_tiles.h"
+#include "kernel_updates.h"
 #include "kernel_winograd.h"
 
 #include <time.h>

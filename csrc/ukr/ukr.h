@@ -1,5 +1,5 @@
 /* ukr.h: the micro-kernels: rules for all of them, and the table that holds them. Their contracts are in
- * ukr_products.h and ukr_elements.h.
+ * ukr_products.h, ukr_elements.h and ukr_updates.h.
  *
  * Each ukr source is compiled once per ISA tier and dtype with -DFC_ISA_TAG=avx512 and so on and
  * -DFC_REAL_TAG=f32 or f64 (simd/vec.h turns these into `real`, `vec` and FC_NAME). A kernel `k`
@@ -16,6 +16,7 @@
 #include "../base/status.h"
 #include "ukr_elements.h"
 #include "ukr_products.h"
+#include "ukr_updates.h"
 
 /* fma_peak: `count` rounds of independent multiply-adds on registers; *dst receives a value that
  * keeps the compiler from dropping them. Flops a round: table->peak_flops. */

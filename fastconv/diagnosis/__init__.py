@@ -34,6 +34,7 @@ from .gradients import (
     softmax_gradient,
 )
 from .normalization import batch_norm, local_response_norm, softmax
+from .optimizers import gradients, optimizer_step
 from .pooling import adaptive_pool, global_pool2d, pool, unpool, unpooled_size
 from .pooling_gradients import (
     adaptive_gradient,
@@ -64,6 +65,7 @@ __all__ = [
     "gradient_by_indices",
     "gradient_of_same_shape",
     "gradient_out",
+    "gradients",
     "images",
     "interpolate",
     "interpolate_gradient",
@@ -73,6 +75,7 @@ __all__ = [
     "local_response_norm_gradient",
     "loss_gradient",
     "norm_gradient",
+    "optimizer_step",
     "pad",
     "pad_gradient",
     "pad_gradient_sides",

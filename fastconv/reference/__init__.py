@@ -4,7 +4,8 @@ Each function here has the name, the arguments (but for ``out``, ``threads`` and
 the meaning of its namesake in ``fastconv.functional``, and raises the same kind of exception for
 the same bad input. It takes float16, float32 and float64 arrays of any byte order and strides,
 computes in float64, and returns float64 (``max_pool2d``'s indices: int64). The gradients have the
-names, arguments and meanings of those in ``fastconv.ops``.
+names, arguments and meanings of those in ``fastconv.ops``, and so have the steps of optimisers, but
+that they return what the engine changes.
 
 The code is written to be seen to be right, not to be fast: a loop over the kernel's taps, and
 whole arrays inside it. It imports NumPy and nothing of the engine, so that an error in the one is
@@ -63,6 +64,7 @@ from .normalization_gradients import (
     log_softmax_gradient,
     softmax_gradient,
 )
+from .optimizers import adam_step, rmsprop_step, sgd_step
 from .pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from .pool_variants import (
     adaptive_avg_pool1d,
@@ -105,6 +107,7 @@ from .transposed_gradients import (
 
 __all__ = [
     "activation_gradient",
+    "adam_step",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_gradient",
     "adaptive_avg_pool2d",
@@ -174,6 +177,8 @@ __all__ = [
     "prelu_gradient",
     "relu",
     "relu6",
+    "rmsprop_step",
+    "sgd_step",
     "sigmoid",
     "silu",
     "softmax",

@@ -25,9 +25,41 @@ SGD = [
     {"momentum": 0.5, "dampening": 0.25, "maximize": True},
     {"momentum": -0.0, "dampening": 0.5, "weight_decay": 0.1, "maximize": True},
 ]
-CASES = [(optim.SGD, options | {"lr": 0.1}) for options in SGD]
-MIRRORS = {"SGD": reference.sgd_step}
-KEPT = {"SGD": ("momentum_buffer",)}
+ADAM = [
+    {},
+    {"weight_decay": 0.1, "betas": (0.5, 0.75)},
+    {"amsgrad": True, "maximize": True},
+    {"eps": 0.1, "betas": (0.0, 0.9), "amsgrad": True, "weight_decay": 0.1},
+]
+RMSPROP = [
+    {},
+    {"weight_decay": 0.1, "alpha": 0.5},
+    {"momentum": 0.9, "maximize": True},
+    {"centered": True, "eps": 0.1, "weight_decay": 0.1},
+    {"centered": True, "eps": 0.1, "momentum": 0.5},
+]
+CASES = [
+    (kind, options | {"lr": 0.1})
+    for kind, cases in (
+        (optim.SGD, SGD),
+        (optim.Adam, ADAM),
+        (optim.AdamW, ADAM),
+        (optim.RMSprop, RMSPROP),
+    )
+    for options in cases
+]
+MIRRORS = {
+    "SGD": reference.sgd_step,
+    "Adam": reference.adam_step,
+    "AdamW": reference.adam_step,
+    "RMSprop": reference.rmsprop_step,
+}
+KEPT = {
+    "SGD": ("momentum_buffer",),
+    "Adam": ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
+    "AdamW": ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
+    "RMSprop": ("square_avg", "grad_avg", "momentum_buffer"),
+}
 TOLERANCE = {"float32": 3e-6, "float64": 1e-14}
 
 

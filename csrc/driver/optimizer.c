@@ -82,7 +82,7 @@ static void sgd_span(const job *j, const fc_parameter *p, int64_t begin, int64_t
     const fc_optimizer_desc *d = j->desc;
     const fc_sgd_update_args args = {
         .weights = from_element(j, p->weights, begin),
-        .buffer = d->momentum != 0 ? from_element(j, p->state[0], begin) : NULL,
+        .buffer = from_element(j, p->state[0], begin),
         .grad = from_element(j, p->diff_weights, begin),
         .count = count,
         .lr = d->lr,
@@ -96,11 +96,62 @@ static void sgd_span(const job *j, const fc_parameter *p, int64_t begin, int64_t
     j->kernels->sgd_update(&args);
 }
 
+/* The bias of a running mean that began with 0 is what its weights lack of 1. */
+static void adam_span(const job *j, const fc_parameter *p, int64_t begin, int64_t count, double *partial) {
+    (void)partial;
+    const fc_optimizer_desc *d = j->desc;
+    const double step = (double)p->step;
+    const fc_adam_update_args args = {
+        .weights = from_element(j, p->weights, begin),
+        .mean = from_element(j, p->state[0], begin),
+        .square = from_element(j, p->state[1], begin),
+        .greatest = from_element(j, p->state[2], begin),
+        .grad = from_element(j, p->diff_weights, begin),
+        .count = count,
+        .lr = d->lr,
+        .sign = d->maximize ? -1 : 1,
+        .weight_decay = d->weight_decay,
+        .beta1 = d->beta1,
+        .beta2 = d->beta2,
+        .epsilon = d->epsilon,
+        .rate = d->lr / (1 - pow(d->beta1, step)),
+        .root = sqrt(1 - pow(d->beta2, step)),
+        .decay = d->weight_decay == 0 ? FC_DECAY_NONE
+                 : d->decoupled       ? FC_DECAY_WEIGHTS
+                                      : FC_DECAY_GRADIENT,
+    };
+    j->kernels->adam_update(&args);
+}
+
+static void rmsprop_span(const job *j, const fc_parameter *p, int64_t begin, int64_t count,
+                         double *partial) {
+    (void)partial;
+    const fc_optimizer_desc *d = j->desc;
+    const fc_rmsprop_update_args args = {
+        .weights = from_element(j, p->weights, begin),
+        .square = from_element(j, p->state[0], begin),
+        .mean = from_element(j, p->state[1], begin),
+        .buffer = from_element(j, p->state[2], begin),
+        .grad = from_element(j, p->diff_weights, begin),
+        .count = count,
+        .lr = d->lr,
+        .sign = d->maximize ? -1 : 1,
+        .weight_decay = d->weight_decay,
+        .alpha = d->beta2,
+        .epsilon = d->epsilon,
+        .momentum = d->momentum,
+    };
+    j->kernels->rmsprop_update(&args);
+}
+
 void fc_optimizer_run(const fc_optimizer_desc *desc, const fc_kernels *kernels,
                       const fc_parameter *parameters, int64_t count, int64_t total, int threads) {
-    const job j = {.kernels = kernels, .parameters = parameters, .count = count, .span = sgd_span,
-                   .desc = desc};
-    run(&j, (fc_dtype)desc->dtype, total, desc->momentum != 0 ? 5 : 3, threads);
+    const span_fn span[] = {[FC_OPTIMIZER_SGD] = sgd_span,
+                            [FC_OPTIMIZER_ADAM] = adam_span,
+                            [FC_OPTIMIZER_RMSPROP] = rmsprop_span};
+    const job j = {.kernels = kernels, .parameters = parameters, .count = count,
+                   .span = span[desc->kind], .desc = desc};
+    run(&j, (fc_dtype)desc->dtype, total, 5, threads);
 }
 
 /* ---- gradients ----------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ static bool share(double beta) { return beta >= 0 && beta < 1; }
 
 static fc_status check(const fc_optimizer_desc *d) {
     if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
-    if (!fc_dtype_known(d->dtype) || d->kind < FC_OPTIMIZER_SGD || d->kind > FC_OPTIMIZER_SGD ||
+    if (!fc_dtype_known(d->dtype) || d->kind < FC_OPTIMIZER_SGD || d->kind > FC_OPTIMIZER_RMSPROP ||
         !flag(d->maximize) || !flag(d->nesterov) || !flag(d->decoupled) || !flag(d->amsgrad) ||
         !flag(d->centered))
         return FC_ERR_INVALID_ARGUMENT;

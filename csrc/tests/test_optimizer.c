@@ -171,6 +171,15 @@ static void test_refusals(void) {
     CHECK(fc_gradient_limit(FC_F32, FC_LIMIT_SCALE, 0, m.parameters, PARAMETERS, 1) ==
           FC_ERR_INVALID_ARGUMENT);
     m.parameters[8].diff_weights = m.array[8][1].data;
+    d.kind = FC_OPTIMIZER_ADAM, REFUSED(FC_ERR_INVALID_ARGUMENT); /* with Nesterov's momentum */
+    d.kind = FC_OPTIMIZER_RMSPROP, REFUSED(FC_ERR_INVALID_ARGUMENT);
+    const fc_optimizer_desc adam = {.struct_size = sizeof d, .dtype = FC_F32, .kind = FC_OPTIMIZER_ADAM,
+                                    .lr = 0.1, .beta1 = 0.5, .beta2 = 0.5};
+    d = adam, REFUSED(FC_ERR_INVALID_ARGUMENT); /* lacks a state */
+    d = adam, d.beta1 = 1, REFUSED(FC_ERR_INVALID_ARGUMENT);
+    d = adam, d.beta2 = -0.1, REFUSED(FC_ERR_INVALID_ARGUMENT);
+    d = adam, d.beta2 = (double)NAN, REFUSED(FC_ERR_INVALID_ARGUMENT);
+    d = adam, d.epsilon = -1, REFUSED(FC_ERR_INVALID_ARGUMENT);
 #undef REFUSED
     CHECK(fc_optimizer_step(NULL, m.parameters, 1, 1) == FC_ERR_INVALID_ARGUMENT);
     CHECK(fc_optimizer_step(&d, NULL, 1, 1) == FC_ERR_INVALID_ARGUMENT);
@@ -196,6 +205,14 @@ int main(void) {
         fc_optimizer_desc d = sgd((fc_dtype)dtype);
         d.lr = 0.1, d.momentum = 0.9;
         test_threads(&d, 1);
+        d = (fc_optimizer_desc){.struct_size = sizeof d, .dtype = dtype, .kind = FC_OPTIMIZER_ADAM,
+                                .decoupled = 1, .amsgrad = 1, .lr = 0.1, .weight_decay = 0.1,
+                                .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
+        test_threads(&d, 3);
+        d = (fc_optimizer_desc){.struct_size = sizeof d, .dtype = dtype, .kind = FC_OPTIMIZER_RMSPROP,
+                                .centered = 1, .lr = 0.1, .weight_decay = 0.1, .momentum = 0.9,
+                                .beta2 = 0.99, .epsilon = 1e-8};
+        test_threads(&d, 3);
         test_gradients((fc_dtype)dtype);
     }
     test_refusals();

@@ -50,8 +50,10 @@ from .normalization_gradients import (
     softmax_gradient,
 )
 from .optimizers import (
+    adam_step,
     clamp_arrays,
     greatest_magnitude,
+    rmsprop_step,
     scale_arrays,
     sgd_step,
     sum_of_squares,
@@ -102,6 +104,7 @@ from .transposed_gradients import (
 __all__ = [
     "SAVES_RESULT",
     "activation_gradient",
+    "adam_step",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_gradient",
     "adaptive_avg_pool2d",
@@ -173,6 +176,7 @@ __all__ = [
     "prelu_gradient",
     "relu",
     "relu6",
+    "rmsprop_step",
     "scale_arrays",
     "sgd_step",
     "sigmoid",

@@ -39,6 +39,64 @@ def sgd_step(
     )
 
 
+def adam_step(
+    weights,
+    grads,
+    states,
+    steps,
+    *,
+    lr,
+    betas,
+    eps,
+    weight_decay,
+    amsgrad,
+    decoupled,
+    maximize,
+    check_only=False,
+):
+    """One step of optim.Adam, or `decoupled` of optim.AdamW.
+
+    Args: as of sgd_step, but
+        states: (means, squares), and with amsgrad the greatest squares: lists of arrays.
+        steps: for each array the number of this step, from 1.
+    """
+    _step(
+        *("AdamW" if decoupled else "Adam", _core.ADAM, maximize),
+        *(False, decoupled, amsgrad, False),
+        *(lr, weight_decay, 0.0, 0.0, *betas, eps),
+        *(weights, grads, states, steps, check_only),
+    )
+
+
+def rmsprop_step(
+    weights,
+    grads,
+    states,
+    steps,
+    *,
+    lr,
+    alpha,
+    eps,
+    weight_decay,
+    momentum,
+    centered,
+    maximize,
+    check_only=False,
+):
+    """One step of optim.RMSprop.
+
+    Args: as of sgd_step, but
+        states: (squares, means, buffers), lists of arrays; means None unless centered, buffers None
+            if momentum is 0.
+        steps: for each array a number of at least 1.
+    """
+    _step(
+        *("RMSprop", _core.RMSPROP, maximize, False, False, False, centered),
+        *(lr, weight_decay, momentum, 0.0, 0.0, alpha, eps),
+        *(weights, grads, states, steps, check_only),
+    )
+
+
 def _step(op, *arguments):
     *options, weights, grads, states, steps, check_only = arguments
     threads = threads_in_force()

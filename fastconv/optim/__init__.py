@@ -12,6 +12,7 @@ tensor([0.5], requires_grad=True)
 """
 
 from .adam import Adam, AdamW
+from .clipping import clip_grad_norm_, clip_grad_value_
 from .optimizer import Optimizer
 from .rmsprop import RMSprop
 from .sgd import SGD
@@ -22,4 +23,6 @@ __all__ = [
     "AdamW",
     "Optimizer",
     "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
 ]

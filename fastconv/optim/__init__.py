@@ -11,6 +11,7 @@
 tensor([0.5], requires_grad=True)
 """
 
+from . import lr_scheduler
 from .adam import Adam, AdamW
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .optimizer import Optimizer
@@ -25,4 +26,5 @@ __all__ = [
     "RMSprop",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "lr_scheduler",
 ]

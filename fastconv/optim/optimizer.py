@@ -33,6 +33,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[State, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._stepped = False  # schedules are to be stepped afterwards
         if isinstance(params, State) or not isinstance(params, Iterable):
             raise TypeError(
                 f"{self._op}: params must be an iterable of Tensors or of dicts, not "
@@ -136,6 +137,7 @@ class Optimizer:
                 if entry:
                     self.state[param] = entry
                 param._version[0] += 1
+        self._stepped = True
         return loss
 
     def _prepared(self, group: dict[str, Any]) -> "Update":

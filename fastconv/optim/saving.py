@@ -110,7 +110,7 @@ def _entry(
             except (TypeError, ValueError):
                 wrong.append(f"'step' of parameter {number} is {value!r}, expected a number")
         elif name in optimizer._NAMES:
-            array = np.array(value._array if isinstance(value, State) else value)
+            array = np.asarray(value._array if isinstance(value, State) else value)
             shape = param._array.shape
             if array.dtype.kind != "f" or array.shape != shape:
                 wrong.append(

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import itertools
 import pathlib
+import re
 
 import children
 import numpy as np
@@ -460,6 +461,30 @@ def test_non_finite_gradients_pass_on():
 def test_examples(module):
     name = "fastconv.optim" + (f".{module}" if module != "__init__" else "")
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_the_document_runs():
+    text = (pathlib.Path(__file__).parent.parent / "docs/optim.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    names: dict = {}
+    exec(compile(example, "optim.md", "exec"), names)
+    assert abs(names["w"].numpy()).max() < 2
+    assert names["schedule"].get_last_lr()[0] < 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_variance_below_zero_is_none(dtype):
+    """As rounding may leave it behind; its root would be no number."""
+    p = Tensor(np.ones(37, dtype), requires_grad=True)
+    p.grad = Tensor(np.full(37, 0.5, dtype))
+    optimizer = optim.RMSprop([p], lr=0.25, alpha=0.5, eps=0.5, centered=True)
+    optimizer.state[p] = {
+        "step": 3,
+        "square_avg": Tensor(np.full(37, 0.25, dtype)),
+        "grad_avg": Tensor(np.full(37, 0.75, dtype)),
+    }
+    optimizer.step()
+    assert (p.numpy() == 0.75).all()
 
 
 def test_names_are_exported():

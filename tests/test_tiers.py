@@ -39,6 +39,8 @@ CORE = (
     "test_pooling_gradients.py",
     "test_gradients.py",
     "test_gradient_properties.py",
+    "test_optim.py",
+    "test_clipping.py",
 )
 FEWEST_TESTS = 8000
 LOWER = TIERS[: TIERS.index(fastconv.runtime_info()["tier_in_use"])]

@@ -34,6 +34,7 @@ BACKWARD = (
     *("test_convolution_gradients.py", "test_pooling_gradients.py", "test_gradients.py"),
     "test_gradient_properties.py",
 )
+UPDATES = ("test_optim.py", "test_clipping.py")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
 WEIGHT_GRADIENT, GRADIENT_DOTS = "csrc/driver/conv_weight_gradient.c", "csrc/driver/gradient_dots.c"
 GRADIENT_STRIP = "csrc/driver/gradient_strip.c"
+SGD, ADAM, RMSPROP = (f"csrc/ukr/{name}_update.c" for name in ("sgd", "adam", "rmsprop"))
+OPTIMIZER = "csrc/driver/optimizer.c"
 MUTANTS = [
     Mutant(
         "weight gradient: a chunk that continues begins anew",
@@ -708,6 +711,98 @@ MUTANTS = [
         "weight1[i], line[column0[i]]",
     ),
     Mutant(
+        "optimiser: the first momentum dampened",
+        SGD,
+        "vec b = g;",
+        "vec b = vec_mul(c.gain, g);",
+    ),
+    Mutant(
+        "optimiser: Nesterov's momentum an ordinary one",
+        SGD,
+        "nesterov ? vec_fma(c.momentum, b, g) : b",
+        "nesterov ? b : b",
+    ),
+    Mutant(
+        "optimiser: SGD leaves out the last elements",
+        SGD,
+        "if (i < args.count) step(",
+        "if (i > args.count) step(",
+        none_on=("scalar",),
+    ),
+    Mutant(
+        "optimiser: Adam's epsilon within the correction",
+        ADAM,
+        "vec_add(vec_div(vec_sqrt(v), c.root), c.epsilon)",
+        "vec_div(vec_add(vec_sqrt(v), c.epsilon), c.root)",
+    ),
+    Mutant(
+        "optimiser: amsgrad forgets the greatest",
+        ADAM,
+        "store_part(a->greatest, i, n, v);",
+        "",
+    ),
+    Mutant(
+        "optimiser: AdamW without its decay",
+        ADAM,
+        "w = vec_mul(c.keep, w);",
+        "w = vec_add(vec_zero(), w);",
+    ),
+    Mutant(
+        "optimiser: Adam leaves out the last elements",
+        ADAM,
+        "if (i < args.count) step(",
+        "if (i > args.count) step(",
+        none_on=("scalar",),
+    ),
+    Mutant(
+        "optimiser: Adam's correction is that of the next step",
+        OPTIMIZER,
+        "(1 - pow(d->beta1, step))",
+        "(1 - pow(d->beta1, step + 1))",
+    ),
+    Mutant(
+        "optimiser: a centered RMSprop is none",
+        RMSPROP,
+        "vec_fma(vec_sub(vec_zero(), m), m, v)",
+        "v",
+    ),
+    Mutant(
+        "optimiser: a variance below 0",
+        RMSPROP,
+        "v = vec_max(vec_zero(), vec_fma(vec_sub(vec_zero(), m), m, v));",
+        "v = vec_fma(vec_sub(vec_zero(), m), m, v);",
+    ),
+    Mutant(
+        "optimiser: RMSprop's momentum forgets",
+        RMSPROP,
+        "store_part(a->buffer, i, n, d);",
+        "",
+    ),
+    Mutant(
+        "optimiser: a piece begins with its parameter",
+        OPTIMIZER,
+        "begin = fc_max64(from - start, 0)",
+        "begin = fc_max64(0 * from - start, 0)",
+    ),
+    Mutant(
+        "optimiser: norms of the last run alone",
+        "csrc/ukr/gradient_norm.c",
+        "sum += (double)sum_squares(",
+        "sum = (double)sum_squares(",
+    ),
+    Mutant(
+        "optimiser: a NaN is not the greatest",
+        "csrc/ukr/gradient_norm.c",
+        "            most[k] = vec_greatest(",
+        "            most[k] = vec_max(",
+    ),
+    Mutant(
+        "optimiser: gradients clamped from above alone",
+        "csrc/ukr/gradient_limit.c",
+        "vec_max(vec_sub(vec_zero(), value), x)",
+        "x",
+    ),
+    Mutant(
         "gelu: both tails are the left one",
         "csrc/simd/vec_math.h",
         "vec_where_gt(x, vec_zero(), vec_sub(vec_set1(1), tail), tail)",
@@ -741,7 +836,7 @@ def _test(folder: Path, tier: str, tests: Collection[str] = ()) -> subprocess.Co
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
         *("--tb=line", "-rfE", "-k", "not test_layer"),
-        *(tests or [f"tests/{name}" for name in FORWARD + BACKWARD]),
+        *(tests or [f"tests/{name}" for name in FORWARD + BACKWARD + UPDATES]),
     ]
     try:
         return subprocess.run(
@@ -781,7 +876,9 @@ def _noticed(folder: Path, mutant: Mutant, tiers: list[str]) -> dict[str, str | 
     found: dict[str, str | None] = {}
     test = None
     backward = "gradient" in mutant.name + mutant.file
-    names = [f"tests/{name}" for name in (BACKWARD + FORWARD if backward else FORWARD + BACKWARD)]
+    order = BACKWARD + FORWARD if backward else FORWARD + BACKWARD
+    order = UPDATES + order if mutant.name.startswith("optimiser") else order + UPDATES
+    names = [f"tests/{name}" for name in order]
     for tier in tiers:
         if test == KERNELS:
             if not _test_kernels(folder, tier):

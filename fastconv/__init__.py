@@ -39,7 +39,7 @@ from fastconv.runtime import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastconv import data, metrics, optim, reference
+    from fastconv import data, metrics, nn, optim, random, reference
     from fastconv.autograd import (
         Tensor,
         enable_grad,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         tensor,
     )
     from fastconv.explanation import Explanation
+    from fastconv.random import get_rng_state, manual_seed, set_rng_state
     from fastconv.tuning import TuningReport, clear_tuning, load_tuning, tune
 
 __version__ = "0.1.0"
@@ -69,19 +70,24 @@ __all__ = [
     "functional",
     "get_num_threads",
     "get_precision",
+    "get_rng_state",
     "gradcheck",
     "is_grad_enabled",
     "load_tuning",
+    "manual_seed",
     "memory_stats",
     "metrics",
+    "nn",
     "no_grad",
     "num_threads",
     "optim",
     "precision",
+    "random",
     "reference",
     "runtime_info",
     "set_num_threads",
     "set_precision",
+    "set_rng_state",
     "show_runtime",
     "tensor",
     "tune",
@@ -89,6 +95,7 @@ __all__ = [
 
 
 _OF_AUTOGRAD = ("Tensor", "enable_grad", "gradcheck", "is_grad_enabled", "no_grad", "tensor")
+_OF_RANDOM = ("get_rng_state", "manual_seed", "set_rng_state")
 
 
 def explain(
@@ -152,8 +159,8 @@ def show_runtime() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "metrics", "optim", "reference"):
-        # Not `from fastconv import reference`, which would ask here again.
+    if name in ("data", "metrics", "nn", "optim", "random", "reference"):
+        # Not `from fastconv import …`, which would ask here again.
         return importlib.import_module(f"fastconv.{name}")
     if name == "Explanation":
         from fastconv.explanation import Explanation
@@ -162,6 +169,8 @@ def __getattr__(name: str) -> Any:
     if name in _OF_AUTOGRAD:  # of which arrays alone need nothing
         value = globals()[name] = getattr(autograd, name)
         return value
+    if name in _OF_RANDOM:
+        return getattr(importlib.import_module("fastconv.random"), name)
     if name in ("TuningReport", "clear_tuning", "load_tuning", "tune"):
         # With json, dataclasses and more, of which an import alone needs nothing.
         return getattr(importlib.import_module("fastconv.tuning"), name)

@@ -21,7 +21,7 @@ PACKAGE = "fastconv"
 LAYERS = [
     ["fastconv_h"],
     ["_core"],
-    ["geometry", "runtime"],
+    ["geometry", "random", "runtime"],
     ["tuning_file"],
     ["diagnosis"],
     ["ops"],
@@ -30,6 +30,7 @@ LAYERS = [
     ["functional"],
     ["data", "metrics"],
     ["prepared"],
+    ["nn"],
     ["turns"],
     ["explanation", "tuning"],
     ["models"],

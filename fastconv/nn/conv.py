@@ -1,0 +1,395 @@
+"""Convolution layers."""
+
+import math
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from fastconv import functional as F
+from fastconv import prepared
+from fastconv.autograd import Tensor, is_grad_enabled
+from fastconv.autograd.core import State, wrap
+from fastconv.functional.types import (
+    FourSides,
+    IntOrOne,
+    IntOrPair,
+    Padding,
+    Padding1d,
+    PaddingMode,
+    TwoEnds,
+)
+from fastconv.geometry import choice, ends, flag, integer, pair, sides, single
+
+from . import init
+from .module import Module
+from .parameter import Parameter
+
+_BORDERS = dict.fromkeys(("zeros", "reflect", "replicate", "circular"), 0)
+_PADDINGS = dict.fromkeys(("valid", "same", "same_lower"), 0)
+
+
+def _numbers(rank: int, op: str, name: str, value: Any, minimum: int) -> tuple[int, ...]:
+    if rank == 1:
+        return (single(op, name, value, minimum),)
+    return pair(op, name, value, minimum)
+
+
+def _border(rank: int, op: str, value: Any, named: bool) -> Any:
+    """Padding as given, one number for each axis where it was a single one."""
+    if named and isinstance(value, str):
+        choice(op, "padding", value, _PADDINGS, optional=False)
+        return value
+    if rank == 1:
+        left, right = ends(op, value, named=named)
+        return (left,) if left == right else ((left, right),)
+    top, bottom, left, right = sides(op, value, named=named)
+    if top == bottom and left == right:
+        return top, left
+    return (top, bottom), (left, right)
+
+
+class _Convolution(Module):
+    """What convolutions of one and two axes, also transposed ones, have in common."""
+
+    rank: int
+    transposed = False
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+        padding_mode, dtype,
+    ):  # fmt: skip
+        super().__init__()
+        op, rank = type(self).__name__, self.rank
+        self.in_channels = integer(op, "in_channels", in_channels, 1)
+        self.out_channels = integer(op, "out_channels", out_channels, 1)
+        self.kernel_size = _numbers(rank, op, "kernel_size", kernel_size, 1)
+        self.stride = _numbers(rank, op, "stride", stride, 1)
+        self.padding = _border(rank, op, padding, named=not self.transposed)
+        self.dilation = _numbers(rank, op, "dilation", dilation, 1)
+        self.groups = integer(op, "groups", groups, 1)
+        self.padding_mode = padding_mode
+        choice(op, "padding_mode", padding_mode, _BORDERS, optional=False)
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ValueError(
+                    f"{op}: {name} is {getattr(self, name)} and groups {self.groups}, expected a "
+                    f"divisor; every group has the same number of channels"
+                )
+        first, second = self.out_channels, self.in_channels
+        if self.transposed:
+            first, second = second, first
+        shape = first, second // self.groups, *self.kernel_size
+        dtype = np.float32 if dtype is None else dtype
+        self.weight = Parameter(np.empty(shape, dtype))
+        bias = Parameter(np.empty(self.out_channels, dtype)) if flag(op, "bias", bias) else None
+        self.register_parameter("bias", bias)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """New initial values: uniform from -b to b with b = 1 / √fan_in, as in PyTorch."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in, _ = init.fan_in_and_fan_out(type(self).__name__, self.weight)
+            init.uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+
+    def extra_repr(self) -> str:
+        shown = [str(self.in_channels), str(self.out_channels)]
+        shown += [f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
+        if self.padding not in ((0,), (0, 0)):
+            shown.append(f"padding={self.padding!r}")
+        if set(self.dilation) != {1}:
+            shown.append(f"dilation={self.dilation}")
+        if self.transposed and any(self.output_padding):
+            shown.append(f"output_padding={self.output_padding}")
+        if self.groups != 1:
+            shown.append(f"groups={self.groups}")
+        if self.bias is None:
+            shown.append("bias=False")
+        if self.padding_mode != "zeros":
+            shown.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(shown)
+
+
+class Conv2d(_Convolution):
+    """Two-dimensional convolution: ``functional.conv2d`` with a weight and bias that are learned.
+
+    In eval mode within ``no_grad`` it keeps its weights in the engine's packed layout
+    (``fastconv.Conv2d``) until they change, which takes as much memory again. Changes by methods of
+    Tensors, by optimisers and by load_state_dict are noticed; whoever writes into an array that
+    shares their memory says so by ``weight.changed()``.
+
+    Args:
+        in_channels, out_channels: channels of input and result.
+        kernel_size: int or (h, w).
+        stride, padding, dilation, groups, padding_mode: as in ``functional.conv2d``.
+        bias: whether there is one.
+        dtype: float32, which None is, or float64.
+
+    Shapes:
+        input: (N, in_channels, H, W) or unbatched; result: (N, out_channels, OH, OW)
+        weight: (out_channels, in_channels / groups, KH, KW); bias: (out_channels,)
+
+    Initial values:
+        uniform from -b to b with b = 1 / √(in_channels / groups · KH · KW).
+
+    Raises:
+        TypeError, ValueError: as ``functional.conv2d``, here for what concerns numbers.
+
+    Source:
+        torch.nn.Conv2d.
+
+    >>> from fastconv import Tensor
+    >>> conv = Conv2d(3, 8, 3, padding=1)
+    >>> conv
+    Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    >>> conv(Tensor(np.zeros((2, 3, 5, 5), np.float32))).shape
+    (2, 8, 5, 5)
+    """
+
+    rank = 2
+    # (arrays and their versions, numbers, the convolution prepared with them)
+    _prepared: tuple | None = None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: Padding = 0,
+        dilation: IntOrPair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Any) -> Tensor:
+        if not self.training and not is_grad_enabled():
+            array = input._array if isinstance(input, State) else input
+            return wrap(self._in_packed_layout()(array))
+        return F.conv2d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups,
+            padding_mode=self.padding_mode,
+        )  # fmt: skip
+
+    def _in_packed_layout(self) -> prepared.Conv2d:
+        """The convolution prepared with what weight and bias are now."""
+        weight, bias = self.weight, self.bias
+        version = weight._version
+        made_of = [weight._array, version]
+        how = self.stride, self.padding, self.dilation, self.groups, self.padding_mode, version[0]
+        if bias is not None:
+            made_of += bias._array, bias._version
+            how += (bias._version[0],)
+        # One read: another thread may put another one there at any time.
+        kept = self._prepared
+        if kept is not None and kept[1] == how and all(map(is_, kept[0], made_of)):
+            return kept[2]
+        conv = prepared.Conv2d(
+            weight._array,
+            None if bias is None else bias._array,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            padding_mode=self.padding_mode,
+        )
+        object.__setattr__(self, "_prepared", (made_of, how, conv))
+        return conv
+
+    def __getstate__(self) -> dict[str, Any]:
+        values = super().__getstate__()
+        values.pop("_prepared", None)
+        return values
+
+
+class Conv1d(_Convolution):
+    """One-dimensional convolution: ``functional.conv1d`` with a learned weight and bias.
+
+    Args:
+        as for ``Conv2d``; kernel_size, stride and dilation are int or (n,), padding as in
+        ``functional.conv1d``.
+
+    Shapes:
+        input: (N, in_channels, L) or unbatched; result: (N, out_channels, OL)
+        weight: (out_channels, in_channels / groups, KL); bias: (out_channels,)
+
+    Source:
+        torch.nn.Conv1d.
+
+    >>> Conv1d(4, 8, 3, stride=2).weight.shape
+    (8, 4, 3)
+    """
+
+    rank = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrOne,
+        stride: IntOrOne = 1,
+        padding: Padding1d = 0,
+        dilation: IntOrOne = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Any) -> Tensor:
+        return F.conv1d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups,
+            padding_mode=self.padding_mode,
+        )  # fmt: skip
+
+
+class _Transposed(_Convolution):
+    transposed = True
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
+        dilation, padding_mode, dtype,
+    ):  # fmt: skip
+        op = type(self).__name__
+        if padding_mode != "zeros":
+            raise ValueError(f"{op}: padding_mode is {padding_mode!r}, expected 'zeros'")
+        self.output_padding = _numbers(self.rank, op, "output_padding", output_padding, 0)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, dtype,
+        )  # fmt: skip
+
+    def _missing_rows(self, input: Any, output_size: Any) -> tuple[int, ...]:
+        """The output_padding with which the result has the size that is asked for."""
+        if output_size is None:
+            return self.output_padding
+        op, rank = type(self).__name__, self.rank
+        wanted = tuple(output_size)
+        if len(wanted) in (rank + 1, rank + 2):
+            wanted = wanted[-rank:]
+        if len(wanted) != rank:
+            raise ValueError(
+                f"{op}: output_size is {tuple(output_size)}, expected {rank} sizes, or the whole "
+                f"shape"
+            )
+        missing = []
+        for i, size in enumerate(input.shape[-rank:]):
+            cut = self.padding[i]
+            cut = sum(cut) if isinstance(cut, tuple) else 2 * cut
+            least = (size - 1) * self.stride[i] - cut
+            least += self.dilation[i] * (self.kernel_size[i] - 1) + 1
+            if not least <= wanted[i] < least + self.stride[i]:
+                raise ValueError(
+                    f"{op}: output_size is {wanted}, expected {least} to "
+                    f"{least + self.stride[i] - 1} on axis {i} for an input of {size}"
+                )
+            missing.append(wanted[i] - least)
+        return tuple(missing)
+
+
+class ConvTranspose2d(_Transposed):
+    """Transposed convolution: ``functional.conv_transpose2d`` with a learned weight and bias.
+
+    Args:
+        in_channels, out_channels: channels of input and result.
+        kernel_size: int or (h, w).
+        stride, padding, output_padding, groups, dilation: as in ``functional.conv_transpose2d``.
+        bias: whether there is one.
+        padding_mode: 'zeros' alone, as in PyTorch.
+        dtype: float32, which None is, or float64.
+
+    Call: ``layer(input, output_size=None)``: output_size, (H, W) or the result's shape, chooses
+    between the sizes that a convolution with this stride takes to the input's.
+
+    Shapes:
+        input: (N, in_channels, H, W) or unbatched; result: (N, out_channels, OH, OW)
+        weight: (in_channels, out_channels / groups, KH, KW); bias: (out_channels,)
+
+    Source:
+        torch.nn.ConvTranspose2d.
+
+    >>> from fastconv import Tensor
+    >>> up = ConvTranspose2d(2, 1, 3, stride=2, padding=1)
+    >>> x = Tensor(np.zeros((1, 2, 4, 4), np.float32))
+    >>> up(x).shape, up(x, output_size=(8, 8)).shape
+    ((1, 1, 7, 7), (1, 1, 8, 8))
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrPair,
+        stride: IntOrPair = 1,
+        padding: FourSides = 0,
+        output_padding: IntOrPair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: IntOrPair = 1,
+        padding_mode: PaddingMode = "zeros",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
+            dilation, padding_mode, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Any, output_size: Any = None) -> Tensor:
+        return F.conv_transpose2d(
+            input, self.weight, self.bias, self.stride, self.padding,
+            self._missing_rows(input, output_size), self.groups, self.dilation,
+        )  # fmt: skip
+
+
+class ConvTranspose1d(_Transposed):
+    """One-dimensional transposed convolution: ``functional.conv_transpose1d``.
+
+    Args, Call:
+        as for ``ConvTranspose2d`` with one axis.
+
+    Source:
+        torch.nn.ConvTranspose1d.
+
+    >>> ConvTranspose1d(4, 2, 3, stride=2)
+    ConvTranspose1d(4, 2, kernel_size=(3,), stride=(2,))
+    """
+
+    rank = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrOne,
+        stride: IntOrOne = 1,
+        padding: TwoEnds = 0,
+        output_padding: IntOrOne = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: IntOrOne = 1,
+        padding_mode: PaddingMode = "zeros",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
+            dilation, padding_mode, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Any, output_size: Any = None) -> Tensor:
+        return F.conv_transpose1d(
+            input, self.weight, self.bias, self.stride, self.padding,
+            self._missing_rows(input, output_size), self.groups, self.dilation,
+        )  # fmt: skip

@@ -82,7 +82,17 @@ class Explanation:
 
 
 # A loss has no algorithms to choose from, and next to nothing to compute.
-_UNEXPLAINED = {"cross_entropy"}
+_UNEXPLAINED = {
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "dropout2d",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+}
 
 
 def explain(

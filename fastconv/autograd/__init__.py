@@ -63,7 +63,7 @@ _MODULES = {
     "engine": ("grad",),
     "function": ("Function",),
     "linalg": ("matmul",),
-    "losses": ("cross_entropy",),
+    "losses": ("binary_cross_entropy", "cross_entropy", "nll_loss"),
     "modes": ("enable_grad", "is_grad_enabled", "no_grad"),
     "normalization": ("batch_norm", "local_response_norm", "log_softmax", "softmax"),
     "pooling": (

@@ -8,7 +8,7 @@ or not. float32 and float64 are computed as such; float16 is computed in float32
 end. All arrays of one call have one dtype. Results are C-contiguous, unless ``out`` says otherwise,
 and in the machine's byte order.
 
-Keyword arguments that all functions have:
+Keyword arguments that all functions have, but for dropout and most losses:
     out: an array to write the result into, which is then returned. It has exactly the shape and
         dtype of the result, any strides, and shares no memory with an input. Not with Tensors.
     threads: how many threads this call may use, at least 1; None is ``fastconv.get_num_threads()``.
@@ -18,6 +18,9 @@ Errors: TypeError for an argument of a wrong type or dtype (lists are not conver
 needed neither float nor bool will do), ValueError for shapes and values, MemoryError when memory
 runs out. Nothing is written before the checks have passed.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from .activation import (
     elu,
@@ -49,11 +52,21 @@ from .convolution import (
     convolve2d,
     linear,
 )
-from .loss import cross_entropy
+from .loss import cross_entropy, nll_loss
 from .normalization import batch_norm, local_response_norm, log_softmax, softmax
 from .pooling import avg_pool1d, avg_pool2d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d
 from .resampling import fold, interpolate, pad, unfold
 from .unpooling import max_unpool1d, max_unpool2d
+
+if TYPE_CHECKING:
+    from .elementwise_loss import (
+        binary_cross_entropy,
+        binary_cross_entropy_with_logits,
+        l1_loss,
+        mse_loss,
+        smooth_l1_loss,
+    )
+    from .regularization import dropout, dropout2d
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -63,12 +76,16 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "convolve2d",
     "cross_entropy",
+    "dropout",
+    "dropout2d",
     "elu",
     "fold",
     "gelu",
@@ -77,6 +94,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "interpolate",
+    "l1_loss",
     "leaky_relu",
     "linear",
     "local_response_norm",
@@ -87,14 +105,40 @@ __all__ = [
     "max_pool2d",
     "max_unpool1d",
     "max_unpool2d",
+    "mse_loss",
+    "nll_loss",
     "pad",
     "prelu",
     "relu",
     "relu6",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
     "softmax",
     "softplus",
     "tanh",
     "unfold",
 ]
+
+# What only training needs is imported when it is first asked for.
+_TRAINING = {
+    "binary_cross_entropy": "elementwise_loss",
+    "binary_cross_entropy_with_logits": "elementwise_loss",
+    "dropout": "regularization",
+    "dropout2d": "regularization",
+    "l1_loss": "elementwise_loss",
+    "mse_loss": "elementwise_loss",
+    "smooth_l1_loss": "elementwise_loss",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _TRAINING:
+        raise AttributeError(f"module 'fastconv.functional' has no attribute {name!r}")
+    module = importlib.import_module(f"fastconv.functional.{_TRAINING[name]}")
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

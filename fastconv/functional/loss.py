@@ -52,7 +52,7 @@ def cross_entropy(
 
     >>> import numpy as np
     >>> logits = np.log(np.array([[0.25, 0.75], [0.5, 0.5]]))
-    >>> float(np.exp(-cross_entropy(logits, np.array([1, 0]), reduction="sum")))
+    >>> round(float(np.exp(-cross_entropy(logits, np.array([1, 0]), reduction="sum"))), 9)
     0.375
     """
     layer = ops if type(input) is ndarray else autograd
@@ -63,3 +63,34 @@ def cross_entropy(
             )[0]
         except TypeError:
             layer = other_layer(layer, target, weight)
+
+
+def nll_loss(
+    input: Values,
+    target: Values,
+    weight: Values | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Values:
+    """Negative log-likelihood of the classes that are right, of logarithms of probabilities.
+
+    Formula:
+        loss[n, ...] = -w[t] * input[n, t, ...]
+        t = target[n, ...], w = weight or 1; 0 where t is ignore_index
+
+        'mean' divides the sum of losses by the sum of w[t] of all targets that are not ignored,
+        which is NaN where there are none.
+
+    Shapes, Args, Raises:
+        as for ``cross_entropy``, which is nll_loss of log_softmax, in one step.
+
+    Source:
+        torch.nn.functional.nll_loss.
+
+    >>> import numpy as np
+    >>> logarithms = np.log(np.array([[0.25, 0.75], [0.5, 0.5]]))
+    >>> round(float(np.exp(-nll_loss(logarithms, np.array([1, 0]), reduction="sum"))), 9)
+    0.375
+    """
+    return autograd.nll_loss(input, target, weight, ignore_index, reduction)

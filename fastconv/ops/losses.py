@@ -4,7 +4,7 @@ from fastconv import _core, diagnosis
 from fastconv.geometry import choice, integer, real
 from fastconv.runtime import thread_count, threads_in_force
 
-_REDUCTIONS = _core.REDUCTION_CODES
+REDUCTIONS = _core.REDUCTION_CODES
 
 
 def cross_entropy(
@@ -54,7 +54,7 @@ def cross_entropy_gradient(
 
 def _checked(op, input, target, weight, ignore_index, reduction, label_smoothing, threads):
     ignore_index = integer(op, "ignore_index", ignore_index, -(2**63))
-    code = choice(op, "reduction", reduction, _REDUCTIONS, optional=False)
+    code = choice(op, "reduction", reduction, REDUCTIONS, optional=False)
     smoothing = real(op, "label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(

@@ -203,7 +203,7 @@ class PReLU(Module):
     [0.25, 0.25]
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: Any = None) -> None:
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: Any = None) -> None:
         super().__init__()
         self.num_parameters = integer("PReLU", "num_parameters", num_parameters, 1)
         self.init = init

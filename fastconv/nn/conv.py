@@ -1,7 +1,6 @@
 """Convolution layers."""
 
 import math
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,7 @@ class _Convolution(Module):
         shown = [str(self.in_channels), str(self.out_channels)]
         shown += [f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
         if self.padding not in ((0,), (0, 0)):
-            shown.append(f"padding={self.padding!r}")
+            shown.append(f"padding={self.padding}")
         if set(self.dilation) != {1}:
             shown.append(f"dilation={self.dilation}")
         if self.transposed and any(self.output_padding):
@@ -148,7 +147,7 @@ class Conv2d(_Convolution):
     """
 
     rank = 2
-    # (arrays and their versions, numbers, the convolution prepared with them)
+    # The weight's array, version and its number, the bias's, how, and the convolution of these.
     _prepared: tuple | None = None
 
     def __init__(
@@ -162,6 +161,7 @@ class Conv2d(_Convolution):
         groups: int = 1,
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
+        *,
         dtype: Any = None,
     ) -> None:
         super().__init__(
@@ -181,16 +181,31 @@ class Conv2d(_Convolution):
     def _in_packed_layout(self) -> prepared.Conv2d:
         """The convolution prepared with what weight and bias are now."""
         weight, bias = self.weight, self.bias
-        version = weight._version
-        made_of = [weight._array, version]
-        how = self.stride, self.padding, self.dilation, self.groups, self.padding_mode, version[0]
-        if bias is not None:
-            made_of += bias._array, bias._version
-            how += (bias._version[0],)
+        how = self.stride, self.padding, self.dilation, self.groups, self.padding_mode
         # One read: another thread may put another one there at any time.
         kept = self._prepared
-        if kept is not None and kept[1] == how and all(map(is_, kept[0], made_of)):
-            return kept[2]
+        if kept is not None:
+            w, w_version, w_number, b, b_version, b_number, kept_how, conv = kept
+            if (
+                w is weight._array
+                and w_version is weight._version
+                and w_number == w_version[0]
+                and kept_how == how
+                and (
+                    b is None
+                    if bias is None
+                    else b is bias._array
+                    and b_version is bias._version
+                    and b_number == b_version[0]
+                )
+            ):
+                return conv
+        # The numbers before the values: what changes in between is noticed at the next call.
+        made_of = weight._array, weight._version, weight._version[0]
+        if bias is None:
+            made_of += None, None, 0
+        else:
+            made_of += bias._array, bias._version, bias._version[0]
         conv = prepared.Conv2d(
             weight._array,
             None if bias is None else bias._array,
@@ -200,7 +215,7 @@ class Conv2d(_Convolution):
             groups=self.groups,
             padding_mode=self.padding_mode,
         )
-        object.__setattr__(self, "_prepared", (made_of, how, conv))
+        object.__setattr__(self, "_prepared", (*made_of, how, conv))
         return conv
 
     def __getstate__(self) -> dict[str, Any]:
@@ -240,6 +255,7 @@ class Conv1d(_Convolution):
         groups: int = 1,
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
+        *,
         dtype: Any = None,
     ) -> None:
         super().__init__(
@@ -340,6 +356,7 @@ class ConvTranspose2d(_Transposed):
         bias: bool = True,
         dilation: IntOrPair = 1,
         padding_mode: PaddingMode = "zeros",
+        *,
         dtype: Any = None,
     ) -> None:
         super().__init__(
@@ -381,6 +398,7 @@ class ConvTranspose1d(_Transposed):
         bias: bool = True,
         dilation: IntOrOne = 1,
         padding_mode: PaddingMode = "zeros",
+        *,
         dtype: Any = None,
     ) -> None:
         super().__init__(

@@ -38,7 +38,7 @@ class Linear(Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None
+        self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = None
     ) -> None:
         super().__init__()
         self.in_features = integer("Linear", "in_features", in_features, 1)

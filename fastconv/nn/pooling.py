@@ -19,6 +19,11 @@ class _Windows(Module):
         self.ceil_mode = ceil_mode
 
 
+def _shown(rank: int, value: Any) -> Any:
+    """An int for each axis as a tuple, where PyTorch shows one."""
+    return (value,) * rank if isinstance(value, int) else value
+
+
 class _MaxPool(_Windows):
     def __init__(
         self,
@@ -41,10 +46,11 @@ class _MaxPool(_Windows):
 
 
 class MaxPool2d(_MaxPool):
-    """Largest value in each window: ``functional.max_pool2d``.
+    """Largest value in each window: ``functional.max_pool2d``, but that return_indices comes before
+    ceil_mode.
 
     Source:
-        torch.nn.MaxPool2d, in whose order return_indices comes before ceil_mode.
+        torch.nn.MaxPool2d.
 
     >>> import numpy as np
     >>> MaxPool2d(2)(np.array([[[1.0, 5.0], [7.0, 3.0]]]))
@@ -129,7 +135,7 @@ class AvgPool1d(_Windows):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, ceil_mode)
+        super().__init__(_shown(1, kernel_size), _shown(1, stride), _shown(1, padding), ceil_mode)
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Any) -> Any:
@@ -151,6 +157,7 @@ class _LPPool(_Windows):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__(kernel_size, stride, 0, ceil_mode)
+        self.stride = stride
         self.norm_type = norm_type
 
     def extra_repr(self) -> str:
@@ -266,13 +273,16 @@ class AdaptiveMaxPool1d(_AdaptiveMax):
 
 
 class _MaxUnpool(_Windows):
+    rank: int
+
     def __init__(
         self,
         kernel_size: IntOrPair,
         stride: IntOrPair | None = None,
         padding: IntOrPair = 0,
     ) -> None:
-        super().__init__(kernel_size, stride, padding)
+        rank = self.rank
+        super().__init__(_shown(rank, kernel_size), _shown(rank, stride), _shown(rank, padding))
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -293,6 +303,8 @@ class MaxUnpool2d(_MaxUnpool):
             [7., 0.]]])
     """
 
+    rank = 2
+
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         return F.max_unpool2d(
             input, indices, self.kernel_size, self.stride, self.padding, output_size
@@ -309,6 +321,8 @@ class MaxUnpool1d(_MaxUnpool):
     >>> MaxUnpool1d(2)(*MaxPool1d(2, return_indices=True)(np.array([[1.0, 5.0]])))
     array([[0., 5.]])
     """
+
+    rank = 1
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         return F.max_unpool1d(

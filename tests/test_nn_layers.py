@@ -1,0 +1,562 @@
+"""fastconv.nn's layers: what they add to functional. tests/test_oracle_nn.py compares their values
+with PyTorch's."""
+
+import copy
+import doctest
+import importlib
+import pickle
+import pkgutil
+import threading
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import fastconv
+import fastconv.functional as F
+from fastconv import Tensor, nn, no_grad
+
+RNG = np.random.default_rng(31)
+
+
+def normal(*shape, dtype=np.float32):
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["fastconv.random", *(f"fastconv.nn.{m.name}" for m in pkgutil.iter_modules(nn.__path__))],
+)
+def test_examples(module):
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+@pytest.mark.parametrize("name", ["elementwise_loss", "loss", "regularization"])
+def test_examples_of_functional(name):
+    found = doctest.testmod(importlib.import_module(f"fastconv.functional.{name}"))
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def test_everything_is_documented_and_named():
+    for name in nn.__all__:
+        value = getattr(nn, name)
+        assert value.__doc__, name
+        if isinstance(value, type) and issubclass(value, nn.Module) and value is not nn.Module:
+            assert f"torch.nn.{name}." in value.__doc__
+    assert len(set(nn.__all__)) == len(nn.__all__)
+
+
+# ---- convolution in eval mode
+
+
+@pytest.fixture
+def conv():
+    return nn.Conv2d(3, 5, 3, padding=1).eval()
+
+
+@pytest.fixture
+def x():
+    return Tensor(normal(2, 3, 6, 7))
+
+
+def plain(conv, x):
+    """The same by functional, with what the layer's parameters are now."""
+    bias = None if conv.bias is None else conv.bias.detach().numpy()
+    return F.conv2d(
+        x.numpy(), conv.weight.detach().numpy(), bias, conv.stride, conv.padding,
+        padding_mode=conv.padding_mode,
+    )  # fmt: skip
+
+
+def evaluated(conv, x):
+    with no_grad():
+        return conv(x).numpy()
+
+
+def test_packed_weights_are_kept_and_used(conv, x):
+    first = evaluated(conv, x)
+    np.testing.assert_allclose(first, plain(conv, x), atol=1e-5)
+    kept = conv._prepared[-1]
+    np.testing.assert_array_equal(evaluated(conv, x), first)
+    assert conv._prepared[-1] is kept
+    assert type(conv(x)) is Tensor
+    np.testing.assert_array_equal(evaluated(conv, x), kept(x.numpy()))
+    with no_grad():
+        np.testing.assert_array_equal(conv(x.numpy()).numpy(), first)
+
+
+def test_packed_weights_are_for_inference_alone(conv, x):
+    assert conv(x).requires_grad
+    conv.train()
+    evaluated(conv, x)
+    assert conv._prepared is None
+
+
+CHANGES = {
+    "in place": lambda conv: conv.weight.mul_(2),
+    "bias in place": lambda conv: conv.bias.add_(1),
+    "item": lambda conv: conv.weight.__setitem__((0, 0, 0, 0), 9.0),
+    "a view": lambda conv: conv.weight[1].fill_(3),
+    "detached": lambda conv: conv.weight.detach().zero_(),
+    "data": lambda conv: setattr(conv.weight, "data", normal(5, 3, 3, 3)),
+    "data in place": lambda conv: conv.weight.data.add_(1),
+    "numpy and changed": lambda conv: (
+        np.negative(conv.weight.detach().numpy(), out=conv.weight.detach().numpy()),
+        conv.weight.changed(),
+    ),
+    "another parameter": lambda conv: setattr(conv, "weight", nn.Parameter(normal(5, 3, 3, 3))),
+    "no bias": lambda conv: setattr(conv, "bias", None),
+    "loaded": lambda conv: conv.load_state_dict(nn.Conv2d(3, 5, 3).state_dict()),
+    "initial values": lambda conv: conv.reset_parameters(),
+    "padding": lambda conv: setattr(conv, "padding", (2, 0)),
+    "stride": lambda conv: setattr(conv, "stride", (2, 1)),
+    "padding mode": lambda conv: setattr(conv, "padding_mode", "reflect"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_packed_weights_are_never_stale(change, conv, x):
+    before = evaluated(conv, x)
+    with no_grad():
+        CHANGES[change](conv)
+    after = evaluated(conv, x)
+    np.testing.assert_allclose(after, plain(conv, x), atol=1e-4)
+    assert before.shape != after.shape or not np.allclose(before, after)
+    with no_grad():  # and a second time, when the change was the first after preparing
+        conv.weight.add_(1)
+    np.testing.assert_allclose(evaluated(conv, x), plain(conv, x), atol=1e-4)
+
+
+def test_packed_weights_after_another_dtype_and_back(conv, x):
+    before = evaluated(conv, x)
+    conv.double()
+    assert evaluated(conv, x.double()).dtype == np.float64
+    conv.float()
+    np.testing.assert_array_equal(evaluated(conv, x), before)
+
+
+def test_packed_weights_are_not_copied(conv, x):
+    expected = evaluated(conv, x)
+    for twin in (copy.copy(conv), copy.deepcopy(conv), pickle.loads(pickle.dumps(conv))):
+        assert twin._prepared is None
+        np.testing.assert_array_equal(evaluated(twin, x), expected)
+    assert conv._prepared is not None
+
+
+def test_threads_that_evaluate_while_weights_change_end_with_the_last(conv, x):
+    stop = threading.Event()
+    errors = []
+
+    def run():
+        while not stop.is_set():
+            try:
+                evaluated(conv, x)
+            except Exception as error:
+                errors.append(error)
+                return
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        with no_grad():
+            conv.weight.add_(0.1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    np.testing.assert_allclose(evaluated(conv, x), plain(conv, x), rtol=1e-5, atol=1e-4)
+
+
+def test_a_layer_that_is_dropped_gives_its_packed_weights_back():
+    conv = nn.Conv2d(64, 64, 3).eval()
+    x = Tensor(normal(1, 64, 5, 5))
+    before = fastconv.memory_stats()["in_use_bytes"]
+    with no_grad():
+        conv(x)
+    held = fastconv.memory_stats()["in_use_bytes"] - before
+    assert held >= conv.weight.nbytes
+    del conv
+    assert fastconv.memory_stats()["in_use_bytes"] <= before
+
+
+# ---- arguments
+
+WRONG = [
+    (ValueError, "Conv2d: in_channels is 3 and groups 2", lambda: nn.Conv2d(3, 4, 3, groups=2)),
+    (ValueError, "Conv2d: out_channels is 3 and", lambda: nn.Conv2d(4, 3, 3, groups=2)),
+    (ValueError, "Conv2d: padding is 'full'", lambda: nn.Conv2d(1, 1, 3, padding="full")),
+    (ValueError, "Conv2d: padding_mode is 'x'", lambda: nn.Conv2d(1, 1, 3, padding_mode="x")),
+    (ValueError, "Conv2d: kernel_size is 0", lambda: nn.Conv2d(1, 1, 0)),
+    (TypeError, "Conv2d: stride must be", lambda: nn.Conv2d(1, 1, 3, stride=1.5)),
+    (TypeError, "Conv2d: bias must be a bool", lambda: nn.Conv2d(1, 1, 3, bias=1)),
+    (ValueError, "Conv1d: kernel_size has 2", lambda: nn.Conv1d(1, 1, (3, 3))),
+    (
+        ValueError, "ConvTranspose2d: padding_mode is",
+        lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"),
+    ),
+    (TypeError, "ConvTranspose2d: padding must", lambda: nn.ConvTranspose2d(1, 1, 3, padding="x")),
+    (ValueError, "Linear: in_features is 0", lambda: nn.Linear(0, 1)),
+    (TypeError, "Linear: out_features must be", lambda: nn.Linear(1, 2.0)),
+    (TypeError, "cannot require a gradient", lambda: nn.Linear(1, 1, dtype=np.int32)),
+    (ValueError, "BatchNorm2d: num_features is 0", lambda: nn.BatchNorm2d(0)),
+    (ValueError, "BatchNorm2d: input has shape .2, 3.", lambda: nn.BatchNorm2d(3)(np.ones((2, 3)))),
+    (ValueError, "BatchNorm1d: input has shape .3", lambda: nn.BatchNorm1d(3)(np.ones(3))),
+    (ValueError, "Dropout: p is 2", lambda: nn.Dropout(2)),
+    (ValueError, "Upsample: size is None and", lambda: nn.Upsample()),
+    (ValueError, "ZeroPad2d: padding has 2 values", lambda: nn.ZeroPad2d((1, 2))),
+    (ValueError, "Unflatten: unflattened_size is", lambda: nn.Unflatten(0, (2, 2))(np.zeros(5))),
+    (ValueError, "Unflatten: dim is 3", lambda: nn.Unflatten(3, (2, 2))(np.zeros((1, 4)))),
+    (TypeError, "Unflatten: unflattened_size must", lambda: nn.Unflatten(1, 4)),
+    (TypeError, "the buffer weight must be", lambda: nn.CrossEntropyLoss(weight=[1.0])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "said", "call"), WRONG, ids=[said for _, said, _ in WRONG])
+def test_wrong_arguments(error, said, call):
+    with pytest.raises(error, match=said):
+        call()
+
+
+def test_padding_as_functional_takes_it():
+    conv = nn.Conv2d(2, 3, 3, stride=2, padding=((1, 0), (2, 1)))
+    x = Tensor(normal(1, 2, 7, 7))
+    expected = F.conv2d(x, conv.weight, conv.bias, 2, ((1, 0), (2, 1)))
+    np.testing.assert_array_equal(conv(x).numpy(), expected.numpy())
+    assert "padding=((1, 0), (2, 1))" in repr(conv)
+    same = nn.Conv2d(2, 3, 3, stride=2, padding="same")
+    assert same(x).shape == (1, 3, 4, 4)
+
+
+def test_arrays_are_taken():
+    array = normal(2, 3, 6, 6)
+    net = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Unflatten(1, (3, -1)))
+    assert type(net(array)) is np.ndarray
+    for layer in (nn.Conv2d(3, 2, 3), nn.BatchNorm2d(3), nn.PReLU(3), nn.Linear(6, 2)):
+        assert type(layer(array)) is Tensor
+        np.testing.assert_array_equal(layer(array).numpy(), layer(Tensor(array)).numpy())
+
+
+def test_layers_of_float64():
+    for layer in (
+        nn.Conv2d(1, 1, 1, dtype=np.float64), nn.Conv1d(1, 1, 1, dtype="float64"),
+        nn.ConvTranspose2d(1, 1, 1, dtype=np.float64), nn.Linear(1, 1, dtype=np.float64),
+        nn.BatchNorm2d(1, dtype=np.float64), nn.PReLU(dtype=np.float64),
+    ):  # fmt: skip
+        kinds = {t.dtype for t in (*layer.parameters(), *layer.buffers()) if t.dtype.kind == "f"}
+        assert kinds == {np.dtype(np.float64)}
+
+
+# ---- batch normalisation
+
+
+def test_a_batch_that_is_refused_is_not_counted():
+    bn = nn.BatchNorm1d(3)
+    with pytest.raises(ValueError, match="batch_norm"):
+        bn(Tensor(normal(1, 3)))
+    assert bn.num_batches_tracked.item() == 0
+    assert bn.running_mean.tolist() == [0, 0, 0]
+
+
+def test_evaluation_changes_no_statistics():
+    bn = nn.BatchNorm2d(3)
+    bn(Tensor(normal(2, 3, 4, 4)))
+    state = {name: np.array(value) for name, value in bn.state_dict().items()}
+    bn.eval()
+    bn(Tensor(normal(2, 3, 4, 4)))
+    for name, value in bn.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+    bn.reset_running_stats()
+    assert bn.running_var.tolist() == [1, 1, 1]
+    assert bn.num_batches_tracked.item() == 0
+    with no_grad():
+        bn.weight.fill_(3)
+    bn.reset_parameters()
+    assert bn.weight.tolist() == [1, 1, 1]
+
+
+def test_momentum_none_is_the_mean_of_all_batches():
+    bn, batches = nn.BatchNorm1d(2, momentum=None), [normal(8, 2) for _ in range(5)]
+    for batch in batches:
+        bn(Tensor(batch))
+    np.testing.assert_allclose(
+        bn.running_mean, np.mean([b.mean(0) for b in batches], 0), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        bn.running_var, np.mean([b.var(0, ddof=1) for b in batches], 0), rtol=1e-5
+    )
+
+
+# ---- dropout and resuming
+
+
+def test_training_is_resumed_bit_by_bit():
+    """What is saved of a training is all that it depends on."""
+
+    def step(net, batch):
+        net.zero_grad()
+        net(Tensor(batch)).square().mean().backward()
+        with no_grad():
+            for parameter in net.parameters():
+                parameter -= 0.1 * parameter.grad
+
+    batches = [normal(4, 2, 6, 6) for _ in range(6)]
+    fastconv.manual_seed(5)
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Dropout2d(0.3), nn.Flatten(), nn.Dropout(0.5),
+        nn.Linear(64, 3),
+    )  # fmt: skip
+    for batch in batches[:3]:
+        step(net, batch)
+    saved = pickle.dumps(
+        ({name: np.array(v) for name, v in net.state_dict().items()}, fastconv.get_rng_state())
+    )
+    for batch in batches[3:]:
+        step(net, batch)
+
+    fastconv.manual_seed(99)
+    again = copy.deepcopy(net)
+    again.apply(lambda m: m.reset_parameters() if hasattr(m, "reset_parameters") else None)
+    weights, state = pickle.loads(saved)
+    again.load_state_dict(weights)
+    fastconv.set_rng_state(state)
+    for batch in batches[3:]:
+        step(again, batch)
+    for (name, a), b in zip(net.state_dict().items(), again.state_dict().values(), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+# ---- containers
+
+
+def test_sequential():
+    a, b, c = nn.ReLU(), nn.Linear(2, 2), nn.Identity()
+    net = nn.Sequential(OrderedDict([("a", a), ("b", b)]))
+    assert list(dict(net.named_children())) == ["a", "b"]
+    assert net.b is net[1] is net[-1] is b
+    assert list(net) == [a, b]
+    assert list(dict(net[1:].named_children())) == ["b"]
+    net = nn.Sequential(a, b)
+    assert net.append(c) is net
+    assert list(net) == [a, b, c]
+    net[0] = d = nn.Tanh()
+    assert list(net) == [d, b, c]
+    net.insert(1, a)
+    assert list(net) == [d, a, b, c]
+    assert list(dict(net.named_children())) == ["0", "1", "2", "3"]
+    del net[0]
+    assert net.pop() is c
+    assert list(net) == [a, b]
+    assert list(net.state_dict()) == ["1.weight", "1.bias"]
+    net.extend([c, d])
+    del net[1:3]
+    assert list(net) == [a, d]
+    assert list(dict(net.named_children())) == ["0", "1"]
+    with pytest.raises(IndexError, match="index 2 is out of range, there are 2"):
+        net[2]
+    with pytest.raises(TypeError):
+        net["0"]
+    assert nn.Sequential()(3) == 3
+    with pytest.raises(TypeError, match="must be a Module or None, not function"):
+        nn.Sequential(lambda x: x)
+
+
+def test_sequential_calls_its_modules_alone():
+    class WithMore(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Identity())
+            self.scale = nn.Parameter([2.0])
+
+    assert WithMore()(5) == 5
+
+
+def test_module_list():
+    layers = nn.ModuleList([nn.Linear(1, 1) for _ in range(3)])
+    assert len(layers) == 3
+    assert layers[-1] is list(layers)[2]
+    assert len(layers[:2]) == 2
+    assert type(layers[:2]) is nn.ModuleList
+    layers += [nn.ReLU()]
+    assert len(layers + [nn.ReLU()]) == 5
+    layers.insert(0, nn.Tanh())
+    assert isinstance(layers[0], nn.Tanh)
+    assert list(layers.state_dict())[:2] == ["1.weight", "1.bias"]
+    layers.insert(-1, nn.Sigmoid())
+    assert [type(m).__name__ for m in layers][-2:] == ["Sigmoid", "ReLU"]
+    del layers[0]
+    assert isinstance(layers.pop(), nn.ReLU)
+    assert len(layers) == 4
+    with pytest.raises(NotImplementedError):
+        layers(1)
+
+
+def test_module_dict():
+    choices = nn.ModuleDict({"b": nn.ReLU(), "a": nn.Linear(1, 1)})
+    assert list(choices) == list(choices.keys()) == ["b", "a"]
+    assert "a" in choices
+    assert "c" not in choices
+    choices.update({"c": nn.Tanh(), "b": nn.Sigmoid()})
+    assert [type(m).__name__ for m in choices.values()] == ["Sigmoid", "Linear", "Tanh"]
+    assert [name for name, _ in choices.items()] == ["b", "a", "c"]
+    assert isinstance(choices.pop("c"), nn.Tanh)
+    del choices["b"]
+    assert len(choices) == 1
+    with pytest.raises(KeyError):
+        choices["b"]
+    with pytest.raises(KeyError):
+        del choices["b"]
+    with pytest.raises(KeyError, match="which the class has"):
+        choices["items"] = nn.ReLU()
+    choices.clear()
+    assert len(choices) == 0
+
+
+# ---- initial values
+
+
+def test_initial_values_are_seeded_in_place_and_not_recorded():
+    conv = nn.Conv2d(3, 4, 3)
+    weight, array = conv.weight, conv.weight.detach().numpy()
+    fastconv.manual_seed(7)
+    assert nn.init.kaiming_normal_(conv.weight) is weight
+    first = array.copy()
+    assert len(np.unique(first)) == first.size
+    fastconv.manual_seed(7)
+    nn.init.kaiming_normal_(conv.weight)
+    np.testing.assert_array_equal(array, first)
+    assert weight.is_leaf
+    assert weight.requires_grad
+    generator = np.random.default_rng(3)
+    nn.init.uniform_(weight, generator=generator)
+    np.testing.assert_array_equal(array, np.random.default_rng(3).random(array.shape, np.float32))
+    fastconv.manual_seed(1)
+    one = nn.Linear(3, 3)
+    fastconv.manual_seed(1)
+    two = nn.Linear(3, 3)
+    np.testing.assert_array_equal(one.bias.detach(), two.bias.detach())
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3), (4, 4)])
+def test_orthogonal(shape):
+    q = nn.init.orthogonal_(Tensor(np.empty(shape)), gain=2.0).numpy().reshape(shape[0], -1)
+    small = q @ q.T if q.shape[0] <= q.shape[1] else q.T @ q
+    np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=1e-12)
+
+
+def test_truncated_normal_is_within_its_bounds():
+    values = nn.init.trunc_normal_(Tensor(np.empty((100, 100), np.float32)), 1, 2, 0, 1.5).numpy()
+    assert values.min() >= 0
+    assert values.max() <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "call"),
+    [
+        (ValueError, "mode is 'x'", lambda t: nn.init.kaiming_normal_(t, mode="x")),
+        (ValueError, "nonlinearity is 'x'", lambda t: nn.init.kaiming_normal_(t, nonlinearity="x")),
+        (ValueError, "two axes", lambda t: nn.init.xavier_normal_(t[0])),
+        (ValueError, "two axes", lambda t: nn.init.orthogonal_(t[0])),
+        (ValueError, "two axes", lambda t: nn.init.eye_(t[0])),
+        (ValueError, "that of a convolution", lambda t: nn.init.dirac_(t)),
+        (ValueError, "without a size of 0", lambda t: nn.init.xavier_uniform_(t[:0])),
+        (ValueError, "of the values lie between", lambda t: nn.init.trunc_normal_(t, 0, 1, 9, 10)),
+        (TypeError, "must be a Tensor of floats", lambda t: nn.init.ones_(t.numpy())),
+        (TypeError, "must be a Tensor of floats", lambda t: nn.init.normal_(Tensor([1, 2]))),
+        (TypeError, "param must be a number", lambda t: nn.init.calculate_gain("leaky_relu", "x")),
+    ],
+)
+def test_wrong_initial_values(error, said, call):
+    t = Tensor(normal(3, 4))
+    before = t.numpy().copy()
+    with pytest.raises(error, match=said):
+        call(t)
+    np.testing.assert_array_equal(t, before)
+
+
+# ---- summary
+
+
+def test_summary_counts_and_leaves_the_network_as_it_was():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, groups=1), nn.BatchNorm2d(8))
+            self.up = nn.ConvTranspose2d(8, 4, 2, 2, groups=2, bias=False)
+            self.fc = nn.Linear(4, 5)
+            self.tied = nn.Linear(4, 5)
+            self.tied.weight = self.fc.weight
+            self.unused = nn.Linear(7, 7)
+
+        def forward(self, x):
+            x = self.up(self.stem(x)).permute(0, 2, 3, 1)
+            return self.fc(x), {"b": self.tied(x)}
+
+    net = Net()
+    net.stem.eval()
+    net.fc.requires_grad_(False)
+    handle = net.fc.register_forward_hook(lambda *_: None)
+    with no_grad():
+        net.stem(Tensor(normal(1, 3, 8, 8)))
+    before = {id(m): dict(m.__dict__) for m in net.modules()}
+    state = {name: np.array(value) for name, value in net.state_dict().items()}
+    random = fastconv.get_rng_state()
+    told = nn.summary(net, (2, 3, 8, 8))
+    for module in net.modules():
+        after = dict(module.__dict__)
+        assert after.keys() == before[id(module)].keys()
+        for key, value in before[id(module)].items():
+            assert after[key] is value, key
+    assert len(net.fc._hooks.after) == 1
+    handle.remove()
+    assert fastconv.get_rng_state() == random
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+
+    layers = {layer.name: layer for layer in told.layers}
+    assert list(layers) == ["", "stem", "stem.0", "stem.1", "up", "fc", "tied"]
+    assert layers["stem.0"].output_shape == (2, 8, 4, 4)
+    assert layers["stem.0"].parameters == 8 * 3 * 9 + 8
+    assert layers["stem.0"].multiply_adds == 2 * 8 * 4 * 4 * 3 * 9
+    assert layers["stem.1"].parameters == 16
+    assert layers["up"].output_shape == (2, 4, 8, 8)
+    assert layers["up"].multiply_adds == 2 * 8 * 4 * 4 * 2 * 4
+    assert layers["fc"].multiply_adds == 2 * 8 * 8 * 5 * 4
+    assert layers["fc"].parameters == 25
+    assert layers["tied"].parameters == 5
+    assert layers[""].output_shape == (2, 8, 8, 5)
+    assert told.parameters == sum(p.numel() for p in net.parameters())
+    assert told.trained_parameters == told.parameters - 25
+    assert told.multiply_adds == sum(layer.multiply_adds for layer in told.layers)
+    text = str(told)
+    assert f"{told.parameters:,}" in text
+    assert "(2, 4, 8, 8)" in text
+    assert "ConvTranspose2d" in text
+
+
+def test_summary_takes_examples_and_dtypes():
+    class Two(nn.Module):
+        def forward(self, a, b):
+            return a + b
+
+    assert nn.summary(Two(), (Tensor(normal(3)), Tensor(normal(3)))).layers[0].output_shape == (3,)
+    net = nn.Linear(3, 2).double()
+    assert nn.summary(net, (4, 3)).multiply_adds == 24
+    assert nn.summary(net, Tensor(np.zeros((5, 3)))).layers[0].output_shape == (5, 2)
+    assert nn.summary(nn.ReLU(), normal(2, 2)).parameters == 0
+    with pytest.raises(TypeError, match="weight has dtype float64"):
+        nn.summary(net, (4, 3), dtype=np.float32)
+    assert net.training
+    assert net._hooks is None
+    with pytest.raises(TypeError, match="input must be a shape"):
+        nn.summary(net, 3)
+    with pytest.raises(TypeError, match="module must be a Module"):
+        nn.summary(F.relu, (3,))
+
+
+def test_summary_of_a_layer_that_is_called_twice_counts_parameters_once():
+    shared = nn.Linear(3, 3)
+    told = nn.summary(nn.Sequential(shared, nn.ReLU(), shared), (1, 3))
+    assert [layer.parameters for layer in told.layers] == [0, 12, 0, 0]
+    assert told.parameters == 12
+    assert told.multiply_adds == 18

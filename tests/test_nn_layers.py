@@ -6,8 +6,12 @@ import doctest
 import importlib
 import pickle
 import pkgutil
+import re
+import subprocess
+import sys
 import threading
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +40,33 @@ def test_examples_of_functional(name):
     found = doctest.testmod(importlib.import_module(f"fastconv.functional.{name}"))
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_the_examples_of_the_documentation_run(capsys):
+    text = (Path(__file__).parent.parent / "docs/nn.md").read_text(encoding="utf-8")
+    names = {}
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    exec(compile(example, "nn.md", "exec"), names)
+    assert re.search(r"^total +6,582 ", capsys.readouterr().out, re.MULTILINE)
+    assert names["net"][0].weight.grad.shape == (6, 1, 5, 5)
+
+
+def test_it_is_imported_when_it_is_asked_for():
+    program = (
+        "import sys, numpy as np, fastconv\n"
+        "import fastconv.functional as F\n"
+        "F.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)))\n"
+        "names = ('nn', 'random', 'functional.regularization', 'functional.elementwise_loss')\n"
+        "print([name for name in names if f'fastconv.{name}' in sys.modules])\n"
+        "print(fastconv.nn.ReLU.__name__, fastconv.random.generator.__name__)\n"
+        "print(fastconv.manual_seed.__name__, F.dropout.__name__, F.mse_loss.__name__)\n"
+    )
+    result = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
+    expected = "[]\nReLU generator\nmanual_seed dropout mse_loss\n"
+    assert result.stdout == expected, result.stderr
+    with pytest.raises(AttributeError, match=r"fastconv.functional.*'nothing'"):
+        F.nothing  # noqa: B018
+    assert set(F.__all__) <= set(dir(F))
 
 
 def test_everything_is_documented_and_named():

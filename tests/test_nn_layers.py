@@ -208,6 +208,11 @@ def test_a_layer_that_is_dropped_gives_its_packed_weights_back():
         conv(x)
     held = fastconv.memory_stats()["in_use_bytes"] - before
     assert held >= conv.weight.nbytes
+    conv.train()
+    assert fastconv.memory_stats()["in_use_bytes"] <= before
+    conv.eval()
+    with no_grad():
+        conv(x)
     del conv
     assert fastconv.memory_stats()["in_use_bytes"] <= before
 
@@ -408,6 +413,10 @@ def test_module_list():
     assert layers[-1] is list(layers)[2]
     assert len(layers[:2]) == 2
     assert type(layers[:2]) is nn.ModuleList
+    assert repr(layers) == (
+        "ModuleList(\n  (0-2): 3 x Linear(in_features=1, out_features=1, bias=True)\n)"
+    )
+    assert repr(nn.ModuleList()) == "ModuleList()"
     layers += [nn.ReLU()]
     assert len(layers + [nn.ReLU()]) == 5
     layers.insert(0, nn.Tanh())

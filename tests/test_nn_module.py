@@ -359,6 +359,9 @@ def test_to_converts_in_place_and_keeps_the_objects():
         net.to("spam")
     with pytest.raises(ValueError, match="expected 'cpu'"):
         net.to(device="cuda")
+    with pytest.raises(ValueError, match="device is 'cuda:0', expected 'cpu'"):
+        net.to("cuda:0")
+    assert net.to("cpu", np.float64).first.scale.dtype == np.float64
 
 
 # ---- hooks

@@ -1,5 +1,6 @@
 """Modules that hold others: in a row, as a list, by names."""
 
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
@@ -171,6 +172,18 @@ class ModuleList(_Numbered):
         if isinstance(index, slice):
             return type(self)(self._list()[index])
         return self._list()[self._position(index)]
+
+    def __repr__(self) -> str:
+        # Neighbours that look the same are one line, as in PyTorch.
+        lines, first = [], 0
+        for text, same in itertools.groupby(map(repr, self)):
+            last = first + len(list(same)) - 1
+            name = f"({first})" if last == first else f"({first}-{last})"
+            times = "" if last == first else f"{last - first + 1} x "
+            lines.append(f"{name}: {times}" + text.replace("\n", "\n  "))
+            first = last + 1
+        inside = "".join(f"\n  {line}" for line in lines)
+        return f"{type(self).__name__}({inside}\n)" if lines else f"{type(self).__name__}()"
 
     def __iadd__(self, modules: Iterable[Module]) -> "ModuleList":
         return self.extend(modules)

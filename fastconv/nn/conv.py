@@ -114,9 +114,9 @@ class Conv2d(_Convolution):
     """Two-dimensional convolution: ``functional.conv2d`` with a weight and bias that are learned.
 
     In eval mode within ``no_grad`` it keeps its weights in the engine's packed layout
-    (``fastconv.Conv2d``) until they change, which takes as much memory again. Changes by methods of
-    Tensors, by optimisers and by load_state_dict are noticed; whoever writes into an array that
-    shares their memory says so by ``weight.changed()``.
+    (``fastconv.Conv2d``) until they change or ``train()`` is called, which takes as much memory
+    again. Changes by methods of Tensors, by optimisers and by load_state_dict are noticed; whoever
+    writes into an array that shares their memory says so by ``weight.changed()``.
 
     Args:
         in_channels, out_channels: channels of input and result.
@@ -217,6 +217,13 @@ class Conv2d(_Convolution):
         )
         object.__setattr__(self, "_prepared", (*made_of, how, conv))
         return conv
+
+    def train(self, mode: bool = True) -> "Conv2d":
+        """As ``Module.train``; in train mode without the packed weights."""
+        super().train(mode)
+        if mode:
+            self.__dict__.pop("_prepared", None)
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         values = super().__getstate__()

@@ -332,17 +332,23 @@ class Module:
         fn(self)
         return self
 
-    def to(self: Self, dtype: Any = None, *, device: Any = None) -> Self:
+    def to(self: Self, *what: Any, dtype: Any = None, device: Any = None) -> Self:
         """Convert all parameters and buffers of floats, in place, to float32 or float64.
 
         Parameters stay the same objects, which an optimiser may hold, and their gradients are
         converted with them. Devices are there for programs that name one: 'cpu' alone.
 
+        Args:
+            *what: a dtype, a device, or both; or by their names.
+
         Raises:
             TypeError: another dtype. ValueError: another device.
         """
-        if isinstance(dtype, str) and dtype == "cpu":
-            dtype, device = None, dtype
+        for value in what:
+            if isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda", "mps"):
+                device = value
+            else:
+                dtype = value
         if device is not None and str(device) != "cpu":
             raise ValueError(f"to: device is {device!r}, expected 'cpu': fastconv computes on CPUs")
         if dtype is None:

@@ -1,4 +1,4 @@
-"""Convolution layers."""
+"""Convolution layers, and what transposed ones share with them."""
 
 import math
 from typing import Any
@@ -10,13 +10,11 @@ from fastconv import prepared
 from fastconv.autograd import Tensor, is_grad_enabled
 from fastconv.autograd.core import State, wrap
 from fastconv.functional.types import (
-    FourSides,
     IntOrOne,
     IntOrPair,
     Padding,
     Padding1d,
     PaddingMode,
-    TwoEnds,
 )
 from fastconv.geometry import choice, ends, flag, integer, pair, sides, single
 
@@ -28,7 +26,7 @@ _BORDERS = dict.fromkeys(("zeros", "reflect", "replicate", "circular"), 0)
 _PADDINGS = dict.fromkeys(("valid", "same", "same_lower"), 0)
 
 
-def _numbers(rank: int, op: str, name: str, value: Any, minimum: int) -> tuple[int, ...]:
+def numbers(rank: int, op: str, name: str, value: Any, minimum: int) -> tuple[int, ...]:
     if rank == 1:
         return (single(op, name, value, minimum),)
     return pair(op, name, value, minimum)
@@ -48,7 +46,7 @@ def _border(rank: int, op: str, value: Any, named: bool) -> Any:
     return (top, bottom), (left, right)
 
 
-class _Convolution(Module):
+class Convolution(Module):
     """What convolutions of one and two axes, also transposed ones, have in common."""
 
     rank: int
@@ -62,10 +60,10 @@ class _Convolution(Module):
         op, rank = type(self).__name__, self.rank
         self.in_channels = integer(op, "in_channels", in_channels, 1)
         self.out_channels = integer(op, "out_channels", out_channels, 1)
-        self.kernel_size = _numbers(rank, op, "kernel_size", kernel_size, 1)
-        self.stride = _numbers(rank, op, "stride", stride, 1)
+        self.kernel_size = numbers(rank, op, "kernel_size", kernel_size, 1)
+        self.stride = numbers(rank, op, "stride", stride, 1)
         self.padding = _border(rank, op, padding, named=not self.transposed)
-        self.dilation = _numbers(rank, op, "dilation", dilation, 1)
+        self.dilation = numbers(rank, op, "dilation", dilation, 1)
         self.groups = integer(op, "groups", groups, 1)
         self.padding_mode = padding_mode
         choice(op, "padding_mode", padding_mode, _BORDERS, optional=False)
@@ -110,7 +108,7 @@ class _Convolution(Module):
         return ", ".join(shown)
 
 
-class Conv2d(_Convolution):
+class Conv2d(Convolution):
     """Two-dimensional convolution: ``functional.conv2d`` with a weight and bias that are learned.
 
     In eval mode within ``no_grad`` it keeps its weights in the engine's packed layout
@@ -231,7 +229,7 @@ class Conv2d(_Convolution):
         return values
 
 
-class Conv1d(_Convolution):
+class Conv1d(Convolution):
     """One-dimensional convolution: ``functional.conv1d`` with a learned weight and bias.
 
     Args:
@@ -274,147 +272,4 @@ class Conv1d(_Convolution):
         return F.conv1d(
             input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups,
             padding_mode=self.padding_mode,
-        )  # fmt: skip
-
-
-class _Transposed(_Convolution):
-    transposed = True
-
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-        dilation, padding_mode, dtype,
-    ):  # fmt: skip
-        op = type(self).__name__
-        if padding_mode != "zeros":
-            raise ValueError(f"{op}: padding_mode is {padding_mode!r}, expected 'zeros'")
-        self.output_padding = _numbers(self.rank, op, "output_padding", output_padding, 0)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, dtype,
-        )  # fmt: skip
-
-    def _missing_rows(self, input: Any, output_size: Any) -> tuple[int, ...]:
-        """The output_padding with which the result has the size that is asked for."""
-        if output_size is None:
-            return self.output_padding
-        op, rank = type(self).__name__, self.rank
-        wanted = tuple(output_size)
-        if len(wanted) in (rank + 1, rank + 2):
-            wanted = wanted[-rank:]
-        if len(wanted) != rank:
-            raise ValueError(
-                f"{op}: output_size is {tuple(output_size)}, expected {rank} sizes, or the whole "
-                f"shape"
-            )
-        missing = []
-        for i, size in enumerate(input.shape[-rank:]):
-            cut = self.padding[i]
-            cut = sum(cut) if isinstance(cut, tuple) else 2 * cut
-            least = (size - 1) * self.stride[i] - cut
-            least += self.dilation[i] * (self.kernel_size[i] - 1) + 1
-            if not least <= wanted[i] < least + self.stride[i]:
-                raise ValueError(
-                    f"{op}: output_size is {wanted}, expected {least} to "
-                    f"{least + self.stride[i] - 1} on axis {i} for an input of {size}"
-                )
-            missing.append(wanted[i] - least)
-        return tuple(missing)
-
-
-class ConvTranspose2d(_Transposed):
-    """Transposed convolution: ``functional.conv_transpose2d`` with a learned weight and bias.
-
-    Args:
-        in_channels, out_channels: channels of input and result.
-        kernel_size: int or (h, w).
-        stride, padding, output_padding, groups, dilation: as in ``functional.conv_transpose2d``.
-        bias: whether there is one.
-        padding_mode: 'zeros' alone, as in PyTorch.
-        dtype: float32, which None is, or float64.
-
-    Call: ``layer(input, output_size=None)``: output_size, (H, W) or the result's shape, chooses
-    between the sizes that a convolution with this stride takes to the input's.
-
-    Shapes:
-        input: (N, in_channels, H, W) or unbatched; result: (N, out_channels, OH, OW)
-        weight: (in_channels, out_channels / groups, KH, KW); bias: (out_channels,)
-
-    Source:
-        torch.nn.ConvTranspose2d.
-
-    >>> from fastconv import Tensor
-    >>> up = ConvTranspose2d(2, 1, 3, stride=2, padding=1)
-    >>> x = Tensor(np.zeros((1, 2, 4, 4), np.float32))
-    >>> up(x).shape, up(x, output_size=(8, 8)).shape
-    ((1, 1, 7, 7), (1, 1, 8, 8))
-    """
-
-    rank = 2
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrPair,
-        stride: IntOrPair = 1,
-        padding: FourSides = 0,
-        output_padding: IntOrPair = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: IntOrPair = 1,
-        padding_mode: PaddingMode = "zeros",
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-            dilation, padding_mode, dtype,
-        )  # fmt: skip
-
-    def forward(self, input: Any, output_size: Any = None) -> Tensor:
-        return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding,
-            self._missing_rows(input, output_size), self.groups, self.dilation,
-        )  # fmt: skip
-
-
-class ConvTranspose1d(_Transposed):
-    """One-dimensional transposed convolution: ``functional.conv_transpose1d``.
-
-    Args, Call:
-        as for ``ConvTranspose2d`` with one axis.
-
-    Source:
-        torch.nn.ConvTranspose1d.
-
-    >>> ConvTranspose1d(4, 2, 3, stride=2)
-    ConvTranspose1d(4, 2, kernel_size=(3,), stride=(2,))
-    """
-
-    rank = 1
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrOne,
-        stride: IntOrOne = 1,
-        padding: TwoEnds = 0,
-        output_padding: IntOrOne = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: IntOrOne = 1,
-        padding_mode: PaddingMode = "zeros",
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-            dilation, padding_mode, dtype,
-        )  # fmt: skip
-
-    def forward(self, input: Any, output_size: Any = None) -> Tensor:
-        return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding,
-            self._missing_rows(input, output_size), self.groups, self.dilation,
         )  # fmt: skip

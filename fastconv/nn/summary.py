@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.autograd import Tensor, no_grad
 
-from .conv import ConvTranspose1d, ConvTranspose2d, _Convolution
+from .conv import Convolution
 from .linear import Linear
 from .module import Module
 
@@ -200,10 +200,10 @@ def _multiply_adds(module: Module, args: tuple, shape: tuple[int, ...] | None) -
         return 0
     if isinstance(module, Linear):
         return math.prod(shape) * module.in_features
-    if not isinstance(module, _Convolution):
+    if not isinstance(module, Convolution):
         return 0
     window = math.prod(module.kernel_size)
-    if isinstance(module, (ConvTranspose1d, ConvTranspose2d)):
+    if module.transposed:
         # Every pixel of the input goes into a window of the result, of each channel of its group.
         return math.prod(args[0].shape) * module.out_channels // module.groups * window
     return math.prod(shape) * module.in_channels // module.groups * window

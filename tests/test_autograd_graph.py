@@ -313,6 +313,18 @@ def test_hooks_see_and_change_gradients():
     assert x.grad.tolist() == [25, 25]
 
 
+def test_hooks_whose_handles_nobody_keeps_are_all_called():
+    x, seen = Tensor([1.0], True), []
+    for name in "abc":
+        x.register_hook(lambda _, name=name: seen.append(name))
+    y = x * 1
+    y.register_hook(lambda _: seen.append("y"))
+    y.retain_grad()
+    y.sum().backward()
+    assert seen == ["y", "a", "b", "c"]
+    assert y.grad is not None
+
+
 def test_what_a_hook_keeps_does_not_change():
     x = leaf(1, 2)
     seen = []

@@ -1,5 +1,6 @@
 """Tensor: what users hold. Its operations are functions of the modules beside, named here."""
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from .core import Leaf, Node, State, record, wrap
 from .engine import backward, gradient_like, read_only
 
 _DIFFERENTIABLE = (np.float32, np.float64)
+_next_key = itertools.count().__next__
 _PRINTED_BARE = (np.float32, np.int64, np.bool_)
 
 
@@ -443,20 +445,20 @@ class Tensor(State):
 class Hook:
     """A hook that was registered; ``remove()`` ends it."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("_hooks", "_key")
 
     def __init__(self, node: Node, function: Callable) -> None:
         if node.hooks is None:
             node.hooks = {}
-        node.hooks[id(self)] = function
-        # Weak: a forgotten handle must not keep a graph.
-        self._node = node
+        # Not the node: a forgotten handle must not keep a graph. And not id(self) as the key, which
+        # is another's as soon as this handle is gone.
+        self._hooks = node.hooks
+        self._key = _next_key()
+        self._hooks[self._key] = function
 
     def remove(self) -> None:
         """Do not call it any more."""
-        if self._node is not None:
-            self._node.hooks.pop(id(self), None)
-            self._node = None
+        self._hooks.pop(self._key, None)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

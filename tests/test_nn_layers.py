@@ -344,6 +344,13 @@ def test_orthogonal(shape):
     np.testing.assert_allclose(small, 4 * np.eye(len(small)), atol=1e-12)
 
 
+def test_orthogonal_favours_no_direction():
+    fastconv.manual_seed(6)
+    corners = [nn.init.orthogonal_(Tensor(np.empty((2, 2))))[0, 0].item() for _ in range(400)]
+    # Of the first coordinate of a random direction in the plane: 0 on average, deviation 1/√2.
+    assert abs(np.mean(corners)) < 4 / np.sqrt(2 * 400)
+
+
 def test_truncated_normal_is_within_its_bounds():
     values = nn.init.trunc_normal_(Tensor(np.empty((100, 100), np.float32)), 1, 2, 0, 1.5).numpy()
     assert values.min() >= 0

@@ -364,6 +364,26 @@ def test_to_converts_in_place_and_keeps_the_objects():
     assert net.to("cpu", np.float64).first.scale.dtype == np.float64
 
 
+def test_a_graph_of_another_dtype_writes_nothing_and_hooks_of_parameters_stay():
+    linear = nn.Linear(2, 2, bias=True)
+    seen = []
+    hook = linear.bias.register_hook(seen.append)
+    other = Tensor([1.0, 1.0], True)
+    graph = (other + linear.bias).sum()  # which has saved no values
+    linear.double()
+    with pytest.raises(RuntimeError, match="another dtype than when this was computed"):
+        graph.backward()
+    assert linear.bias.grad is None
+    assert other.grad is None
+    assert seen == []
+    linear(Tensor(X.astype(np.float64))).sum().backward()
+    assert linear.bias.grad.dtype == np.float64
+    assert [gradient.dtype for gradient in seen] == [np.float64]
+    hook.remove()
+    linear(Tensor(X.astype(np.float64))).sum().backward()
+    assert len(seen) == 1
+
+
 # ---- hooks
 
 

@@ -96,6 +96,18 @@ def test_packed_weights_are_never_stale(change, conv, x):
     np.testing.assert_allclose(evaluated(conv, x), plain(conv, x), atol=1e-4)
 
 
+def test_packed_weights_of_a_memory_that_another_tensor_changed(conv, x):
+    """The array is the same one, and the number of changes too, but not of the same changes."""
+    with no_grad():
+        conv.weight.fill_(1)
+        evaluated(conv, x)
+        other = Tensor(conv.weight.detach().numpy())
+        while other._version[0] < conv.weight._version[0]:
+            other.fill_(2)
+        conv.weight.data = other
+    np.testing.assert_allclose(evaluated(conv, x), plain(conv, x), rtol=1e-5, atol=1e-4)
+
+
 def test_packed_weights_after_another_dtype_and_back(conv, x):
     before = evaluated(conv, x)
     conv.double()

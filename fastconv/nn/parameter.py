@@ -37,7 +37,7 @@ class Parameter(Tensor):
 
 def convert(tensor: Tensor, dtype: np.dtype) -> None:
     """Another dtype for a module's own tensor, which stays the same object: optimisers hold on to
-    it. A graph that has saved its values refuses to compute gradients from then on."""
+    it. A graph that was recorded before refuses to compute its gradient."""
     if tensor._array.dtype == dtype:
         return
     array = tensor._array.astype(dtype)
@@ -47,5 +47,15 @@ def convert(tensor: Tensor, dtype: np.dtype) -> None:
     tensor._version = [0, False]
     if gradient is not None:
         tensor._grad = Tensor(gradient._array.astype(dtype))
-    if tensor._node is not None:
-        tensor._node = Leaf(tensor)  # no gradient of the old dtype arrives here any more
+    before = tensor._node
+    if before is not None:
+        tensor._node = Leaf(tensor)
+        tensor._node.hooks = before.hooks
+        before.hooks = {0: _refuse}  # a hook, because it comes before any gradient is written
+
+
+def _refuse(gradient: Tensor) -> None:
+    raise RuntimeError(
+        "backward: a parameter has another dtype than when this was computed; compute it again "
+        "after Module.to"
+    )

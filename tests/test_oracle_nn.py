@@ -6,6 +6,7 @@ import copy
 import numpy as np
 import pytest
 
+import fastconv
 import fastconv.functional as F
 from fastconv import Tensor, nn, no_grad
 
@@ -376,6 +377,8 @@ def test_losses_at_their_ends(torch):
 )
 def test_initial_values_have_torchs_distribution(name, shape, how, torch):
     """Mean, spread and extremes, which of thousands of draws are near those of as many others."""
+    fastconv.manual_seed(0)
+    torch.manual_seed(0)
     mine = getattr(nn.init, name)(Tensor(np.empty(shape)), **how).numpy()
     its = getattr(torch.nn.init, name)(torch.empty(shape), **how).numpy()
     spread = its.std()
@@ -411,6 +414,8 @@ def test_initial_values_that_are_not_random(torch):
     ],
 )
 def test_layers_begin_with_torchs_bounds(make, torch):
+    fastconv.manual_seed(0)
+    torch.manual_seed(0)
     ours, theirs = make(nn), make(torch.nn)
     for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
         bound = abs(its.detach().numpy()).max()

@@ -37,7 +37,11 @@ def test_exact(case, dtype, tier):
     assert result is out
     np.testing.assert_array_equal(out, expected(case).astype(dtype), strict=True)
     [(op, algorithm, used, _)] = executions
-    assert (op, algorithm, used) == (f"conv_transpose{len(case.input) - 2}d", "phases", tier)
+    assert (op, used) == (f"conv_transpose{len(case.input) - 2}d", tier)
+    how, width = dict(case.how), case.input[-1]
+    single = case.input[1] == how["groups"] and how["stride"][-1] == 2
+    if not single or width > 1:  # from an only column the stride does not show
+        assert algorithm == ("depthwise" if single else "phases")
 
 
 @every_dtype

@@ -18,7 +18,19 @@ LONG = [
     sweeps.conv(40, 40, (70, 45), (3, 3)),
     sweeps.conv(3, 40, (97, 90), (3, 3), sh=2, sw=2, ph=1, pw=1, mb=3),
 ]
-LAYERS = [*LONG, *sweeps.mixtures(160, seed=11)]
+# Depthwise with stride 2: strips of a plane, several vectors, both paddings, and windows that the
+# kernel has no body of their own for.
+STRIDED = [
+    sweeps.conv(3, 3, (301, 122), (3, 3), ph=1, pw=1, sh=2, sw=2, g=3),
+    sweeps.conv(2, 2, (260, 150), (3, 3), sh=2, sw=2, g=2, mb=2),
+    sweeps.conv(5, 5, (170, 311), (5, 5), ph=2, pw=2, sh=2, sw=2, g=5),
+    sweeps.conv(4, 4, (150, 95), (5, 5), ph=1, pw=1, sh=3, sw=2, g=4),
+    sweeps.conv(40, 40, (14, 14), (3, 3), ph=1, pw=1, sh=2, sw=2, g=40, mb=2),
+    sweeps.conv(70, 70, (13, 33), (3, 3), pw=2, sh=1, sw=2, g=70),
+    sweeps.conv(6, 6, (90, 83), (4, 7), ph=1, pw=3, sh=2, sw=2, dh=2, dw=3, g=6),
+    sweeps.conv(9, 9, (40, 44), (1, 1), sh=2, sw=2, g=9),
+]
+LAYERS = [*LONG, *STRIDED, *sweeps.mixtures(160, seed=11)]
 MODES = ("zeros", "zeros", "reflect", "replicate", "circular")
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=("f32", "f64"))
 
@@ -93,6 +105,30 @@ def test_layouts_and_threads(layer, dtype):
             got = ops.conv2d_weight_gradient(*pair, w.shape, **options)
             np.testing.assert_array_equal(got, exact)
         np.testing.assert_array_equal(ops.bias_gradient(form(grad)), grad.sum((0, 2, 3)))
+
+
+@every_dtype
+@pytest.mark.parametrize("layer", STRIDED, ids=str)
+def test_strided_depthwise(layer, dtype):
+    """Any threads and one image at a time give the same bits, which are those of other layouts too:
+    these go by phases, in the same order."""
+    x, w, grad = problem(layer, dtype)
+    options = how(layer) | {"padding_mode": "zeros"}
+    grad += np.random.default_rng(5).standard_normal(grad.shape).astype(dtype)
+    with trace() as executions:
+        one = ops.conv2d_input_gradient(grad, w, x.shape, **options, threads=1)
+    assert executions[0][1] == "depthwise"
+    for threads in (2, 3, 8):
+        many = ops.conv2d_input_gradient(grad, w, x.shape, **options, threads=threads)
+        np.testing.assert_array_equal(many, one)
+    for image, alone in zip(grad, one, strict=True):
+        got = ops.conv2d_input_gradient(image, w, x.shape[1:], **options)
+        np.testing.assert_array_equal(got, alone)
+    last = np.moveaxis(poisoned((*np.moveaxis(one, 1, -1).shape,), dtype), -1, 1)
+    with trace() as executions:
+        ops.conv2d_input_gradient(grad, w, x.shape, **options, out=last)
+    assert executions[0][1] == "phases"
+    np.testing.assert_array_equal(last, one)
 
 
 @pytest.mark.parametrize("layer", LAYERS[::3], ids=str)

@@ -87,6 +87,24 @@ typedef struct fc_conv_driver {
 extern const fc_conv_driver fc_conv_direct, fc_conv_pointwise, fc_conv_1x1, fc_conv_im2col,
     fc_conv_depthwise, fc_conv_planar, fc_conv_linear, fc_conv_winograd_f2, fc_conv_winograd_f4, fc_conv_winograd_f6;
 
+/* A transposed convolution: one convolution for each phase of the result, which the plan knows, or, side
+ * by side, what transposed_planes.c makes of it. */
+typedef struct fc_phase fc_phase;
+typedef struct fc_transpose_problem {
+    fc_conv_transpose2d_desc desc;
+    int64_t oh, ow;
+    const fc_kernels *kernels;
+    fc_phase *phases;
+    int64_t count;
+    bool complete; /* the phases cover dst; if not, the rest is the bias alone */
+    bool side_by_side;
+} fc_transpose_problem;
+
+bool fc_transposed_planes_fit(const fc_transpose_problem *problem);
+size_t fc_transposed_planes_scratch_bytes(const fc_transpose_problem *problem, int threads);
+void fc_transposed_planes_execute(const fc_transpose_problem *problem, const fc_args *args, void *scratch,
+                                  int threads);
+
 typedef struct fc_weight_gradient_problem {
     fc_conv2d_weight_gradient_desc desc;
     int64_t oh, ow;

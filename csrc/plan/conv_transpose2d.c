@@ -1,17 +1,16 @@
 /* conv_transpose2d.c: the operation `conv_transpose2d`, as a list of convolutions.
  *
- * In one direction, with stride s, dilation d and leading padding p, output o sums src[i] * w[a] over
- * i*s + a*d = o + p. Outputs of one phase, o = r + j*s, see the same taps: those with
- * a*d = r + p (mod s). With g = gcd(s, d) there are none unless g divides r + p; else they are
- * a = a0 + t*s/g, t = 0 .. T-1, and meet the source at i = j + b0 - t*d/g, b0 = (r + p - a0*d) / s.
- * Read backwards, u = T-1-t, that is a convolution of stride 1 and dilation d/g, of T taps, with
- * (T-1)*d/g - b0 elements of padding before the source; a negative number crops it.
+ * Each phase of the result is a convolution of stride 1 with taps of its own (transposed_axis.h): the
+ * source is padded before it by -offset elements, or cropped; no zero is multiplied, whatever the stride;
+ * each phase takes the algorithm that suits it; and its results go where they belong, stride_w columns
+ * apart. Phases without a tap are the bias.
  *
- * So no zero is multiplied, whatever the stride; each phase takes the algorithm that suits it; and
- * its results go where they belong, stride_w columns apart. Phases without a tap are the bias. */
+ * Where groups have one input channel and columns take turns between two phases, both are computed side
+ * by side instead (transposed_planes.c): the sums are the same, bit for bit. */
 #include "plan.h"
 
 #include "../base/memory.h"
+#include "../driver/transposed_axis.h"
 #include "registry.h"
 
 /* There is a plan for each phase that has taps. */
@@ -74,41 +73,20 @@ static void settle(int64_t in, int64_t k, int64_t out, int64_t pad, int64_t dila
 
 /* One phase in one direction, as a convolution of stride 1. */
 typedef struct phase_axis {
-    int64_t first;         /* output that it begins with */
-    int64_t count;         /* outputs, `stride` apart */
-    int64_t tap, step;     /* the tap that comes first, and from there to the next; step <= 0 */
-    int64_t taps;          /* 0: nothing but the bias */
-    int64_t dilation;
+    fc_transposed_axis of;
     int64_t begin, end;    /* of the source */
     int64_t before, after; /* padding of that part */
 } phase_axis;
 
-static int64_t gcd64(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static phase_axis phase_of(int64_t r, int64_t in, int64_t out, int64_t k, int64_t pad,
                            int64_t stride, int64_t dilation) {
-    const int64_t g = gcd64(stride, dilation), every = stride / g;
-    phase_axis axis = {.first = r, .count = (out - 1 - r) / stride + 1, .dilation = dilation / g};
-    int64_t tap = 0; /* the first a with a*d = r + p (mod s), if any */
-    while (tap < every && tap < k && (r + pad - tap * dilation) % stride) tap++;
-    if (tap >= every || tap >= k) return axis;
-    axis.taps = (k - 1 - tap) / every + 1;
-    axis.tap = tap + (axis.taps - 1) * every;
-    axis.step = -every;
-    axis.before = (axis.taps - 1) * axis.dilation - (r + pad - tap * dilation) / stride;
-    axis.after = axis.count + (axis.taps - 1) * axis.dilation - axis.before - in;
+    const fc_transposed_axis of = fc_transposed_axis_of(r, in, out, k, pad, stride, dilation);
+    phase_axis axis = {.of = of, .before = -of.offset};
+    axis.after = of.count + (of.taps - 1) * of.dilation - axis.before - in;
     axis.begin = fc_max64(0, -axis.before);
     axis.end = fc_min64(in, in + axis.after);
     axis.before = fc_max64(0, axis.before);
     axis.after = fc_max64(0, axis.after);
-    if (axis.begin >= axis.end) axis.taps = 0; /* its windows lie on padding */
     return axis;
 }
 
@@ -135,33 +113,35 @@ static fc_status create_phase(const fc_conv_transpose2d_desc *d, const phase_axi
         .ih = v->end - v->begin,
         .iw = h->end - h->begin,
         .oc = d->oc,
-        .kh = v->taps,
-        .kw = h->taps,
+        .kh = v->of.taps,
+        .kw = h->of.taps,
         .pad_top = v->before,
         .pad_bottom = v->after,
         .pad_left = h->before,
         .pad_right = h->after,
         .stride_h = 1,
         .stride_w = 1,
-        .dilation_h = v->dilation,
-        .dilation_w = h->dilation,
+        .dilation_h = v->of.dilation,
+        .dilation_w = h->of.dilation,
         .groups = d->groups,
         .weights_strided = 1,
         .dst_stride = {d->dst_stride[0], d->dst_stride[1],
-                       step_of(v->count, d->dst_stride[2], d->stride_h),
-                       step_of(h->count, d->dst_stride[3], d->stride_w)},
-        .weight_stride = {w[0], w[2], w[1], step_of(v->taps, w[3], v->step),
-                          step_of(h->taps, w[4], h->step)},
+                       step_of(v->of.count, d->dst_stride[2], d->stride_h),
+                       step_of(h->of.count, d->dst_stride[3], d->stride_w)},
+        .weight_stride = {w[0], w[2], w[1], step_of(v->of.taps, w[3], v->of.step),
+                          step_of(h->of.taps, w[4], h->of.step)},
     };
     memcpy(conv.src_stride, d->src_stride, sizeof conv.src_stride);
     phase->src = v->begin * d->src_stride[2] + h->begin * d->src_stride[3];
-    phase->dst = v->first * d->dst_stride[2] + h->first * d->dst_stride[3];
-    phase->weights = v->tap * w[3] + h->tap * w[4];
+    phase->dst = v->of.first * d->dst_stride[2] + h->of.first * d->dst_stride[3];
+    phase->weights = v->of.tap * w[3] + h->of.tap * w[4];
     return fc_conv2d_create(&conv, &phase->plan);
 }
 
 static fc_status create_phases(fc_transpose_problem *p) {
     const fc_conv_transpose2d_desc *d = &p->desc;
+    p->side_by_side = fc_transposed_planes_fit(p);
+    if (p->side_by_side) return FC_OK;
     const int64_t rows = fc_min64(d->stride_h, p->oh), cols = fc_min64(d->stride_w, p->ow);
     if (rows > MOST_PHASES || cols > MOST_PHASES || rows * cols > MOST_PHASES)
         return FC_ERR_UNSUPPORTED;
@@ -175,7 +155,7 @@ static fc_status create_phases(fc_transpose_problem *p) {
         for (int64_t c = 0; c < cols; c++) {
             const phase_axis h =
                 phase_of(c, d->iw, p->ow, d->kw, d->pad_left, d->stride_w, d->dilation_w);
-            if (!v.taps || !h.taps) {
+            if (!v.of.taps || !h.of.taps) {
                 p->complete = false;
                 continue;
             }
@@ -223,6 +203,7 @@ static void pack(const fc_plan *plan, const void *weights, void *packed, int thr
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {
     const fc_transpose_problem *p = &plan->transpose;
     packed = packed && packed_bytes(plan);
+    if (p->side_by_side) return fc_transposed_planes_scratch_bytes(p, threads);
     size_t most = p->complete ? 0 : (size_t)p->desc.oc * fc_dtype_bytes(plan->dtype);
     for (int64_t i = 0; i < p->count; i++) {
         const fc_plan *phase = p->phases[i].plan;
@@ -282,6 +263,10 @@ static void fill_bias(const fc_transpose_problem *p, const fc_args *args, void *
 
 static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
     const fc_transpose_problem *p = &plan->transpose;
+    if (p->side_by_side) {
+        fc_transposed_planes_execute(p, args, scratch, threads);
+        return;
+    }
     const char *packed = packed_bytes(plan) ? args->packed : NULL;
     if (!p->complete) fill_bias(p, args, scratch, threads);
     for (int64_t i = 0; i < p->count; i++) {
@@ -340,8 +325,10 @@ fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_pl
         fc_plan_destroy(plan);
         return status;
     }
-    plan->algorithm = FC_ALGO_PHASES;
-    plan->reason = "each phase of the result is a convolution of stride 1 with its own taps";
+    plan->algorithm = p->side_by_side ? FC_ALGO_DEPTHWISE : FC_ALGO_PHASES;
+    plan->reason = p->side_by_side
+                       ? "one input channel a group: both phases of a row side by side"
+                       : "each phase of the result is a convolution of stride 1 with its own taps";
     const int64_t shape[4] = {desc->n, desc->oc, oh, ow};
     const int64_t weights = desc->ic * (desc->oc / desc->groups) * desc->kh * desc->kw;
     fc_plan_describe(plan, shape, 2.0 * (double)(desc->n * desc->ih * desc->iw) * (double)weights,

@@ -31,20 +31,11 @@ extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc
     fc_operation_channel_gradient, fc_operation_lrn_gradient, fc_operation_softmax_gradient,
     fc_operation_cross_entropy;
 
-/* A transposed convolution: one convolution for each phase of the result (conv_transpose2d.c). */
-typedef struct fc_phase {
+/* One phase of a transposed convolution (conv_transpose2d.c). */
+struct fc_phase {
     fc_plan *plan;
     int64_t src, weights, dst; /* elements to where the phase's operands begin */
-} fc_phase;
-
-typedef struct fc_transpose_problem {
-    fc_conv_transpose2d_desc desc;
-    int64_t oh, ow;
-    const fc_kernels *kernels;
-    fc_phase *phases;
-    int64_t count;
-    bool complete; /* the phases cover dst; if not, the rest is the bias alone */
-} fc_transpose_problem;
+};
 
 struct fc_plan {
     const fc_operation *operation;

@@ -25,6 +25,7 @@
  *   vec_fold(r)          lane i is the sum of the lanes of r[i], VLEN vectors: halves are added until
  *                        one is left
  *   vec_deinterleave(a, b, &even, &odd)
+ *   vec_interleave(a, b, &low, &high)   a[0] b[0] a[1] b[1] ... over both
  *   vec_twice(v, &low, &high)   each lane twice: v[0] v[0] v[1] v[1] ... over both
  *   vec_prefetch(p)      asks for p's line; nothing is read, so p may lie beyond the end of a buffer
  *   vec_prefetch_far(p)  the same, into the second-level cache

@@ -98,6 +98,11 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = _mm256_unpacklo_pd(lo, hi);
     *odd = _mm256_unpackhi_pd(lo, hi);
 }
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    const vec lo = _mm256_unpacklo_pd(a, b), hi = _mm256_unpackhi_pd(a, b);
+    *low = _mm256_permute2f128_pd(lo, hi, 0x20);
+    *high = _mm256_permute2f128_pd(lo, hi, 0x31);
+}
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *low = _mm256_permute4x64_pd(v, 0x50);
     *high = _mm256_permute4x64_pd(v, 0xfa);
@@ -143,6 +148,11 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     vec lo = _mm256_permute2f128_ps(a, b, 0x20), hi = _mm256_permute2f128_ps(a, b, 0x31);
     *even = _mm256_shuffle_ps(lo, hi, 0x88);
     *odd = _mm256_shuffle_ps(lo, hi, 0xdd);
+}
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    const vec lo = _mm256_unpacklo_ps(a, b), hi = _mm256_unpackhi_ps(a, b);
+    *low = _mm256_permute2f128_ps(lo, hi, 0x20);
+    *high = _mm256_permute2f128_ps(lo, hi, 0x31);
 }
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     const __m256i lanes = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);

@@ -126,6 +126,11 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = _mm512_permutex2var_pd(a, lanes, b);
     *odd = _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(1)), b);
 }
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    const __m512i lanes = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    *low = _mm512_permutex2var_pd(a, lanes, b);
+    *high = _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(4)), b);
+}
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *low = _mm512_permutexvar_pd(_mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3), v);
     *high = _mm512_permutexvar_pd(_mm512_setr_epi64(4, 4, 5, 5, 6, 6, 7, 7), v);
@@ -235,6 +240,11 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     *even = _mm512_permutex2var_ps(a, lanes, b);
     *odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(lanes, _mm512_set1_epi32(1)), b);
+}
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    const __m512i lanes = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    *low = _mm512_permutex2var_ps(a, lanes, b);
+    *high = _mm512_permutex2var_ps(a, _mm512_add_epi32(lanes, _mm512_set1_epi32(8)), b);
 }
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);

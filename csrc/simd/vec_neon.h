@@ -74,6 +74,10 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = MM(vuzp1q)(a, b);
     *odd = MM(vuzp2q)(a, b);
 }
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    *low = MM(vzip1q)(a, b);
+    *high = MM(vzip2q)(a, b);
+}
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *low = MM(vzip1q)(v, v);
     *high = MM(vzip2q)(v, v);

@@ -52,4 +52,8 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *even = a;
     *odd = b;
 }
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    *low = a;
+    *high = b;
+}
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) { *low = *high = v; }

@@ -115,6 +115,10 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *odd = _mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1));
 }
 #endif
+FC_INLINE void vec_interleave(vec a, vec b, vec *low, vec *high) {
+    *low = MM(unpacklo)(a, b);
+    *high = MM(unpackhi)(a, b);
+}
 FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *low = MM(unpacklo)(v, v);
     *high = MM(unpackhi)(v, v);

@@ -70,6 +70,42 @@ static void prepare_conv_plane(trial *t) {
     a->dst = result(t, (outputs - 1) * a->dst_plane + (a->rows - 1) * a->dst_row + a->pixels);
 }
 
+/* Half of them such as the kernel has bodies for: columns side by side, dealt to the phases by turns. */
+static void prepare_transposed_plane(trial *t) {
+    fc_transposed_plane_args *a = &t->args.transposed_plane;
+    const int64_t vlen = t->shape->vlen;
+    a->kh = t->timed ? 2 : draw(t, 0, 3);
+    a->rows = draw(t, 1, 28), a->pixels = draw(t, 1, 10 * vlen + 3);
+    if (!t->timed && random_below(12) == 0) a->rows = draw(t, 56, 90);
+    a->planes = draw(t, 1, 3), a->multiplier = t->timed ? 1 : draw(t, 1, 2);
+    a->tap_col = 1;
+    if (t->timed || random_below(2)) {
+        const int64_t more = t->timed ? 1 : random_below(2), taps = t->timed ? 1 : draw(t, 1, 2);
+        a->taps[more] = taps + 1, a->taps[!more] = taps;
+        a->column[0] = draw(t, 0, 3);
+        a->column[1] = a->column[0] + !more;
+    } else {
+        for (int q = 0; q < 2; q++) a->taps[q] = draw(t, 0, 4), a->column[q] = draw(t, 0, 5);
+        a->tap_col = draw(t, 1, 3);
+    }
+    int64_t reach = 0;
+    for (int q = 0; q < 2; q++)
+        if (a->taps[q]) reach = fc_max64(reach, a->column[q] + (a->taps[q] - 1) * a->tap_col);
+    reach += fc_round_up(fc_div_up(a->pixels, 2), vlen);
+    a->src_row = reach + draw(t, 0, 3);
+    a->tap_row = a->src_row * draw(t, 1, 2);
+    a->src_plane = (a->rows - 1) * a->src_row + fc_max64(0, a->kh - 1) * a->tap_row + reach;
+    a->src = operand(t, a->planes * a->src_plane);
+    const int64_t outputs = a->planes * a->multiplier;
+    a->weights_plane = a->kh * (a->taps[0] + a->taps[1]) + draw(t, 0, 2);
+    a->weights = operand(t, outputs * a->weights_plane + 1);
+    a->bias = perhaps(t, outputs);
+    a->activation = fused_activation(t);
+    a->dst_row = a->pixels + draw(t, 0, 5);
+    a->dst_plane = a->rows * a->dst_row + draw(t, 0, 3);
+    a->dst = result(t, (outputs - 1) * a->dst_plane + (a->rows - 1) * a->dst_row + a->pixels);
+}
+
 /* ---- kernels of gradients --------------------------------------------------------------------------- */
 
 static void prepare_border_rows(trial *t) {
@@ -363,6 +399,7 @@ static void prepare_reduce_row(trial *t) {
 PLAIN(border_rows)
 PLAIN(column_sums)
 PLAIN(conv_plane)
+PLAIN(transposed_plane)
 PLAIN(split_phases)
 PLAIN(pool_rows)
 PLAIN(pool_columns)

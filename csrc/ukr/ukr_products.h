@@ -362,6 +362,24 @@ typedef struct fc_conv_lanes_args {
     ptrdiff_t rows, pixels, row_step, step, dst_row;
 } fc_conv_lanes_args;
 
+/* transposed_plane: transposed convolution of channel planes, each with `multiplier` kernels, into columns
+ * that take turns between two phases: rows of one phase of the rows.
+ *   dst[o*dst_plane + y*dst_row + 2*i + q] = act( bias[o] +
+ *       sum over a < kh, b < taps[q] of weights[o*weights_plane + a*(taps[0] + taps[1]) + q*taps[0] + b] *
+ *           src[(o/multiplier)*src_plane + y*src_row + a*tap_row + column[q] + b*tap_col + i] )
+ *   q < 2, 2*i + q < pixels, y < rows, o < planes*multiplier; bias may be NULL; kh and taps may be 0
+ * The sum runs over (a, b) in row-major order, from zero, with one vec_fma each. Elements of src are
+ * readable for i < (pixels + 1)/2 rounded up to a multiple of vlen. */
+typedef struct fc_transposed_plane_args {
+    const void *src, *weights, *bias;
+    void *dst;
+    ptrdiff_t kh, taps[2], column[2];
+    ptrdiff_t tap_row, tap_col, src_row, src_plane;
+    ptrdiff_t rows, pixels, dst_row, dst_plane;
+    ptrdiff_t planes, multiplier, weights_plane;
+    int activation;
+} fc_transposed_plane_args;
+
 /* split_phases: rows, each into its `step` interleaved phases.
  *   dst[r*dst_row + (x % step)*phase + x / step] = src[r*src_row + x*src_stride]
  *   x < pixels, r < rows (rows 0 means 1: src_row and dst_row are then not looked at);

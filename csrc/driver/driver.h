@@ -150,6 +150,7 @@ extern const fc_pool_driver fc_pool_global, fc_pool_indices, fc_pool_windows, fc
 
 typedef struct fc_unpool_problem {
     fc_unpool_desc desc;
+    const fc_kernels *kernels;
 } fc_unpool_problem;
 
 bool fc_unpool_valid(const fc_unpool_problem *problem, const fc_args *args);

@@ -8,47 +8,44 @@ typedef struct unpool_job {
     const fc_unpool_problem *problem;
     const fc_args *args;
     int64_t chunk; /* planes in a task */
-    void (*plane)(fc_dtype, int64_t, const void *, void *, const int64_t *);
+    void (*plane)(const fc_kernels *, int64_t, const void *, void *, const int64_t *);
 } unpool_job;
 
-bool fc_unpool_valid(const fc_unpool_problem *p, const fc_args *args) {
-    const int64_t count = p->desc.planes * p->desc.src_plane, limit = p->desc.dst_plane;
-    for (int64_t i = 0; i < count; i++)
-        if (args->indices[i] < 0 || args->indices[i] >= limit) return false;
-    return true;
+static bool all_inside(const fc_unpool_problem *p, const fc_args *args, int64_t least) {
+    const int64_t count = p->desc.planes * p->desc.src_plane;
+    int outside = 0;
+    fc_check_indices_args check = {args->indices, count, least, p->desc.dst_plane, &outside};
+    p->kernels->check_indices(&check);
+    return !outside;
 }
 
+bool fc_unpool_valid(const fc_unpool_problem *p, const fc_args *args) { return all_inside(p, args, 0); }
+
 bool fc_max_pool_gradient_valid(const fc_unpool_problem *p, const fc_args *args) {
-    const int64_t count = p->desc.planes * p->desc.src_plane;
-    const uint64_t limit = (uint64_t)p->desc.dst_plane;
-    uint64_t wrong = 0; /* without a branch: nearly always all are looked at */
-    for (int64_t i = 0; i < count; i++) wrong |= (uint64_t)args->indices[i] + 1 > limit;
-    return !wrong;
+    return all_inside(p, args, -1);
 }
 
 /* One plane: `count` values of the pooled side. */
-static void put(fc_dtype dtype, int64_t count, const void *src, void *dst, const int64_t *indices) {
+static void put(const fc_kernels *kernels, int64_t count, const void *src, void *dst,
+                const int64_t *indices) {
     for (int64_t i = 0; i < count; i++) {
-        if (dtype == FC_F64)
+        if (kernels->element_bytes == sizeof(double))
             ((double *)dst)[indices[i]] = ((const double *)src)[i];
         else
             ((float *)dst)[indices[i]] = ((const float *)src)[i];
     }
 }
 
-static void add(fc_dtype dtype, int64_t count, const void *src, void *dst, const int64_t *indices) {
-    for (int64_t i = 0; i < count; i++) {
-        if (indices[i] < 0) continue;
-        if (dtype == FC_F64)
-            ((double *)dst)[indices[i]] += ((const double *)src)[i];
-        else
-            ((float *)dst)[indices[i]] += ((const float *)src)[i];
-    }
+static void add(const fc_kernels *kernels, int64_t count, const void *src, void *dst,
+                const int64_t *indices) {
+    fc_add_indexed_args add = {src, dst, indices, count};
+    kernels->add_indexed(&add);
 }
 
-static void take(fc_dtype dtype, int64_t count, const void *src, void *dst, const int64_t *indices) {
+static void take(const fc_kernels *kernels, int64_t count, const void *src, void *dst,
+                 const int64_t *indices) {
     for (int64_t i = 0; i < count; i++) {
-        if (dtype == FC_F64)
+        if (kernels->element_bytes == sizeof(double))
             ((double *)dst)[i] = ((const double *)src)[indices[i]];
         else
             ((float *)dst)[i] = ((const float *)src)[indices[i]];
@@ -67,14 +64,14 @@ static void run_task(void *context, int64_t task, int worker) {
     for (int64_t plane = task * job->chunk; plane < end; plane++) {
         char *dst = (char *)job->args->dst + plane * written * bytes;
         if (!taken) memset(dst, 0, (size_t)(written * bytes));
-        job->plane((fc_dtype)d->dtype, d->src_plane,
+        job->plane(job->problem->kernels, d->src_plane,
                    (const char *)job->args->src + plane * read * bytes, dst,
                    job->args->indices + plane * d->src_plane);
     }
 }
 
 static void run_planes(const fc_unpool_problem *p, const fc_args *args, int threads,
-                       void (*plane)(fc_dtype, int64_t, const void *, void *, const int64_t *)) {
+                       void (*plane)(const fc_kernels *, int64_t, const void *, void *, const int64_t *)) {
     const fc_unpool_desc *d = &p->desc;
     const double bytes = (double)fc_dtype_bytes((fc_dtype)d->dtype);
     const double plane_bytes = (double)d->dst_plane * bytes + (double)d->src_plane * (bytes + 8);

@@ -1,6 +1,8 @@
 /* unpool.c: the operation `unpool`. */
 #include "plan.h"
 
+#include "registry.h"
+
 static fc_status check(const fc_unpool_desc *d) {
     if (d->struct_size != sizeof *d) return FC_ERR_VERSION;
     if (!fc_dtype_known(d->dtype)) return FC_ERR_INVALID_ARGUMENT;
@@ -71,6 +73,7 @@ static fc_status create(const fc_unpool_desc *desc, const fc_operation *operatio
     plan->algorithm = algorithm;
     plan->reason = reason;
     plan->unpool.desc = *desc;
+    plan->unpool.kernels = fc_registry_kernels(plan->dtype);
     const bool back = algorithm == FC_ALGO_UNPOOL_GRADIENT;
     const int64_t small = desc->src_plane, large = desc->dst_plane;
     const int64_t shape[4] = {desc->planes, back ? small : large, 1, 1};

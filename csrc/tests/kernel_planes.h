@@ -384,6 +384,42 @@ static void call_pool_indices(trial *t) {
     }
 }
 
+/* Indices of all kinds, of which one may lie just or far outside. */
+static void prepare_check_indices(trial *t) {
+    fc_check_indices_args *a = &t->args.check_indices;
+    a->count = draw(t, 0, 100), a->least = -draw(t, 0, 1), a->limit = draw(t, 1, 50);
+    int64_t *indices = (int64_t *)(void *)keep(
+        t, guarded_new((size_t)a->count * sizeof *indices, at_end(t)))->data;
+    for (int64_t i = 0; i < a->count; i++) indices[i] = a->least + random_below(a->limit - a->least);
+    const int64_t odd[] = {a->least - 1, a->limit, INT64_MAX, INT64_MIN, INT64_MAX - 1};
+    if (a->count && random_below(2)) indices[random_below(a->count)] = pick(odd, 5);
+    a->indices = indices;
+    result(t, 1);
+}
+
+static void call_check_indices(trial *t) {
+    fc_check_indices_args a = t->args.check_indices;
+    int outside = -1, expected = 0;
+    a.outside = &outside;
+    t->table->check_indices(&a);
+    for (int64_t i = 0; i < a.count; i++)
+        expected |= a.indices[i] < a.least || a.indices[i] >= a.limit;
+    CHECK(outside == expected);
+    put(t->dst.data, 0, t->dtype, (double)outside);
+}
+
+static void prepare_add_indexed(trial *t) {
+    fc_add_indexed_args *a = &t->args.add_indexed;
+    const int64_t results = draw(t, 1, 60);
+    a->count = draw(t, 0, 100);
+    a->src = operand(t, a->count + 1);
+    int64_t *indices = (int64_t *)(void *)keep(
+        t, guarded_new((size_t)a->count * sizeof *indices, at_end(t)))->data;
+    for (int64_t i = 0; i < a->count; i++) indices[i] = random_below(results + 1) - 1;
+    a->indices = indices;
+    a->dst = result_begun(t, results);
+}
+
 static void prepare_reduce_row(trial *t) {
     fc_reduce_args *a = &t->args.reduce_row;
     a->rows = draw(t, 1, 40), a->count = draw(t, 1, 200), a->src_row = a->count + draw(t, 0, 3);
@@ -404,6 +440,7 @@ PLAIN(split_phases)
 PLAIN(pool_rows)
 PLAIN(pool_columns)
 PLAIN(pool_plane)
+PLAIN(add_indexed)
 PLAIN(reduce_row)
 
 #endif

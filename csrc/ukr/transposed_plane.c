@@ -39,7 +39,8 @@ typedef struct body {
 typedef struct plane {
     const real *src, *weights;
     real *dst;
-    real bias, least, most; /* added; the bounds of ReLU and ReLU6 */
+    real bias, most; /* added; the upper bound of ReLU and ReLU6, */
+    bool bounded;    /* if it is one of these */
 } plane;
 
 /* Vectors of one source row under one tap, into the sums of a phase. */
@@ -55,6 +56,7 @@ FC_INLINE void tap(const real *src, vec w, ptrdiff_t row, vec *acc, const int R,
 FC_INLINE void kernel_row(const fc_transposed_plane_args *a, const real *src, const real *weights,
                           vec acc[2][MOST_SUMS], const int R, const int V, const body k) {
     if (!k.known) {
+#pragma GCC unroll 2
         for (int q = 0; q < 2; q++) {
             const real *from = src + a->column[q];
             for (ptrdiff_t b = 0; b < a->taps[q]; b++, from += a->tap_col)
@@ -63,19 +65,25 @@ FC_INLINE void kernel_row(const fc_transposed_plane_args *a, const real *src, co
         return;
     }
     src += a->column[0] - k.first[0];
+    vec w[2][3];
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; q++)
 #pragma GCC unroll 3
-    for (int u = 0; u < k.all; u++) {
-        const bool even = u >= k.first[0] && u < k.first[0] + k.taps[0];
-        const bool odd = u >= k.first[1] && u < k.first[1] + k.taps[1];
-        const vec w0 = even ? vec_set1(weights[u - k.first[0]]) : vec_zero();
-        const vec w1 = odd ? vec_set1(weights[k.taps[0] + u - k.first[1]]) : vec_zero();
+        for (int b = 0; b < k.taps[q]; b++) w[q][b] = vec_set1(weights[q * k.taps[0] + b]);
 #pragma GCC unroll 8
-        for (int r = 0; r < R; r++)
+    for (int r = 0; r < R; r++, src += a->src_row) {
+        /* Or the compiler keeps an address for each tap of each row, though there are not so many
+         * registers. */
+        __asm__("" : "+r"(src));
 #pragma GCC unroll 4
-            for (int v = 0; v < V; v++) {
-                const vec x = vec_load(src + u + r * a->src_row + v * VLEN);
-                if (even) acc[0][r * V + v] = vec_fma(x, w0, acc[0][r * V + v]);
-                if (odd) acc[1][r * V + v] = vec_fma(x, w1, acc[1][r * V + v]);
+        for (int v = 0; v < V; v++)
+#pragma GCC unroll 3
+            for (int u = 0; u < k.all; u++) {
+                const vec x = vec_load(src + u + v * VLEN);
+#pragma GCC unroll 2
+                for (int q = 0; q < 2; q++)
+                    if (u >= k.first[q] && u < k.first[q] + k.taps[q])
+                        acc[q][r * V + v] = vec_fma(x, w[q][u - k.first[q]], acc[q][r * V + v]);
             }
     }
 }
@@ -90,16 +98,25 @@ FC_INLINE void block(const fc_transposed_plane_args *a, const plane *p, ptrdiff_
     const ptrdiff_t taps = k.known ? k.taps[0] + k.taps[1] : a->taps[0] + a->taps[1];
     for (ptrdiff_t n = 0; n < a->kh; n++, src += a->tap_row, weights += taps)
         kernel_row(a, src, weights, acc, R, V, k);
-    const vec bias = vec_set1(p->bias), least = vec_set1(p->least), most = vec_set1(p->most);
+    const vec bias = vec_set1(p->bias);
+#pragma GCC unroll 2
+    for (int q = 0; q < 2; q++)
+#pragma GCC unroll 8
+        for (int s = 0; s < R * V; s++) acc[q][s] = vec_add(acc[q][s], bias);
+    if (p->bounded) {
+        const vec least = vec_zero(), most = vec_set1(p->most);
+#pragma GCC unroll 2
+        for (int q = 0; q < 2; q++)
+#pragma GCC unroll 8
+            for (int s = 0; s < R * V; s++) acc[q][s] = vec_min(most, vec_max(least, acc[q][s]));
+    }
     real *row = p->dst + y * a->dst_row + 2 * i;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++, row += a->dst_row)
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) {
-            const vec even = vec_min(most, vec_max(least, vec_add(acc[0][r * V + v], bias)));
-            const vec odd = vec_min(most, vec_max(least, vec_add(acc[1][r * V + v], bias)));
             vec low, high;
-            vec_interleave(even, odd, &low, &high);
+            vec_interleave(acc[0][r * V + v], acc[1][r * V + v], &low, &high);
             real *dst = row + 2 * v * VLEN;
             if (v < V - 1 || lanes == 2 * VLEN) {
                 vec_store(dst, low);
@@ -188,8 +205,7 @@ void FC_NAME(transposed_plane)(const fc_transposed_plane_args *a) {
     const ptrdiff_t vectors = ((a->pixels + 1) / 2 + VLEN - 1) / VLEN;
     const ptrdiff_t parts = (vectors + MOST_VECTORS - 1) / MOST_VECTORS;
     const int k = choose(a);
-    plane p = {.weights = a->weights, .dst = a->dst};
-    p.least = relu ? 0 : -(real)INFINITY;
+    plane p = {.weights = a->weights, .dst = a->dst, .bounded = relu};
     p.most = a->activation == FC_ACT_RELU6 ? 6 : (real)INFINITY;
     assert(a->pixels >= 1 && a->multiplier >= 1);
     for (ptrdiff_t o = 0; o < a->planes * a->multiplier; o++) {

@@ -88,6 +88,23 @@ typedef struct fc_pool_indices_args {
     ptrdiff_t src_plane, row_stride, first;
 } fc_pool_indices_args;
 
+/* check_indices: *outside = whether any of indices[i], i < count, is below `least` or from `limit` on;
+ * least is 0 or -1, limit >= 0. */
+typedef struct fc_check_indices_args {
+    const int64_t *indices;
+    ptrdiff_t count;
+    int64_t least, limit;
+    int *outside;
+} fc_check_indices_args;
+
+/* add_indexed: dst[indices[i]] += src[i] in order of i < count, but for those i where it is negative. */
+typedef struct fc_add_indexed_args {
+    const void *src;
+    void *dst;
+    const int64_t *indices;
+    ptrdiff_t count;
+} fc_add_indexed_args;
+
 /* reduce_row: each of several contiguous rows to one value.
  *   dst[r] = max over i < count of src[r*src_row + i]   or   (sum over i of the same) / divisor
  * count >= 1, r < rows. The order of the sum depends on `count` alone; a NaN in a maximum stays. */

@@ -33,6 +33,7 @@
  *   vec_where_greatest(x, sofar, a, b)   a where vec_greatest takes x, else b: x > sofar or x is NaN
  *   vec_load_or(p, n, v)     vec_load_n(p, n) with the lanes of v behind the first n; n <= 0: all of v
  *   vec_store_lanes(p, v, from, n)   lanes from .. from + n - 1 to p[0 .. n - 1]
+ *   vec_store_twos(p, v, n)  v[i] to p[2 * i], i < n; what lies between is not written
  *   vec_before(a, b)         the last lane of a, then b without its last lane
  *   vec_behind(a, b)         a without its first lane, then the first lane of b
  */
@@ -103,6 +104,14 @@ FC_INLINE void vec_store_lanes(real *p, vec v, ptrdiff_t from, ptrdiff_t n) {
     real lanes[VLEN];
     vec_store(lanes, v);
     for (ptrdiff_t i = 0; i < n; i++) p[i] = lanes[from + i];
+}
+#endif
+
+#ifndef VEC_STORE_TWOS
+FC_INLINE void vec_store_twos(real *p, vec v, ptrdiff_t n) {
+    real lanes[VLEN];
+    vec_store(lanes, v);
+    for (ptrdiff_t i = 0; i < n; i++) p[2 * i] = lanes[i];
 }
 #endif
 

@@ -252,4 +252,12 @@ FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *high = _mm512_permutexvar_ps(_mm512_add_epi32(lanes, _mm512_set1_epi32(8)), v);
 }
 #endif
+#define VEC_STORE_TWOS
+FC_INLINE void vec_store_twos(real *p, vec v, ptrdiff_t n) {
+    vec low, high;
+    vec_twice(v, &low, &high);
+    const ptrdiff_t most = 2 * n < VLEN ? 2 * n : VLEN;
+    MM(mask_storeu)(p, vec_mask(most) & (__mmask16)0x5555, low);
+    if (2 * n > VLEN) MM(mask_storeu)(p + VLEN, vec_mask(2 * n - VLEN) & (__mmask16)0x5555, high);
+}
 #undef MM

@@ -71,15 +71,40 @@ static void pack_dense(const fc_pack_weights_args *a) {
     }
 }
 
+/* A column from elements `row` apart. */
+FC_INLINE void gather_column(const real *src, real *dst, ptrdiff_t row, ptrdiff_t lanes, ptrdiff_t width) {
+    ptrdiff_t n = 0;
+    if (row == 1) {
+        for (; n < width; n += VLEN)
+            vec_store(dst + n, n + VLEN <= lanes ? vec_load(src + n)
+                               : n < lanes       ? vec_load_n(src + n, lanes - n)
+                                                 : vec_zero());
+        return;
+    }
+    for (; n + 8 <= lanes; n += 8)
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) dst[n + i] = src[(n + i) * row];
+    for (; n < lanes; n++) dst[n] = src[n * row];
+    for (; n < width; n++) dst[n] = 0;
+}
+
+/* The panel's weights of one channel of a gradient lie side by side, far from the next channel's: those
+ * are asked for in advance. */
 static void pack_strided(const fc_pack_weights_args *a) {
-    const ptrdiff_t columns = a->panels * VLEN;
-    for (ptrdiff_t c = 0; c < a->ic; c++)
-        for (ptrdiff_t tap = 0; tap < a->kh * a->kw; tap++) {
-            const real *src = (const real *)a->src + c * a->channel + tap / a->kw * a->tap_row +
-                              tap % a->kw * a->tap_col;
-            real *dst = column_at(a, c, tap);
-            for (ptrdiff_t n = 0; n < columns; n++) dst[n] = n < a->lanes ? src[n * a->row] : 0;
+    enum { CHANNELS_AHEAD = 3, LINE = 64 / sizeof(real), MOST_LINES = 64 };
+    const ptrdiff_t width = a->panels * VLEN, taps = a->kh * a->kw, span = a->lanes * a->row;
+    const ptrdiff_t ahead = span > 0 && span <= MOST_LINES * LINE ? span : 0;
+    column_walk next = {.at = a->dst, .taps = taps, .block = a->block, .width = width};
+    const real *src = a->src;
+    for (ptrdiff_t c = 0; c < a->ic; c++, src += a->channel) {
+        for (ptrdiff_t i = 0; i < ahead; i += LINE) vec_prefetch(src + CHANNELS_AHEAD * a->channel + i);
+        const real *row = src;
+        for (ptrdiff_t i = 0; i < a->kh; i++, row += a->tap_row) {
+            const real *tap = row;
+            for (ptrdiff_t k = 0; k < a->kw; k++, tap += a->tap_col)
+                gather_column(tap, next_column(&next), a->row, a->lanes, width);
         }
+    }
 }
 
 void FC_NAME(pack_weights)(const fc_pack_weights_args *a);

@@ -45,6 +45,10 @@ static __attribute__((noinline)) void finish_pieces(const fc_plane_tile_args *a,
                     vec_store_n(dst, v, piece->lanes);
                     continue;
                 }
+                if (a->dst_pixel == 2) {
+                    vec_store_twos(dst, v, piece->lanes);
+                    continue;
+                }
                 real lane[VLEN];
                 vec_store(lane, v);
                 for (ptrdiff_t k = 0; k < piece->lanes; k++) dst[k * a->dst_pixel] = lane[k];

@@ -79,6 +79,10 @@ FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation,
                     vec_store_n(row, v, pixels);
                     continue;
                 }
+                if (pixel_stride == 2) {
+                    vec_store_twos(row, v, pixels);
+                    continue;
+                }
                 real lane[VLEN];
                 vec_store(lane, v);
                 for (ptrdiff_t k = 0; k < pixels; k++) row[k * pixel_stride] = lane[k];

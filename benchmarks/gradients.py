@@ -25,6 +25,8 @@ LAYERS = (
     ("3x3 256->256@14 batch 1", 1, 256, 256, 14, 3, 1, 1, 1),
     ("3x3 512->512@7 batch 1", 1, 512, 512, 7, 3, 1, 1, 1),
     ("3x3/2 128->256@28", 8, 128, 256, 28, 3, 2, 1, 1),
+    ("3x3/2 64->128@56 batch 1", 1, 64, 128, 56, 3, 2, 1, 1),
+    ("3x3/2 256->512@14 batch 1", 1, 256, 512, 14, 3, 2, 1, 1),
     ("7x7/2 3->64@224 stem", 4, 3, 64, 224, 7, 2, 3, 1),
     ("3x3 3->64@224 stem", 2, 3, 64, 224, 3, 1, 1, 1),
     ("5x5 1->6@28 lenet", 8, 1, 6, 28, 5, 1, 2, 1),
@@ -33,8 +35,12 @@ LAYERS = (
     ("1x1 256->64@56", 8, 256, 64, 56, 1, 1, 0, 1),
     ("1x1 512->2048@7", 8, 512, 2048, 7, 1, 1, 0, 1),
     ("1x1/2 256->512@56", 8, 256, 512, 56, 1, 2, 0, 1),
+    ("1x1/2 1024->2048@14 batch 1", 1, 1024, 2048, 14, 1, 2, 0, 1),
     ("depthwise 3x3 128@56", 8, 128, 128, 56, 3, 1, 1, 128),
     ("depthwise 3x3/2 128@56", 8, 128, 128, 56, 3, 2, 1, 128),
+    ("depthwise 3x3/2 64@112 batch 1", 1, 64, 64, 112, 3, 2, 1, 64),
+    ("depthwise 3x3/2 256@28 batch 1", 1, 256, 256, 28, 3, 2, 1, 256),
+    ("depthwise 3x3/2 512@14 batch 1", 1, 512, 512, 14, 3, 2, 1, 512),
     ("depthwise 5x5 256@14", 8, 256, 256, 14, 5, 1, 2, 256),
     ("depthwise 3x3 512@7", 8, 512, 512, 7, 3, 1, 1, 512),
     ("3x3 groups 32 128->128@56", 8, 128, 128, 56, 3, 1, 1, 32),
@@ -107,17 +113,17 @@ def main() -> None:
         return not given.words or any(word in name for word in given.words)
 
     kinds = "  ".join(f"{kind:<32}" for kind in ("forward", "input gradient", "weight gradient"))
-    print(f"{'':<26}{kinds}")
+    print(f"{'':<32}{kinds}")
     for layer in LAYERS:
         if wanted(layer[0]):
             print(
-                f"{layer[0]:<26}{convolution(layer, dtype, given.threads, given.precision)}",
+                f"{layer[0]:<32}{convolution(layer, dtype, given.threads, given.precision)}",
                 flush=True,
             )
     for sizes in LINEAR:
         name = "linear {}x{}->{}".format(*sizes)
         if wanted(name):
-            print(f"{name:<26}{linear(sizes, dtype, given.threads)}", flush=True)
+            print(f"{name:<32}{linear(sizes, dtype, given.threads)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ DEPTHWISE_ROWS = "csrc/driver/depthwise_rows.c"
 DEPTHWISE_LANES = "csrc/driver/depthwise_lanes.c"
 WINOGRAD = "csrc/driver/conv_winograd.c"
 WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
+TRANSPOSED_PLANES = "csrc/driver/transposed_planes.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
 WEIGHT_GRADIENT, GRADIENT_DOTS = "csrc/driver/conv_weight_gradient.c", "csrc/driver/gradient_dots.c"
 GRADIENT_STRIP = "csrc/driver/gradient_strip.c"
@@ -397,8 +398,8 @@ MUTANTS = [
     Mutant(
         "weights: kernel rows and columns swapped",
         "csrc/ukr/pack_weights.c",
-        "tap / a->kw * a->tap_row +\n                              tap % a->kw * a->tap_col",
-        "tap / a->kw * a->tap_col +\n                              tap % a->kw * a->tap_row",
+        "i < a->kh; i++, row += a->tap_row) {",
+        "i < a->kh; i++, row += a->tap_col) {",
     ),
     Mutant(
         "border: reflect repeats the edge", BORDER, "return i < 0 ? -i :", "return i < 0 ? ~i :"
@@ -490,9 +491,58 @@ MUTANTS = [
     ),
     Mutant(
         "transposed: a phase that forgets the padding",
-        TRANSPOSE,
-        "- (r + pad - tap * dilation) / stride;",
-        "- (r - tap * dilation) / stride;",
+        "csrc/driver/transposed_axis.c",
+        "(r + pad - tap * dilation) / stride - (axis",
+        "(r - tap * dilation) / stride - (axis",
+    ),
+    Mutant(
+        "transposed planes: rows outside the image left as an earlier strip had them",
+        TRANSPOSED_PLANES,
+        "if (job->strips > 1) {",
+        "if (job->strips > 1 && y < 0) {",
+    ),
+    Mutant(
+        "transposed planes: the first row of a phase is that of the first phase",
+        TRANSPOSED_PLANES,
+        "axis->taps ? axis->offset - job->above : 0;",
+        "0;",
+    ),
+    Mutant(
+        "transposed planes: every phase has the first one's weights",
+        TRANSPOSED_PLANES,
+        "before += axis->taps * (count[0] + count[1]);",
+        "before += 0;",
+    ),
+    Mutant(
+        "transposed planes: a later strip begins at the top",
+        TRANSPOSED_PLANES,
+        "(axis->first + j * d->stride_h) * d->dst_stride[2]",
+        "axis->first * d->dst_stride[2]",
+    ),
+    Mutant(
+        "transposed plane: a row that is no whole block is left out",
+        "csrc/ukr/transposed_plane.c",
+        "y = y + 2 * R <= end ? y + R : end - R;",
+        "if (y + 2 * R > end) return;\n        y += R;",
+    ),
+    Mutant(
+        "transposed plane: the last column of an odd row lost",
+        "csrc/ukr/transposed_plane.c",
+        "vec_store_n(dst, low, lanes < VLEN ? lanes : VLEN);",
+        "vec_store_n(dst, low, lanes < VLEN ? lanes / 2 * 2 : VLEN);",
+        none_on=("scalar",),
+    ),
+    Mutant(
+        "transposed plane: five columns begin where three do",
+        "csrc/ukr/transposed_plane.c",
+        "{true, {0, 1}, {3, 2}, 3},",
+        "{true, {0, 1}, {3, 1}, 3},",
+    ),
+    Mutant(
+        "weights: a column's last elements are those of a whole vector",
+        "csrc/ukr/pack_weights.c",
+        "for (; n < lanes; n++) dst[n] = src[n * row];",
+        "for (; n + 1 < lanes; n++) dst[n] = src[n * row];",
     ),
     Mutant(
         "transposed: phases without a tap left as they were",
@@ -676,15 +726,15 @@ MUTANTS = [
     ),
     Mutant(
         "max pooling's gradient: the last value counts instead of the sum",
-        "csrc/driver/unpool.c",
-        "((float *)dst)[indices[i]] += ((const float *)src)[i];",
-        "((float *)dst)[indices[i]] = ((const float *)src)[i];",
+        "csrc/ukr/indexed.c",
+        "if (at >= 0) dst[at] += src[i + k];",
+        "if (at >= 0) dst[at] = src[i + k];",
     ),
     Mutant(
         "max pooling's gradient: an index behind the plane is taken",
-        "csrc/driver/unpool.c",
-        "(uint64_t)args->indices[i] + 1 > limit",
-        "(uint64_t)args->indices[i] > limit",
+        "csrc/ukr/indexed.c",
+        "last = (uint64_t)(a->limit - 1 - a->least);",
+        "last = (uint64_t)(a->limit - a->least);",
     ),
     Mutant(
         "pad's gradient: no border behind the row",

@@ -123,7 +123,27 @@ static void prepare_border_rows(trial *t) {
     a->dst = result(t, (a->rows - 1) * a->dst_row + a->cols);
 }
 
-/* Lanes are the tier's own: they are added up to compare. */
+/* Lanes are the tier's own: they are added up to compare. `sums` that have begun, of which there are as
+ * many results. */
+static void *begun_lanes(trial *t, int64_t sums) {
+    const int64_t lanes = t->table->vlen;
+    void *begun =
+        keep(t, guarded_new((size_t)(sums * lanes) * fc_dtype_bytes(t->dtype), at_end(t)))->data;
+    for (int64_t i = 0; i < sums * lanes; i++)
+        put(begun, i, t->dtype, i % lanes ? 0 : (double)(i / lanes % 5));
+    result(t, sums);
+    return begun;
+}
+
+static void add_lanes(trial *t, const void *lanes) {
+    const int64_t vlen = t->table->vlen;
+    for (int64_t i = 0; i < t->dst_count; i++) {
+        double sum = 0;
+        for (int64_t l = 0; l < vlen; l++) sum += get(lanes, i * vlen + l, t->dtype);
+        put(t->dst.data, i, t->dtype, sum);
+    }
+}
+
 static void prepare_plane_dots(trial *t) {
     fc_plane_dots_args *a = &t->args.plane_dots;
     a->channels = t->timed ? 1 : draw(t, 1, 9), a->taps = t->timed ? 9 : draw(t, 1, 26);
@@ -143,22 +163,55 @@ static void prepare_plane_dots(trial *t) {
     a->diff = operand(t, (a->channels - 1) * a->diff_channel + (a->images - 1) * a->diff_image +
                              (a->rows - 1) * a->diff_row + a->cols);
     a->dst_channel = a->taps + draw(t, 0, 2);
-    const int64_t sums = (a->channels - 1) * a->dst_channel + a->taps, lanes = t->table->vlen;
-    const guarded begun =
-        *keep(t, guarded_new((size_t)(sums * lanes) * fc_dtype_bytes(t->dtype), at_end(t)));
-    a->dst = begun.data;
-    for (int64_t i = 0; i < sums * lanes; i++) put(begun.data, i, t->dtype, i % lanes ? 0 : (double)(i / lanes % 5));
-    result(t, sums);
+    a->dst = begun_lanes(t, (a->channels - 1) * a->dst_channel + a->taps);
 }
 
 static void call_plane_dots(trial *t) {
-    const int64_t lanes = t->table->vlen;
     t->table->plane_dots(&t->args.plane_dots);
-    for (int64_t i = 0; i < t->dst_count; i++) {
-        double sum = 0;
-        for (int64_t l = 0; l < lanes; l++) sum += get(t->args.plane_dots.dst, i * lanes + l, t->dtype);
-        put(t->dst.data, i, t->dtype, sum);
+    add_lanes(t, t->args.plane_dots.dst);
+}
+
+static void prepare_window_dots(trial *t) {
+    static const int64_t kernels[] = {3, 5, 7};
+    fc_window_dots_args *a = &t->args.window_dots;
+    a->k = t->timed ? 3 : pick(kernels, 3), a->step = t->timed ? 1 : draw(t, 1, 2);
+    a->channels = t->timed ? 1 : draw(t, 1, 5);
+    a->images = draw(t, 1, 3), a->rows = draw(t, 1, 14), a->cols = draw(t, 1, 50);
+    a->block = draw(t, 1, a->rows);
+    /* windows may lie across any edge, or beyond it */
+    a->top = t->timed ? 1 : draw(t, -3, a->k + 1), a->left = t->timed ? 1 : draw(t, 0, a->k + 1);
+    a->height = fc_max64(1, (a->rows - 1) * a->step + a->k - a->top - (t->timed ? 1 : draw(t, 0, a->k)));
+    a->width = fc_max64(1, (a->cols - 1) * a->step + a->k - a->left - (t->timed ? 1 : draw(t, 0, a->k)));
+    a->src_row = a->width + draw(t, 0, 3), a->src_image = a->height * a->src_row + draw(t, 0, 3);
+    a->diff_row = a->cols + draw(t, 0, 3), a->diff_image = a->rows * a->diff_row + draw(t, 0, 3);
+    a->diff_channel = a->images * a->diff_image + draw(t, 0, 3);
+    a->src_ahead = a->src_image, a->diff_ahead = a->diff_image;
+    a->src = operand(t, (a->images - 1) * a->src_image + (a->height - 1) * a->src_row + a->width);
+    a->diff = operand(t, (a->channels - 1) * a->diff_channel + (a->images - 1) * a->diff_image +
+                             (a->rows - 1) * a->diff_row + a->cols);
+    const int64_t taps = a->k * a->k;
+    a->dst_channel = taps + draw(t, 0, 2);
+    a->dst = begun_lanes(t, (a->channels - 1) * a->dst_channel + taps);
+}
+
+static void call_window_dots(trial *t) {
+    t->table->window_dots(&t->args.window_dots);
+    add_lanes(t, t->args.window_dots.dst);
+}
+
+static void prepare_fold_lanes(trial *t) {
+    fc_fold_lanes_args *a = &t->args.fold_lanes;
+    a->count = draw(t, 1, 70);
+    const int64_t own = t->table->vlen, lanes = t->shape->vlen;
+    /* a sum of the tier under test has its lanes; the other tier's the sums of some of them */
+    void *src = keep(t, guarded_new((size_t)(a->count * own) * fc_dtype_bytes(t->dtype), at_end(t)))->data;
+    for (int64_t i = 0; i < a->count * own; i++) put(src, i, t->dtype, 0);
+    for (int64_t i = 0; i < a->count * lanes; i++) {
+        const int64_t to = i / lanes * own + i % lanes % own;
+        put(src, to, t->dtype, get(src, to, t->dtype) + (double)(random_below(9) - 4));
     }
+    a->src = src;
+    a->dst = result(t, a->count);
 }
 
 static void prepare_column_sums(trial *t) {
@@ -433,6 +486,7 @@ static void prepare_reduce_row(trial *t) {
 }
 
 PLAIN(border_rows)
+PLAIN(fold_lanes)
 PLAIN(column_sums)
 PLAIN(conv_plane)
 PLAIN(transposed_plane)

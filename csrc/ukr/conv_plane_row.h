@@ -5,6 +5,7 @@
 
 #include "../simd/vec.h"
 #include "../simd/vec_math.h"
+#include "load_window.h"
 #include "ukr.h"
 
 #include <assert.h>
@@ -22,23 +23,7 @@
 #define ROWS_OF(vectors) ((vectors) == 1 ? 7 : 4)
 #endif
 
-/* ---- rows without a border: the lanes of a vector that lie inside the row -------------------- */
-
-#if FC_REAL_IS_F64
-#define BY_DTYPE(f32, f64) f64
-#else
-#define BY_DTYPE(f32, f64) f32
-#endif
-
 #if FC_TIER == FC_TAG_avx512
-#define HAVE_WINDOWS 1
-typedef __mmask16 window;
-FC_INLINE window window_make(ptrdiff_t first, ptrdiff_t end) {
-    return (window)(vec_mask(end) & ~vec_mask(first));
-}
-FC_INLINE vec window_load(const real *p, window w) {
-    return BY_DTYPE(_mm512_maskz_loadu_ps(w, p), _mm512_maskz_loadu_pd((__mmask8)w, p));
-}
 #define HAVE_SLIDES 1
 typedef __m512i slide;
 /* Lanes n, n + 1, ... of two vectors end to end, n <= VLEN. */
@@ -52,34 +37,8 @@ FC_INLINE slide slide_make(ptrdiff_t n) { return _mm512_loadu_si512(lane_numbers
 FC_INLINE vec slide_cut(vec low, vec high, slide s) {
     return BY_DTYPE(_mm512_permutex2var_ps(low, s, high), _mm512_permutex2var_pd(low, s, high));
 }
-#elif FC_TIER == FC_TAG_avx2
-#define HAVE_WINDOWS 1
-typedef __m256i window;
-FC_INLINE window window_make(ptrdiff_t first, ptrdiff_t end) {
-    return _mm256_andnot_si256(vec_mask(first), vec_mask(end));
-}
-FC_INLINE vec window_load(const real *p, window w) {
-    return BY_DTYPE(_mm256_maskload_ps(p, w), _mm256_maskload_pd(p, w));
-}
 #else
-#define HAVE_WINDOWS 0
-typedef int window;
-FC_INLINE vec window_load(const real *p, window w) {
-    (void)w;
-    return vec_load(p);
-}
-#endif
-
-#ifndef HAVE_SLIDES
 #define HAVE_SLIDES 0
-#endif
-
-/* The lanes of VLEN elements from `at` on that lie within [0, width). */
-#if HAVE_WINDOWS
-FC_INLINE window window_at(ptrdiff_t at, ptrdiff_t width) {
-    ptrdiff_t end = fc_max64(0, fc_min64(width - at, VLEN));
-    return window_make(fc_max64(0, fc_min64(-at, end)), end);
-}
 #endif
 
 /* ---- one input row ------------------------------------------------------------------------------ */

@@ -72,6 +72,36 @@ typedef struct fc_plane_dots_args {
     ptrdiff_t dst_channel;
 } fc_plane_dots_args;
 
+/* window_dots: the same products for the windows of a convolution, the source read where it lies: the weight
+ * gradient of depthwise convolution, and of few channels.
+ *   dst[(o*dst_channel + a*k + b)*vlen + l] += sum over i, y, x of
+ *       diff[o*diff_channel + i*diff_image + y*diff_row + x] * S(i, y*step + a - top, x*step + b - left)
+ *   S(i, r, c) = 0 <= r < height && 0 <= c < width ? src[i*src_image + r*src_row + c] : 0
+ *   l = x mod vlen; o < channels, a, b < k, i < images, y < rows, x < cols; k is 3, 5 or 7, step 1 or 2
+ * Runs of `block` rows are done with one after the other, all their columns: they should lie in the
+ * first-level cache. With them is asked for what lies an image further on, and for the last image
+ * `src_ahead` and `diff_ahead` elements, whatever it is. Each lane takes its products in order of (i, run
+ * of rows, x, y), one vec_fma each. */
+#define FC_WINDOW_DOTS_CHANNELS(tile_pixels, k) ((tile_pixels) >= 12 && (k) == 3 ? 2 : 1) /* at once */
+typedef struct fc_window_dots_args {
+    const void *src, *diff;
+    void *dst;
+    ptrdiff_t k, step;
+    ptrdiff_t channels, images, rows, cols, block;
+    ptrdiff_t src_image, src_row, src_ahead;
+    ptrdiff_t top, left, height, width;
+    ptrdiff_t diff_channel, diff_image, diff_row, diff_ahead;
+    ptrdiff_t dst_channel;
+} fc_window_dots_args;
+
+/* fold_lanes: dst[i] = the sum of src[i*vlen .. i*vlen + vlen - 1], i < count: the first half of the lanes
+ * is added to the second until one is left. */
+typedef struct fc_fold_lanes_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t count;
+} fc_fold_lanes_args;
+
 /* column_sums: dst[x] = sum over r < rows of src[r*src_row + x], in that order; x < count. With
  * `accumulate` dst is read and continued from. */
 typedef struct fc_column_sums_args {

@@ -70,7 +70,8 @@ WINOGRAD = "csrc/driver/conv_winograd.c"
 WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
 TRANSPOSED_PLANES = "csrc/driver/transposed_planes.c"
 TRANSPOSE, BORDER = "csrc/plan/conv_transpose2d.c", "csrc/driver/driver.h"
-WEIGHT_GRADIENT, GRADIENT_DOTS = "csrc/driver/conv_weight_gradient.c", "csrc/driver/gradient_dots.c"
+WEIGHT_GRADIENT, GRADIENT_WINDOWS = "csrc/driver/gradient_tiles.c", "csrc/driver/gradient_windows.c"
+WINDOW_DOTS = "csrc/ukr/window_dots.c"
 GRADIENT_STRIP = "csrc/driver/gradient_strip.c"
 SGD, ADAM, RMSPROP = (f"csrc/ukr/{name}_update.c" for name in ("sgd", "adam", "rmsprop"))
 OPTIMIZER = "csrc/driver/optimizer.c"
@@ -119,10 +120,60 @@ MUTANTS = [
         "memset(dst + (i * channel + right) * bytes, 0, 0);",
     ),
     Mutant(
-        "weight gradient dots: a channel's sums not folded whole",
-        GRADIENT_DOTS,
-        "for (int64_t half = k->vlen / 2; half > 0; half /= 2) {",
-        "for (int64_t half = k->vlen / 2; half > 1; half /= 2) {",
+        "weight gradient: the sides of a strided pointwise layer change without its stride",
+        "csrc/driver/conv_weight_gradient.c",
+        "d->diff_dst_stride[axis] = step * was.src_stride[axis];",
+        "d->diff_dst_stride[axis] = was.src_stride[axis];",
+    ),
+    Mutant(
+        "weight gradient windows: the second channel of a unit not folded",
+        GRADIENT_WINDOWS,
+        ".count = fc_min64(job->at_once, job->ocg - first) * each,",
+        ".count = each,",
+        none_on=("scalar", "sse2", "avx2"),
+    ),
+    Mutant(
+        "weight gradient windows: a chunk's first window as the map's",
+        GRADIENT_WINDOWS,
+        ".top = d->pad_top - chunk.y * d->stride_h,",
+        ".top = d->pad_top - chunk.y,",
+        none_on=("scalar",),
+    ),
+    Mutant(
+        "weight gradient windows: every channel against the first of its group",
+        GRADIENT_WINDOWS,
+        "(group * job->icg + i) * d->src_stride[1])",
+        "(group * job->icg + 0 * i) * d->src_stride[1])",
+    ),
+    Mutant(
+        "window_dots: a step that looks at no row, a row too many",
+        WINDOW_DOTS,
+        "const ptrdiff_t room = a->height + s->top - (fc_min64(k.S, k.R) - 1);",
+        "const ptrdiff_t room = a->height + s->top;",
+    ),
+    Mutant(
+        "window_dots: rows of diff go on beyond their run",
+        WINDOW_DOTS,
+        "if (j - q / k.S < s->begin || j - q / k.S >= s->end) continue;",
+        "if (j - q / k.S < s->begin || j - q / k.S > s->end) continue;",
+    ),
+    Mutant(
+        "window_dots: the right border is read",
+        WINDOW_DOTS,
+        "s->span[b] = window_at(at, fc_min64(a->width, end));",
+        "s->span[b] = window_at(at, end);",
+    ),
+    Mutant(
+        "window_dots: kernel rows of a later pass begin where the first do",
+        WINDOW_DOTS,
+        "strip s = {.top = a->top - first};",
+        "strip s = {.top = a->top - 0 * first};",
+    ),
+    Mutant(
+        "fold_lanes: sums behind the last whole vector of them left out",
+        "csrc/ukr/fold_lanes.c",
+        "r[j] = j < sums ? vec_load(src + (i + j) * VLEN) : vec_zero();",
+        "r[j] = sums == VLEN ? vec_load(src + (i + j) * VLEN) : vec_zero();",
         none_on=("scalar",),
     ),
     Mutant(

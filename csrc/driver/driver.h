@@ -105,11 +105,18 @@ size_t fc_transposed_planes_scratch_bytes(const fc_transpose_problem *problem, i
 void fc_transposed_planes_execute(const fc_transpose_problem *problem, const fc_args *args, void *scratch,
                                   int threads);
 
+typedef enum fc_gradient_way {
+    FC_GRADIENT_BY_TILES = 0,  /* conv_tile */
+    FC_GRADIENT_BY_DOTS = 1,   /* plane_dots */
+    FC_GRADIENT_BY_WINDOWS = 2 /* window_dots */
+} fc_gradient_way;
+
 typedef struct fc_weight_gradient_problem {
     fc_conv2d_weight_gradient_desc desc;
     int64_t oh, ow;
     const fc_kernels *kernels;
-    bool dots; /* by plane_dots, else by conv_tile */
+    fc_gradient_way way;
+    bool swapped; /* desc's source is the caller's gradient, and the other way round */
 } fc_weight_gradient_problem;
 
 void fc_weight_gradient_prepare(fc_weight_gradient_problem *problem);

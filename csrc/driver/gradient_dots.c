@@ -25,7 +25,13 @@ static fc_gradient_cut cut_make(const fc_weight_gradient_problem *p) {
     return fc_gradient_cut_make(p, fc_max64(p->ow, near), FC_GRADIENT_CHANNELS, false);
 }
 
-bool fc_gradient_dots_fit(const fc_weight_gradient_problem *p) {
+bool fc_gradient_dots_pay(const fc_weight_gradient_problem *p) {
+    const int64_t ocg = p->desc.oc / p->desc.groups, vlen = p->kernels->vlen;
+    const double filled = (double)p->ow / (double)fc_round_up(p->ow, vlen);
+    const int64_t *src = p->desc.src_stride;
+    const bool beside = src[3] != 1 && src[1] == 1 && p->desc.ic > p->desc.groups;
+    /* a tile one vector wide is bound by loads; the other kernel by rows that do not fill vectors */
+    if (p->desc.transposed || beside || 1.3 * (double)ocg >= filled * (double)vlen) return false;
     const fc_gradient_cut cut = cut_make(p);
     return cut.channel <= (int64_t)fc_cpu_caches()->l2 / 2 / (int64_t)p->kernels->element_bytes &&
            p->desc.oc / p->desc.groups * p->desc.kh * p->desc.kw < 65536;
@@ -79,15 +85,6 @@ static void find_diff(const dots_job *job, int64_t group, fc_gradient_chunk chun
         }
 }
 
-/* Lanes in halves: the first half of them plus the second, until one is left. */
-static void fold_lanes(const fc_kernels *k, char *lanes) {
-    for (int64_t half = k->vlen / 2; half > 0; half /= 2) {
-        const fc_add_strided_args add = {
-            .src = lanes + half * (int64_t)k->element_bytes, .dst = lanes, .count = half, .step = 1};
-        k->add_strided(&add);
-    }
-}
-
 /* The sums of the largest task. */
 static size_t sums_bytes(const dots_job *job) {
     return (size_t)fc_round_up(fc_div_up(job->problem->desc.ic, job->tasks) * (int64_t)job->sum_bytes,
@@ -126,13 +123,15 @@ static void store_sums(const dots_job *job, int64_t channel, char *sums) {
     const fc_weight_gradient_problem *p = job->problem;
     const int64_t bytes = (int64_t)p->kernels->element_bytes, taps = p->desc.kh * p->desc.kw;
     const int64_t group = channel / job->icg, line = channel % job->icg;
-    for (int64_t o = 0; o < job->ocg; o++)
-        for (int64_t t = 0; t < taps; t++, sums += p->kernels->vlen * bytes) {
-            fold_lanes(p->kernels, sums);
-            memcpy((char *)job->args->dst +
-                       (((group * job->ocg + o) * job->icg + line) * taps + t) * bytes,
-                   sums, (size_t)bytes);
-        }
+    for (int64_t o = 0; o < job->ocg; o++) {
+        const fc_fold_lanes_args fold = {
+            .src = sums + o * taps * p->kernels->vlen * bytes,
+            .dst = (char *)job->args->dst +
+                   ((group * job->ocg + o) * job->icg + line) * taps * bytes,
+            .count = taps,
+        };
+        p->kernels->fold_lanes(&fold);
+    }
 }
 
 static void run_task(void *context, int64_t task, int worker) {
@@ -162,7 +161,7 @@ void fc_gradient_dots_execute(const fc_weight_gradient_problem *p, const fc_args
                               int threads) {
     dots_job job = job_make(p, threads);
     ptrdiff_t *tap = scratch;
-    for (int64_t t = 0; t < p->desc.kh * p->desc.kw; t++) 
+    for (int64_t t = 0; t < p->desc.kh * p->desc.kw; t++)
         tap[t] = fc_gradient_tap(p, &job.cut, t / p->desc.kw, t % p->desc.kw);
     job.args = args;
     job.tap = tap;

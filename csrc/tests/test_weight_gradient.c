@@ -91,8 +91,32 @@ static void run(const gradient_case *t, int threads) {
     guarded_free(&src), guarded_free(&diff), guarded_free(&dst), guarded_free(&bias);
 }
 
+/* Strides of NCHW, rows and all beyond them somewhat apart. Returns the elements that are spanned. */
+static int64_t pixels_side_by_side(const int64_t size[4], int64_t stride[4]) {
+    int64_t span = 1, step = 1;
+    for (int axis = 3; axis >= 0; axis--) {
+        stride[axis] = step;
+        span += (size[axis] - 1) * step;
+        step = size[axis] * step + random_below(3);
+    }
+    return span;
+}
+
+/* What window_dots takes: a common kernel, pixels side by side, zeros around; large enough to be cut. */
+static void take_common_kernel(gradient_case *t, bool large) {
+    fc_conv2d_weight_gradient_desc *d = &t->desc;
+    d->border = FC_BORDER_ZEROS, d->transposed = 0;
+    d->kh = d->kw = 3 + 2 * random_below(large ? 1 : 3);
+    d->stride_h = d->stride_w = 1 + random_below(2);
+    d->dilation_h = d->dilation_w = 1;
+    d->ih = 1 + random_below(20), d->iw = 1 + random_below(60);
+    if (!large) return;
+    d->n = 2, d->groups = 1, d->ic = 3, d->oc = 1 + random_below(3);
+    d->ih = 150 + random_below(9), d->iw = 190 + random_below(9);
+}
+
 /* A random case; false when it has no result. */
-static bool random_case(gradient_case *t) {
+static bool random_case(gradient_case *t, bool common, bool large) {
     static const int64_t channels[] = {1, 2, 3, 5, 8, 14, 15, 17, 33};
     const int64_t groups = random_below(3) ? 1 : 1 + random_below(4);
     fc_conv2d_weight_gradient_desc *d = &t->desc;
@@ -114,8 +138,10 @@ static bool random_case(gradient_case *t) {
         .dilation_w = 1 + random_below(3),
         .groups = groups,
     };
-    if (d->transposed) d->kh = d->kw = 1;
-    if (random_below(3)) {
+    if (common) take_common_kernel(t, large);
+    const bool pointwise = !common && random_below(4) == 0; /* without a border the sides may change */
+    if (d->transposed || pointwise) d->kh = d->kw = 1;
+    if (!pointwise && random_below(3)) {
         d->pad_top = random_below(4), d->pad_bottom = random_below(4);
         d->pad_left = random_below(4), d->pad_right = random_below(4);
     }
@@ -132,13 +158,18 @@ static bool random_case(gradient_case *t) {
     const int64_t diff[4] = {fc_max64(1, d->n), d->oc, t->oh, t->ow};
     t->src_origin = random_layout(src, 4, (unsigned)random_below(16), d->src_stride, &t->src_span);
     t->diff_origin = random_layout(diff, 4, (unsigned)random_below(16), d->diff_dst_stride, &t->diff_span);
+    if (common) {
+        t->src_origin = t->diff_origin = 0;
+        t->src_span = pixels_side_by_side(src, d->src_stride);
+        t->diff_span = pixels_side_by_side(diff, d->diff_dst_stride);
+    }
     t->at_end = random_below(2);
     return true;
 }
 
 static void test_refusals(void) {
     gradient_case good;
-    while (!random_case(&good) || good.desc.groups > 1 || good.desc.kh == 1) continue;
+    while (!random_case(&good, false, false) || good.desc.groups > 1 || good.desc.kh == 1) continue;
     fc_plan *plan = NULL;
 #define REFUSED(field, value, expected)                                                   \
     do {                                                                                  \
@@ -168,9 +199,9 @@ static void test_refusals(void) {
 int main(void) {
     if (fc_init() != FC_OK) return 2;
     fc_test_all_threads = true;
-    for (int drawn = 0; drawn < 400;) {
+    for (int drawn = 0; drawn < 600;) {
         gradient_case t;
-        if (!random_case(&t)) continue;
+        if (!random_case(&t, drawn % 2, drawn % 50 == 1)) continue;
         run(&t, 1 + drawn % 5);
         drawn++;
     }

@@ -50,6 +50,25 @@ def test_round_trip_of_odd_shapes(file, shape):
         np.testing.assert_array_equal(result[name], array)
 
 
+def test_metadata_round_trip(file):
+    safetensors.save(file, {"a": np.ones(2)}, {"who": "ünïcode", "": "\n"})
+    tensors, metadata = safetensors.read(file)
+    assert metadata == {"who": "ünïcode", "": "\n"}
+    np.testing.assert_array_equal(tensors["a"], np.ones(2))
+    safetensors.save(file, {})
+    assert safetensors.read(file) == ({}, {})
+
+
+def test_a_left_over_temporary_file_is_no_obstacle(file):
+    # Of a process with our number that was killed while it wrote.
+    stale = file.with_name(f".{file.name}.{os.getpid()}.0.tmp")
+    stale.write_bytes(b"half")
+    safetensors.save(file, {"a": np.ones(2)})
+    assert stale.read_bytes() == b"half"
+    assert list(safetensors.load(file)) == ["a"]
+    assert sorted(file.parent.iterdir()) == sorted([stale, file])
+
+
 def test_strided_arrays_are_stored_in_order(file):
     array = np.arange(24, dtype=np.float32).reshape(4, 6)[::-2, ::3].T
     safetensors.save(file, {"a": array})

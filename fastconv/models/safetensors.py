@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["load", "save"]
+__all__ = ["load", "read", "save"]
 
 _DTYPES = {
     "F64": np.dtype("<f8"),
@@ -77,6 +77,29 @@ def load(
     ...     load(folder + "/a.safetensors", np.float32)
     {'w': array([1.5, 2. ], dtype=float32)}
     """
+    return read(path, dtype, max_header_bytes=max_header_bytes, max_file_bytes=max_file_bytes)[0]
+
+
+def read(
+    path: str | os.PathLike[str],
+    dtype: Any = None,
+    *,
+    max_header_bytes: int = 1 << 20,
+    max_file_bytes: int = 1 << 31,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read every tensor of a safetensors file, and its metadata.
+
+    Arguments and errors are those of ``load``.
+
+    Returns:
+        (tensors as ``load`` gives them, text → text)
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(folder + "/a.safetensors", {}, {"source": "nowhere"})
+    ...     read(folder + "/a.safetensors")
+    ({}, {'source': 'nowhere'})
+    """
     target = None if dtype is None else np.dtype(dtype)
     if target is not None and target.kind != "f":
         raise TypeError(f"load: dtype must be a floating dtype or None, not {target}")
@@ -89,8 +112,10 @@ def load(
         if size > max_file_bytes:
             raise _malformed(path, f"{size:,} bytes is more than the {max_file_bytes:,} allowed")
         header, data_bytes = _read_header(file, path, size, max_header_bytes)
+        metadata = _check_metadata(path, header.pop("__metadata__", {}))
         layout = _check_layout(path, header, data_bytes)
-        return {name: _read_tensor(file, path, name, *entry, target) for name, entry in layout}
+        tensors = {name: _read_tensor(file, path, name, *entry, target) for name, entry in layout}
+    return tensors, metadata
 
 
 def save(
@@ -141,7 +166,9 @@ def save(
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     chunks = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
-    _write_atomically(Path(path), chunks + [stored[name].tobytes() for name in order])
+    # Views: a large network need not be in memory twice.
+    chunks += [stored[name].reshape(-1).view(np.uint8).data for name in order]
+    _write_atomically(Path(path), chunks)
 
 
 def _malformed(path: Path, problem: str) -> ValueError:
@@ -196,13 +223,16 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
 
 
+def _check_metadata(path: Path, metadata: Any) -> dict[str, str]:
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise _malformed(path, "__metadata__ does not map text to text")
+    return metadata
+
+
 def _check_layout(
     path: Path, header: dict[str, Any], data_bytes: int
 ) -> list[tuple[str, tuple[np.dtype, tuple[int, ...], int]]]:
     """[(name, (dtype, shape, bytes))] in the order in which the tensors lie in the file."""
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise _malformed(path, "__metadata__ does not map text to text")
     spans = []
     for name, entry in header.items():
         dtype, shape, begin, end = _check_entry(path, name, entry)
@@ -289,9 +319,8 @@ def _stored_form(name: str, array: np.ndarray) -> np.ndarray:
     return np.asarray(array, dtype, order="C")
 
 
-def _write_atomically(path: Path, chunks: list[bytes]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    file = temporary.open("xb")
+def _write_atomically(path: Path, chunks: list[Any]) -> None:
+    temporary, file = _new_file_beside(path)
     try:
         with file:
             for chunk in chunks:
@@ -302,3 +331,23 @@ def _write_atomically(path: Path, chunks: list[bytes]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    # The name is in the folder, which has to reach the disk as well.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _new_file_beside(path: Path) -> tuple[Path, BinaryIO]:
+    """A file that nobody else has. A process that was killed may have left one of our number: in
+    containers numbers come again and again."""
+    for attempt in range(1000):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{attempt}.tmp")
+        try:
+            return temporary, temporary.open("xb")
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{path.parent}: too many files like {temporary.name}; remove them")

@@ -142,8 +142,7 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    file = temporary.open("xb")
+    temporary, file = _new_file_beside(path)
     try:
         with file:
             for chunk in chunks:
@@ -154,3 +153,23 @@ def write_atomically(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    # The name is in the folder, which has to reach the disk as well.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _new_file_beside(path: Path) -> tuple[Path, BinaryIO]:
+    """A file that nobody else has. A process that was killed may have left one of our number: in
+    containers numbers come again and again."""
+    for attempt in range(1000):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{attempt}.tmp")
+        try:
+            return temporary, temporary.open("xb")
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{path.parent}: too many files like {temporary.name}; remove them")

@@ -12,6 +12,7 @@ fit is a ``ValueError`` that says what is wrong with which file.
 Source: the safetensors project's description of its format (its README, section "Format").
 """
 
+import io
 import json
 import math
 import os
@@ -22,7 +23,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["load", "read", "save"]
+from fastconv.data.files import write_atomically
+
+__all__ = ["load", "parse", "read", "save"]
 
 _DTYPES = {
     "F64": np.dtype("<f8"),
@@ -100,9 +103,7 @@ def read(
     ...     read(folder + "/a.safetensors")
     ({}, {'source': 'nowhere'})
     """
-    target = None if dtype is None else np.dtype(dtype)
-    if target is not None and target.kind != "f":
-        raise TypeError(f"load: dtype must be a floating dtype or None, not {target}")
+    target = _target(dtype)
     path = Path(path)
     # Asked before opening: to open a named pipe would wait for a writer.
     if not stat.S_ISREG(path.stat().st_mode):
@@ -111,11 +112,28 @@ def read(
         size = os.fstat(file.fileno()).st_size
         if size > max_file_bytes:
             raise _malformed(path, f"{size:,} bytes is more than the {max_file_bytes:,} allowed")
-        header, data_bytes = _read_header(file, path, size, max_header_bytes)
-        metadata = _check_metadata(path, header.pop("__metadata__", {}))
-        layout = _check_layout(path, header, data_bytes)
-        tensors = {name: _read_tensor(file, path, name, *entry, target) for name, entry in layout}
-    return tensors, metadata
+        return _read_all(file, path, size, target, max_header_bytes)
+
+
+def parse(
+    contents: bytes | bytearray | memoryview,
+    source: str | os.PathLike[str],
+    dtype: Any = None,
+    *,
+    max_header_bytes: int = 1 << 20,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """As ``read``, of a file's contents that are in memory; source is what errors name.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(folder + "/a.safetensors", {"w": np.array([1.5, 2])})
+    ...     contents = pathlib.Path(folder, "a.safetensors").read_bytes()
+    >>> parse(contents, "a.safetensors")
+    ({'w': array([1.5, 2. ])}, {})
+    """
+    target = _target(dtype)
+    with io.BytesIO(contents) as file:
+        return _read_all(file, Path(source), len(contents), target, max_header_bytes)
 
 
 def save(
@@ -168,11 +186,29 @@ def save(
     chunks = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
     # Views: a large network need not be in memory twice.
     chunks += [stored[name].reshape(-1).view(np.uint8).data for name in order]
-    _write_atomically(Path(path), chunks)
+    write_atomically(Path(path), chunks)
+
+
+def _target(dtype: Any) -> np.dtype | None:
+    target = None if dtype is None else np.dtype(dtype)
+    if target is not None and target.kind != "f":
+        raise TypeError(f"load: dtype must be a floating dtype or None, not {target}")
+    return target
 
 
 def _malformed(path: Path, problem: str) -> ValueError:
     return ValueError(f"{path}: not a usable safetensors file: {problem}")
+
+
+def _read_all(
+    file: BinaryIO, path: Path, size: int, target: np.dtype | None, max_header_bytes: int
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """(tensors, metadata) of a file of that size."""
+    header, data_bytes = _read_header(file, path, size, max_header_bytes)
+    metadata = _check_metadata(path, header.pop("__metadata__", {}))
+    layout = _check_layout(path, header, data_bytes)
+    tensors = {name: _read_tensor(file, path, name, *entry, target) for name, entry in layout}
+    return tensors, metadata
 
 
 def _read_exactly(file: BinaryIO, path: Path, count: int, what: str) -> bytes:
@@ -317,37 +353,3 @@ def _stored_form(name: str, array: np.ndarray) -> np.ndarray:
     if dtype not in _NAMES:
         raise TypeError(f"save: {name!a} has dtype {array.dtype}; known are {', '.join(_DTYPES)}")
     return np.asarray(array, dtype, order="C")
-
-
-def _write_atomically(path: Path, chunks: list[Any]) -> None:
-    temporary, file = _new_file_beside(path)
-    try:
-        with file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    # The name is in the folder, which has to reach the disk as well.
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _new_file_beside(path: Path) -> tuple[Path, BinaryIO]:
-    """A file that nobody else has. A process that was killed may have left one of our number: in
-    containers numbers come again and again."""
-    for attempt in range(1000):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{attempt}.tmp")
-        try:
-            return temporary, temporary.open("xb")
-        except FileExistsError:
-            continue
-    raise FileExistsError(f"{path.parent}: too many files like {temporary.name}; remove them")

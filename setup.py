@@ -47,8 +47,11 @@ class BuildCore(build_ext):
         ext.depends = [str(library), "csrc/include/fastconv.h"]
         ext.extra_link_args = list(settings["link"])
         if sys.platform.startswith("linux"):
-            # What the static library brings along stays inside: PyInit__core is all that shows.
-            ext.extra_link_args += ["-Wl,--exclude-libs,ALL", "-Wl,--strip-debug"]
+            # What the static library brings along stays inside: PyInit__core is all that shows. Names of
+            # functions are for profilers and debuggers alone: FASTCONV_SYMBOLS=1 keeps them.
+            keep = os.environ.get("FASTCONV_SYMBOLS", "0") not in ("", "0")
+            strip = "-Wl,--strip-debug" if keep else "-Wl,--strip-all"
+            ext.extra_link_args += ["-Wl,--exclude-libs,ALL", strip]
         super().build_extension(ext)
 
     def _make_core(self, folder: Path) -> dict:

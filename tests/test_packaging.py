@@ -67,10 +67,10 @@ def test_import_and_use_need_no_other_package():
         f"data/{file}"
         for file in (
             "LICENSES.md",
-            "chelsea.png",
+            "chelsea.jpg",
             "imagenet_classes.txt",
-            "mnist.npz",
-            "squeezenet1_1.safetensors",
+            "mnist_5k.xzp",
+            "squeezenet1_1.safetensors.xzp",
         )
     ],
 )

@@ -59,6 +59,21 @@ def test_metadata_round_trip(file):
     assert safetensors.read(file) == ({}, {})
 
 
+def test_contents_in_memory_are_read_as_a_file_is(file):
+    safetensors.save(file, {"a": np.ones((2, 3), np.float16)}, {"who": "me"})
+    contents = file.read_bytes()
+    tensors, metadata = safetensors.parse(contents, "somewhere", np.float32)
+    assert metadata == {"who": "me"}
+    assert tensors["a"].dtype == np.float32
+    np.testing.assert_array_equal(tensors["a"], np.ones((2, 3)))
+    tensors["a"][:] = 0  # its own memory
+    for length in range(len(contents)):
+        with pytest.raises(ValueError, match=r"^somewhere: not a usable safetensors file"):
+            safetensors.parse(contents[:length], "somewhere")
+    with pytest.raises(TypeError, match="floating"):
+        safetensors.parse(contents, "somewhere", np.int32)
+
+
 def test_a_left_over_temporary_file_is_no_obstacle(file):
     # Of a process with our number that was killed while it wrote.
     stale = file.with_name(f".{file.name}.{os.getpid()}.0.tmp")

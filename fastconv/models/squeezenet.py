@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import functional
+from fastconv.data.packed import read_packed
 
 from . import safetensors
 
@@ -59,6 +60,8 @@ FIRES = {  # name → channels of squeeze 1×1, expand 1×1, expand 3×3
 }
 
 _DATA = Path(__file__).resolve().parent.parent / "data"
+WEIGHTS = _DATA / "squeezenet1_1.safetensors.xzp"
+_MAX_WEIGHTS = 1 << 22  # bytes; the file's contents are 2.5 MB
 _MEAN_BGR = np.array([104.006, 116.669, 122.679], np.float32)  # of ImageNet, in units of 0 … 255
 
 
@@ -181,12 +184,18 @@ def load_squeezenet1_1(path: str | os.PathLike[str] | None = None) -> dict[str, 
 
     Raises:
         OSError: the file cannot be read. ValueError: it is damaged, or of another network.
+        ImportError: path is None and this Python was built without its module lzma.
 
     >>> load_squeezenet1_1()["conv1.weight"].shape
     (64, 3, 3, 3)
     """
-    path = _DATA / "squeezenet1_1.safetensors" if path is None else Path(path)
-    params = safetensors.load(path, np.float32)
+    if path is None:
+        path = WEIGHTS
+        contents = read_packed(path, max_bytes=_MAX_WEIGHTS)
+        params, _ = safetensors.parse(contents, path, np.float32)
+    else:
+        path = Path(path)
+        params = safetensors.load(path, np.float32)
     found = {name: array.shape for name, array in params.items()}
     wrong = dict(parameter_shapes().items() ^ found.items())
     if wrong:

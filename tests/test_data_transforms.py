@@ -10,6 +10,7 @@ from fastconv.data.transforms import (
     Downscale,
     GaussianBlur,
     Normalize,
+    RandomAffine,
     RandomCrop,
     RandomHorizontalFlip,
     RandomShift,
@@ -29,6 +30,7 @@ ALL = [
     Compose([ToFloat(), Normalize([0.4, 0.5, 0.6], 0.25)]),
     RandomShift(2, fill=7),
     RandomHorizontalFlip(),
+    RandomAffine(30, 0.3, 0.4, 2, fill=9),
     RandomCrop((5, 4), padding=1),
     GaussianBlur(1.5),
     Downscale(2),
@@ -100,6 +102,51 @@ def test_shift_moves_every_image_by_its_own_way():
         ways.update(candidates)
     assert len(ways) == 25
     np.testing.assert_array_equal(RandomShift(0)(x, draws(200)), x)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 2e-5), (np.float64, 1e-12)])
+def test_affine_is_its_formula(dtype, atol):
+    x = RNG.random((8, 2, 7, 6)).astype(dtype)
+    found = RandomAffine(40, 0.3, 0.5, 2, fill=-1)(x, draws(8))
+    assert found.dtype == dtype
+    angle, u, v, slant, dx, dy = (2 * drawn - 1 for drawn in uniforms(draws(8), 6))
+    for n in range(8):
+        turn = np.deg2rad(40) * angle[n]
+        matrix = (
+            np.diag(np.exp([0.3 * u[n], 0.3 * v[n]]))
+            @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+            @ [[1, 0.5 * slant[n]], [0, 1]]
+        )
+        for row in range(7):
+            for column in range(6):
+                place = matrix @ [column - 2.5, row - 3] + [2 * dx[n] + 2.5, 2 * dy[n] + 3]
+                expected = bilinear(x[n].astype(float), *place, -1)
+                np.testing.assert_allclose(found[n, :, row, column], expected, atol=atol)
+
+
+def uniforms(drawn, count):
+    return [drawn.uniform() for _ in range(count)]
+
+
+def bilinear(image, x, y, fill):
+    """Between four pixels, of which those outside are fill."""
+    left, top = int(np.floor(x)), int(np.floor(y))
+    total = 0.0
+    for row, by in ((top, 1 - (y - top)), (top + 1, y - top)):
+        for column, across in ((left, 1 - (x - left)), (left + 1, x - left)):
+            inside = 0 <= row < image.shape[1] and 0 <= column < image.shape[2]
+            total = total + by * across * (image[:, row, column] if inside else fill)
+    return total
+
+
+def test_affine_of_nothing_and_of_levels():
+    np.testing.assert_array_equal(RandomAffine()(IMAGES, draws()), IMAGES)
+    found = RandomAffine(10, 0.1, 0.1, 1)(IMAGES, draws())
+    assert found.dtype == np.uint8
+    exact = RandomAffine(10, 0.1, 0.1, 1)(IMAGES.astype(np.float32), draws())
+    np.testing.assert_array_equal(found, np.rint(exact))
+    far = RandomAffine(shift=1000, fill=5)(IMAGES, draws())
+    assert (far == 5).mean() > 0.5
 
 
 def test_crop_is_a_window():
@@ -191,7 +238,9 @@ def test_what_is_no_batch_of_images(transform):
             apply(transform, x, draws())
 
 
-@pytest.mark.parametrize("transform", [RandomShift(1), RandomHorizontalFlip(), RandomCrop(3)])
+@pytest.mark.parametrize(
+    "transform", [RandomShift(1), RandomAffine(1), RandomHorizontalFlip(), RandomCrop(3)]
+)
 def test_random_transforms_want_the_draws_of_their_batch(transform):
     with pytest.raises(ValueError, match="expected the Draws of 6 images, got none"):
         transform(IMAGES, None)
@@ -209,6 +258,8 @@ def test_random_transforms_want_the_draws_of_their_batch(transform):
         (lambda: Normalize(0, 1)(IMAGES), TypeError, "ToFloat comes first"),
         (lambda: Normalize.of(IMAGES[:0]), ValueError, "no images"),
         (lambda: RandomShift(-1), ValueError, "at least 0"),
+        (lambda: RandomAffine(shear=-1), ValueError, "shear must be at least 0"),
+        (lambda: RandomAffine(float("nan")), ValueError, "degrees must be at least 0"),
         (lambda: RandomCrop(0), ValueError, "at least 1"),
         (lambda: RandomHorizontalFlip(1.5), ValueError, "0 … 1"),
         (lambda: GaussianBlur(0), ValueError, "sigma"),

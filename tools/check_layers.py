@@ -29,6 +29,7 @@ LAYERS = [
     ["optim"],
     ["functional"],
     ["data", "metrics"],
+    ["pictures"],
     ["prepared"],
     ["nn"],
     ["turns"],
@@ -42,8 +43,9 @@ LAYERS = [
 # what shows it to users.
 REFERENCE = "reference"
 MAY_IMPORT_REFERENCE = {"fastconv", "demo"}
-# NumPy is the only run-time dependency; Pillow is for image files, and asked for where one is read.
-THIRD_PARTY = {"numpy": None, "PIL": {"data", "demo"}}
+# NumPy is the only run-time dependency; Pillow is for image files, and asked for where one is read
+# or drawn.
+THIRD_PARTY = {"numpy": None, "PIL": {"data", "demo", "pictures"}}
 
 # Lowest first; a file may include from its own folder and from lower ones.
 FOLDERS = ["include", "base", "simd", "ukr", "driver", "plan"]

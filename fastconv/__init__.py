@@ -39,7 +39,7 @@ from fastconv.runtime import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastconv import data, metrics, nn, optim, random, reference
+    from fastconv import data, metrics, nn, optim, random, reference, training
     from fastconv.autograd import (
         Tensor,
         enable_grad,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from fastconv.explanation import Explanation
     from fastconv.random import get_rng_state, manual_seed, set_rng_state
+    from fastconv.training import fit
     from fastconv.tuning import TuningReport, clear_tuning, load_tuning, tune
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ __all__ = [
     "empty_cache",
     "enable_grad",
     "explain",
+    "fit",
     "functional",
     "get_num_threads",
     "get_precision",
@@ -90,6 +92,7 @@ __all__ = [
     "set_rng_state",
     "show_runtime",
     "tensor",
+    "training",
     "tune",
 ]
 
@@ -159,7 +162,7 @@ def show_runtime() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "metrics", "nn", "optim", "random", "reference"):
+    if name in ("data", "metrics", "nn", "optim", "random", "reference", "training"):
         # Not `from fastconv import …`, which would ask here again.
         return importlib.import_module(f"fastconv.{name}")
     if name == "Explanation":
@@ -169,6 +172,8 @@ def __getattr__(name: str) -> Any:
     if name in _OF_AUTOGRAD:  # of which arrays alone need nothing
         value = globals()[name] = getattr(autograd, name)
         return value
+    if name == "fit":
+        return importlib.import_module("fastconv.training").fit
     if name in _OF_RANDOM:
         return getattr(importlib.import_module("fastconv.random"), name)
     if name in ("TuningReport", "clear_tuning", "load_tuning", "tune"):

@@ -35,6 +35,7 @@ LAYERS = [
     ["turns"],
     ["explanation", "tuning"],
     ["models"],
+    ["training"],
     ["fastconv"],
     ["demo"],
     ["__main__"],

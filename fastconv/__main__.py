@@ -1,11 +1,12 @@
-"""``python -m fastconv``: a demonstration, a classifier of photographs, facts about the engine."""
+"""``python -m fastconv``: a demonstration, networks to train and to use, facts about the engine."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import fastconv
+from fastconv.commands.arguments import parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     written (standard error has a line for each), or the engine and the reference disagree.
     2: wrong usage. 130: interrupted.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser(fastconv.__doc__, fastconv.__version__).parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         # A terminal or a pipe of a narrow encoding shows '?' for what it has no character for.
         if hasattr(stream, "reconfigure"):
@@ -34,51 +35,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fastconv", description=fastconv.__doc__)
-    parser.add_argument("--version", action="version", version=f"fastconv {fastconv.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo", help="edge maps of a photograph, what is on it, and how fast that was"
-    )
-    demo.add_argument(
-        "--output",
-        default="demo-output",
-        metavar="DIR",
-        help="where the picture goes (%(default)s)",
-    )
-    demo.add_argument("--photo", metavar="FILE", help="your own photograph instead of ours")
-    classify = commands.add_parser("classify", help="say what is on photographs")
-    classify.add_argument("photos", nargs="+", metavar="PHOTO")
-    classify.add_argument(
-        "--top", type=_count, default=5, metavar="N", help="how many names (%(default)s)"
-    )
-    commands.add_parser("info", help="the engine, its instruction sets, threads, caches, memory")
-    return parser
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1000:
-        raise argparse.ArgumentTypeError(f"{value} is not in 1 … 1000")
-    return value
-
-
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: Any) -> int:
+    """Run one command. What it needs is imported here: most commands need little."""
     if arguments.command == "info":
         fastconv.show_runtime()
         return 0
-    from fastconv.data import images
-    from fastconv.demo import classify, tour
+    from fastconv.data import DataError, images
 
     try:
+        if arguments.command == "demo":
+            from fastconv.demo import tour
+
+            return tour.run(arguments.output, arguments.photo)
         if arguments.command == "classify":
+            from fastconv.demo import classify
+
             return classify.run(arguments.photos, arguments.top)
-        return tour.run(arguments.output, arguments.photo)
+        return _network_command(arguments)
     except BrokenPipeError:
         raise
-    except (images.ImageError, images.MissingPillow, OSError) as error:
+    except (images.ImageError, images.MissingPillow, DataError, OSError) as error:
         print(f"fastconv: error: {images.printable(error)}", file=sys.stderr)
+        return 1
+
+
+def _network_command(arguments: Any) -> int:
+    from fastconv.commands import evaluate, predict, train
+    from fastconv.training import CheckpointError, Interrupted, NonFinite
+
+    commands = {"train": train.run, "evaluate": evaluate.run, "predict": predict.run}
+    try:
+        return commands[arguments.command](arguments)
+    except Interrupted as error:
+        print(f"\nfastconv: {error}", file=sys.stderr)
+        return 130
+    except (CheckpointError, NonFinite) as error:
+        print(f"fastconv: error: {error}", file=sys.stderr)
         return 1
 
 

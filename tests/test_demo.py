@@ -286,17 +286,22 @@ class TestCommandLine:
         assert "the same top five; largest difference of a probability" in out
         assert all(name in out for name in ("conv1", "max_pool2d", "conv10", "SqueezeNet 1.1"))
         assert "fastconv.reference …" in err
-        with Image.open(target) as picture:
-            picture.load()
-            assert picture.format == "PNG"
+        accuracy = float(re.search(r"8 epochs in \S+ s; (\S+) % right of 500", out)[1])
+        assert accuracy > 85
+        for name in ("edges", "curves", "filters", "confusion", "misread"):
+            with Image.open(target.with_name(f"{name}.png")) as picture:
+                picture.load()
+                assert picture.format == "PNG"
 
     def test_demo_of_a_disagreement_fails(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(tour, "_EPOCHS", 1)
         answers = iter([[1, 2, 3, 4, 5], [1, 2, 3, 5, 4]])
         monkeypatch.setattr(tour, "best", lambda probabilities, count: next(answers))
         assert command_line.main(["demo", "--output", str(tmp_path)]) == 1
         assert "ANOTHER top five" in capsys.readouterr().out
 
-    def test_demo_of_a_large_photograph_of_ones_own(self, tmp_path, capsys):
+    def test_demo_of_a_large_photograph_of_ones_own(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(tour, "_EPOCHS", 1)
         Image.new("RGB", (4000, 30), "teal").save(tmp_path / "wide.png")
         arguments = ["demo", "--photo", str(tmp_path / "wide.png"), "--output", str(tmp_path)]
         assert command_line.main(arguments) == 0

@@ -37,6 +37,7 @@ LAYERS = [
     ["models"],
     ["training"],
     ["fastconv"],
+    ["commands"],
     ["demo"],
     ["__main__"],
 ]

@@ -1,4 +1,4 @@
-"""``python -m fastconv demo``: edges, a classification, and a race against the reference."""
+"""``python -m fastconv demo``: edges, a classification, a race with the reference, a training."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fastconv import functional, models, reference
+from fastconv.commands import lenet5
 from fastconv.data import images
 
 from . import compare, sheet
@@ -29,6 +30,8 @@ _RACED = (
     "conv10",
 )
 
+_EPOCHS = 8  # of the training
+
 _LARGEST = 1600  # pixels of a photograph's longer side; the reference is slow
 
 
@@ -37,12 +40,12 @@ def run(output: str | os.PathLike[str], photo: str | os.PathLike[str] | None = N
     do not see the same on the photograph, else 0.
 
     Args:
-        output: the folder for the picture of the edge maps; made if it is missing.
+        output: the folder for the pictures; made if it is missing.
         photo: the photograph; None: the one that fastconv brings along.
 
     Raises:
         ImageError, MissingPillow: the photograph cannot be read.
-        OSError: the picture cannot be written.
+        OSError: a picture cannot be written.
     """
     begun = time.perf_counter()
     photo = images.SAMPLE if photo is None else Path(photo)
@@ -57,9 +60,23 @@ def run(output: str | os.PathLike[str], photo: str | os.PathLike[str] | None = N
     engine, exact, same = _classify(classifier, rgb)
     print("\n3. The engine against fastconv.reference (NumPy, float64)")
     _race(classifier, rgb, engine, exact)
+    print("\n4. LeNet-5 learns to read handwritten digits")
+    _train(target.parent)
     print(f"\nDone in {time.perf_counter() - begun:.1f} s. The edge maps are in {target}")
     print("Your own photographs: python -m fastconv classify PHOTO…")
+    print("The whole training:   python -m fastconv train lenet5")
     return 0 if same else 1
+
+
+def _train(folder: Path) -> None:
+    """A few epochs, with their line of progress, and the pictures of what came of them."""
+    learned = lenet5.learn(None, epochs=_EPOCHS)
+    print(
+        f"  {_EPOCHS} epochs in {learned.seconds:.1f} s; {100 * learned.accuracy:.1f} % right of "
+        f"{len(learned.labels)} digits that it has not seen before"
+    )
+    for path in lenet5.draw(learned, folder):
+        print(f"  {path}")
 
 
 def _at_most(rgb: np.ndarray, longest: int) -> np.ndarray:

@@ -73,7 +73,7 @@ def pytest_terminal_summary(terminalreporter, config):
     )
     write_table(
         terminalreporter,
-        "an operation on tiny Tensors",
+        "forward and backward, beside their arithmetic",
         OVERHEADS_HEAD,
         config.stash[OVERHEADS],
     )

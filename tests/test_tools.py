@@ -315,7 +315,7 @@ def test_spills_in_hot_loops_are_found(pointer, instruction, spilled):
 
 
 def test_every_fault_has_its_place():
-    mutants = tool("mutants").MUTANTS
+    mutants = tool("faults").MUTANTS
     assert len({mutant.name for mutant in mutants}) == len(mutants) >= 25
     for mutant in mutants:
         assert mutant.planted(ROOT) != (ROOT / mutant.file).read_text(encoding="utf-8")

@@ -40,7 +40,8 @@ UPDATES = ("test_optim.py", "test_clipping.py")
 
 def _copy(folder: Path) -> None:
     """The tree, as far as it is compiled and tested."""
-    for part in ("csrc", "fastconv", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    folders = ("csrc", "docs", "fastconv", "tests")
+    for part in (*folders, "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         source, target = ROOT / part, folder / part
         if source.is_dir():
             shutil.copytree(

@@ -554,10 +554,10 @@ MUTANTS = [
         none_on=("scalar",),
     ),
     Mutant(
-        "transposed plane: five columns begin where three do",
+        "transposed plane: the odd columns' weights begin too late or too early",
         "csrc/ukr/transposed_plane.c",
-        "{true, {0, 1}, {3, 2}, 3},",
-        "{true, {0, 1}, {3, 1}, 3},",
+        "w[q][b] = vec_set1(weights[q * k.taps[0] + b]);",
+        "w[q][b] = vec_set1(weights[q * k.taps[1] + b]);",
     ),
     Mutant(
         "weights: a column's last elements are those of a whole vector",

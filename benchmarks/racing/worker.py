@@ -11,17 +11,19 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import sys
 from typing import Any
 
 import corpus
 import numpy as np
 
-from racing.engines import COMPETITORS, OWN, Task, Unsupported
+from racing.engines import COMPETITORS, OWN, Entry, StepTask, Task, Unsupported
 from racing.timing import WARM_UP, WARM_UP_THREADS, Flush, block
 from racing.work import Data, aligned
 
 ARRAYS = ("x", "weight", "bias", "grad")
+CHECKED_STEPS = 4
 
 
 class Worker:
@@ -74,6 +76,29 @@ class Worker:
             told["engine"] = self.engine.describe(task)
         return told
 
+    def prepare_steps(self, file: str, network: str, threads: int) -> dict:
+        """Make each way of training the network, and take the first steps with it."""
+        self.entries, self.threads = {}, threads
+        told: dict[str, Any] = {}
+        for entry, make in self.engine.steps(_read_steps(file, network, threads)).items():
+            step = make()
+            told[entry] = [step() for _ in range(CHECKED_STEPS)]
+            self.entries[entry] = Entry(step, np.zeros(0).copy)
+        return {"losses": told}
+
+    def memory(self, file: str, network: str, threads: int, entry: str) -> dict:
+        """MB that the process holds at most in training steps, beyond what it held before.
+
+        In a process that has done nothing else: what an earlier network left would be used again.
+        """
+        task = _read_steps(file, network, threads)
+        before = _resident("VmRSS")
+        pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
+        step = self.engine.steps(task)[entry]()
+        for _ in range(CHECKED_STEPS):
+            step()
+        return {"MB": (_resident("VmHWM") - before) / 1024}
+
     def time(self, entry: str, seconds: float, least: int, cold: bool) -> dict:
         if cold and self.flush is None:
             self.flush = Flush()
@@ -95,6 +120,18 @@ class Worker:
         self.entries = {}
         gc.collect()
         return {}
+
+
+def _read_steps(file: str, network: str, threads: int) -> StepTask:
+    with np.load(file) as arrays:
+        weights = {name: arrays[name] for name in arrays.files}
+    return StepTask(network, weights, weights.pop("x"), weights.pop("labels"), threads)
+
+
+def _resident(field: str) -> int:
+    """Kilobytes of this process's memory, now (VmRSS) or at most (VmHWM)."""
+    text = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(rf"^{field}:\s*(\d+) kB", text, re.MULTILINE)[1])
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ A module of this package has
     entries(task) -> dict       each way in which this engine can be called for a task, by name, as
                                 a function that makes the Entry; it raises Unsupported
     training(task) -> dict      the same for forward and backward, where the engine has it
+    steps(task) -> dict         for training steps of a network, where the engine has it: functions
+                                that make the Step
 
 What is common to all tasks of a process is set where the module is imported. Whatever has been
 asked of an engine (threads, precision, layout) is read back and asserted.
@@ -46,6 +48,22 @@ class Entry:
     call: Callable[[], Any]
     result: Callable[[], np.ndarray]
     held: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class StepTask:
+    """A network of racing.networks to train with momentum; arrays: its weights by their names."""
+
+    network: str
+    weights: dict[str, np.ndarray]
+    x: np.ndarray
+    labels: np.ndarray
+    threads: int
+
+
+# One step on the mini-batch, forward, backward and the optimiser's; the loss before it.
+Step = Callable[[], float]
+LEARNING_RATE, MOMENTUM = 1e-3, 0.9
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,13 +2,24 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 import fastconv
 import fastconv.functional as F
 from fastconv import _core
-from racing.engines import FUNCTIONAL, PREPARED, Entry, Task
+from racing import networks
+from racing.engines import (
+    FUNCTIONAL,
+    LEARNING_RATE,
+    MOMENTUM,
+    PREPARED,
+    Entry,
+    Step,
+    StepTask,
+    Task,
+)
 from racing.work import aligned_empty, flat, output_shape
 
 
@@ -74,6 +85,29 @@ def _training(task: Task) -> Entry:
             return y, *fastconv.autograd.grad(y, leaves, grad)
 
     return Entry(call, lambda: flat([np.asarray(tensor.detach()) for tensor in call()]))
+
+
+def steps(task: StepTask) -> dict[str, Callable[[], Step]]:
+    return {FUNCTIONAL: lambda: _step(task)}
+
+
+def _step(task: StepTask) -> Step:
+    from fastconv import nn, optim
+
+    model = networks.build(task.network, nn)
+    model.load_state_dict(task.weights)
+    optimizer = optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM)
+    x, labels = task.x, task.labels
+
+    def step() -> float:
+        with fastconv.num_threads(task.threads):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), labels)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+    return step
 
 
 def _prepared(task: Task) -> Entry:

@@ -2,12 +2,14 @@
 
 import os
 import resource
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as T
 
-from racing.engines import Entry, Task
+from racing import networks
+from racing.engines import LEARNING_RATE, MOMENTUM, Entry, Step, StepTask, Task
 from racing.work import flat
 
 torch.backends.mkldnn.enabled = True
@@ -90,6 +92,30 @@ def _training(task: Task, layout: torch.memory_format) -> Entry:
         return flat([np.ascontiguousarray(t.detach().numpy()) for t in call()])
 
     return Entry(call, result)
+
+
+def steps(task: StepTask) -> dict[str, Callable[[], Step]]:
+    """Training steps in both layouts, the optimiser's update fused."""
+    return {name: lambda f=f: _step(task, f) for name, f in LAYOUTS.items()}
+
+
+def _step(task: StepTask, layout: torch.memory_format) -> Step:
+    torch.set_num_threads(task.threads)
+    assert torch.get_num_threads() == task.threads
+    model = networks.build(task.network, torch.nn)
+    model.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in task.weights.items()})
+    model = model.to(memory_format=layout).train()
+    x, labels = _tensor(task.x, layout), torch.from_numpy(task.labels)
+    optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, fused=True)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = T.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
 
 
 def _entry(task: Task, function) -> Entry:

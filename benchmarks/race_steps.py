@@ -1,0 +1,87 @@
+"""Race training steps of whole networks against torch: forward, backward, momentum SGD.
+
+    python benchmarks/race_steps.py                       # every network, 1 and 2 threads
+    python benchmarks/race_steps.py --network lenet5 --threads 1 --quick
+
+Rows go into a file of benchmarks/results/steps at once, and a race that was cut short goes on where
+it was; at the end it writes docs/training_steps.md.
+"""
+
+import argparse
+import datetime
+import pathlib
+import sys
+import tempfile
+
+from race import RESULTS, commit, cores, cpu_name, default_threads, start_children
+
+# The import above has put the folders of the corpora and of the race on the path.
+from racing import steps, store  # isort: skip
+from racing.networks import STEPS
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", action="append", choices=list(STEPS))
+    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
+    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
+    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
+    parser.add_argument(
+        "--document",
+        type=pathlib.Path,
+        default=RESULTS.parent.parent / "docs/training_steps.md",
+        help="the file of tables",
+    )
+    options = parser.parse_args()
+    name = store.file_name(cpu_name(), cores(), datetime.date.today().isoformat())
+    path = options.results or RESULTS / "steps" / name
+    wanted = [
+        steps.Wanted(network, threads)
+        for network in options.network or STEPS
+        for threads in options.threads or default_threads()
+    ]
+    run(options, store.missing(wanted, *store.load(path), commit(), options.quick), path)
+    sessions, rows = store.load(path)
+    if not rows:
+        print(f"{path}: nothing was measured", file=sys.stderr)
+        return 1
+    source = path.relative_to(RESULTS) if path.is_relative_to(RESULTS) else path.name
+    options.document.write_text(steps.document(sessions, rows, str(source)), encoding="utf-8")
+    print(f"wrote {options.document}")
+    return 0
+
+
+def run(options: argparse.Namespace, rows: list[steps.Wanted], path: pathlib.Path) -> None:
+    """Measure the rows and keep them in the file."""
+    print(f"{len(rows)} rows to go into {path}")
+    if not rows:
+        return
+    with tempfile.TemporaryDirectory(prefix="race-logs-") as logs:
+        children = start_children(["torch"], pathlib.Path(logs))
+        referee = steps.StepReferee(children, steps.QUICK if options.quick else steps.EFFORT)
+        versions: dict[str, str] = {}
+        for child in children.values():
+            versions |= child.told["versions"]
+        session = {
+            "cpu": cpu_name(),
+            "cores": cores(),
+            "commit": commit(),
+            "versions": versions,
+            "quick": options.quick,
+        }
+        try:
+            store.append(path, {"session": session})
+            for number, row in enumerate(rows, 1):
+                found = referee.race(row)
+                store.append(path, found)
+                print(f"{number}/{len(rows)} {steps.one_line(found)}", flush=True)
+        finally:
+            referee.close()
+            for child in children.values():
+                child.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

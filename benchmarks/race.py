@@ -42,6 +42,8 @@ def main() -> int:
     path = options.results
     if path is None and options.render:
         path = store.latest(RESULTS)
+    elif path is not None:
+        path = path.resolve()
     if path is None:
         day = datetime.date.today().isoformat()
         path = RESULTS / store.file_name(cpu_name(), cores(), day)
@@ -168,7 +170,7 @@ def write_documents(
     sessions: list[dict], rows: list[dict], path: pathlib.Path, folder: pathlib.Path
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    text = report.document(sessions, rows, path.name)
+    text = report.document(sessions, rows, store.source(path, RESULTS))
     (folder / "benchmarks.md").write_text(text, encoding="utf-8")
     print(f"wrote {folder / 'benchmarks.md'}")
     try:

@@ -47,8 +47,8 @@ def main() -> int:
     if not rows:
         print(f"{path}: nothing was measured", file=sys.stderr)
         return 1
-    source = path.relative_to(RESULTS) if path.is_relative_to(RESULTS) else path.name
-    options.document.write_text(steps.document(sessions, rows, str(source)), encoding="utf-8")
+    text = steps.document(sessions, rows, store.source(path, RESULTS))
+    options.document.write_text(text, encoding="utf-8")
     print(f"wrote {options.document}")
     return 0
 

@@ -50,7 +50,8 @@ def main() -> int:
     if not rows:
         print(f"{path}: nothing was measured", file=sys.stderr)
         return 1
-    options.document.write_text(training.document(sessions, rows, path.name), encoding="utf-8")
+    text = training.document(sessions, rows, store.source(path, RESULTS))
+    options.document.write_text(text, encoding="utf-8")
     print(f"wrote {options.document}")
     return 0
 

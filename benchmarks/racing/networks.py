@@ -1,4 +1,4 @@
-"""Networks whose training steps are raced, written once: torch.nn and fastconv.nn have one vocabulary.
+"""Networks whose training steps are raced, for torch.nn and fastconv.nn alike.
 
 Dropout is left out: it would draw other numbers in each engine. Classes and sizes are those of the
 papers; the residual networks have batch normalization, the others none.
@@ -113,9 +113,7 @@ def _stages(nn: ModuleType, channels: int, stages: Iterable[tuple[int, int]]) ->
         first = False
 
 
-def _normalized(
-    nn: ModuleType, ic: int, oc: int, kernel: int, stride: int = 1
-) -> tuple[Any, Any]:
+def _normalized(nn: ModuleType, ic: int, oc: int, kernel: int, stride: int = 1) -> tuple[Any, Any]:
     """A convolution that keeps the size, but for the stride, and its batch normalization."""
     conv = nn.Conv2d(ic, oc, kernel, stride=stride, padding=kernel // 2, bias=False)
     return conv, nn.BatchNorm2d(oc)

@@ -58,6 +58,11 @@ def load(path: pathlib.Path) -> tuple[list[dict[str, Any]], list[Row]]:
     return sessions, list(rows.values())
 
 
+def source(path: pathlib.Path, folder: pathlib.Path) -> str:
+    """A file of results as documents name it: by its place in their folder, if there."""
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
+
+
 def latest(folder: pathlib.Path) -> pathlib.Path | None:
     """The file that was written to last by the day in its name."""
     return max(folder.glob("*.jsonl"), key=lambda path: path.stem[-10:], default=None)

@@ -315,12 +315,13 @@ int main(void) {
     fc_runtime_info runtime = {.struct_size = sizeof runtime};
     fc_runtime_query(&runtime);
     CHECK(runtime.isa_compiled >> runtime.isa_used & 1);
-    double most[2] = {0, 0}; /* of a millisecond each, in which others may have had the core */
+    /* Flops a second and not a multiple of them: an emulator on a busy machine makes a hundred million. */
+    double most[2] = {0, 0};
     for (int i = 0; i < 9; i++)
         for (int j = 0; j < 2; j++) {
             const double peak = fc_measure_peak(j ? FC_F64 : FC_F32, 1);
             most[j] = peak > most[j] ? peak : most[j];
         }
-    CHECK(most[0] > 1e8 && most[1] > 1e8);
+    CHECK(most[0] > 1e6 && most[1] > 1e6);
     return check_summary("plan");
 }

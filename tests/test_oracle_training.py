@@ -1,4 +1,7 @@
-"""Training as PyTorch does it: the same losses, step by step, for each optimiser and schedule."""
+"""Training as PyTorch does it: the same losses, step by step, for each optimiser and schedule.
+
+Run with -m oracle; without torch these fail.
+"""
 
 import numpy as np
 import pytest
@@ -6,8 +9,6 @@ import pytest
 from fastconv import data, models, nn, optim, random
 from fastconv import functional as F
 from fastconv.training import fit
-
-torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
 
 pytestmark = pytest.mark.oracle
 
@@ -63,24 +64,39 @@ class Ours(nn.Module):
         return self.fc(self.conv2(x).tanh().flatten(1))
 
 
-class Theirs(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = torch.nn.Conv2d(1, 4, 5, padding=2, bias=False)
-        self.norm = torch.nn.BatchNorm2d(4)
-        self.pool = torch.nn.MaxPool2d(2)
-        self.conv2 = torch.nn.Conv2d(4, 8, 3, stride=2)
-        self.fc = torch.nn.Linear(8 * 5 * 5, 10)
+@pytest.fixture(scope="module", autouse=True)
+def _torch():
+    """PyTorch, with one thread: two would wait for each other in networks as small as these."""
+    global torch
+    import torch
 
-    def forward(self, x):
-        x = self.pool(self.norm(self.conv1(x)).relu())
-        return self.fc(self.conv2(x).tanh().flatten(1))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_theirs():
+    class Theirs(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = torch.nn.Conv2d(1, 4, 5, padding=2, bias=False)
+            self.norm = torch.nn.BatchNorm2d(4)
+            self.pool = torch.nn.MaxPool2d(2)
+            self.conv2 = torch.nn.Conv2d(4, 8, 3, stride=2)
+            self.fc = torch.nn.Linear(8 * 5 * 5, 10)
+
+        def forward(self, x):
+            x = self.pool(self.norm(self.conv1(x)).relu())
+            return self.fc(self.conv2(x).tanh().flatten(1))
+
+    return Theirs()
 
 
 def networks(seed=0):
     """Both, in float64, from the same start."""
     random.manual_seed(seed)
-    ours, theirs = Ours(), Theirs().double()
+    ours, theirs = Ours(), make_theirs().double()
     theirs.load_state_dict(
         {
             name: torch.from_numpy(tensor.numpy().copy())

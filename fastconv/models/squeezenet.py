@@ -174,7 +174,7 @@ def parameter_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def load_squeezenet1_1(path: str | os.PathLike[str] | None = None) -> dict[str, np.ndarray]:
-    """Read SqueezeNet 1.1's parameters, stored as float16, as float32.
+    """Read SqueezeNet 1.1's parameters, stored as shortened float16, as float32.
 
     Args:
         path: a safetensors file; None: the ImageNet weights that fastconv brings along.

@@ -6,7 +6,7 @@ import sweeps
 from engine import poison_pool, poisoned, trace
 
 import fastconv.functional as F
-from fastconv import ops
+from fastconv import Tensor, ops
 from fastconv.reference import convolution_gradients as reference
 
 pytestmark = pytest.mark.usefixtures("strict")
@@ -66,7 +66,7 @@ def test_exact(layer, dtype, tier):
     np.testing.assert_array_equal(out, expected.astype(dtype), strict=True)
     [(op, algorithm, used, _)] = executions
     assert (op, used) == ("conv2d_weight_gradient", tier)
-    assert algorithm in ("gradient_tiles", "gradient_dots")
+    assert algorithm in ("gradient_tiles", "gradient_dots", "gradient_windows")
 
     out = poisoned(x.shape, dtype)
     assert ops.conv2d_input_gradient(grad, w, x.shape, **options, out=out) is out
@@ -76,6 +76,35 @@ def test_exact(layer, dtype, tier):
     out = poisoned(layer.oc, dtype)
     assert ops.bias_gradient(grad, out=out) is out
     np.testing.assert_array_equal(out, reference.bias_gradient(grad).astype(dtype), strict=True)
+
+
+@every_dtype
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (sweeps.conv(32, 32, (28, 28), (3, 3), ph=1, pw=1, g=32), "gradient_windows"),
+        (sweeps.conv(32, 32, (56, 56), (3, 3), sh=2, sw=2, ph=1, pw=1, g=32), "gradient_windows"),
+        (sweeps.conv(32, 32, (28, 28), (5, 5), ph=2, pw=2, g=32), "gradient_windows"),
+        (sweeps.conv(32, 32, (28, 28), (3, 3), ph=2, pw=2, dh=2, dw=2, g=32), "gradient_dots"),
+        (sweeps.conv(64, 64, (28, 28), (3, 3), ph=1, pw=1), "gradient_tiles"),
+        (sweeps.conv(64, 64, (56, 56), (3, 3), ph=1, pw=1), "gradient_tiles"),
+    ],
+    ids=["depthwise", "strided", "5x5", "dilated", "28x28", "56x56"],
+)
+def test_the_path_is_taken(layer, expected, dtype, tier):
+    """By a user's call of F.conv2d and backward. 5x5 windows want 32 registers."""
+    x, w, grad = problem(layer, dtype)
+    weight = Tensor(w, requires_grad=True)
+    y = F.conv2d(x, weight, **sweeps.ConvCase(layer).how)
+    with trace() as executions:
+        y.backward(grad)
+    [(op, algorithm, *_)] = executions
+    assert op == "conv2d_weight_gradient"
+    if tier == "scalar" and expected != "gradient_windows":
+        expected = "gradient_tiles"  # of one lane, which are always full
+    elif layer.kh == 5 and tier in ("scalar", "sse2", "avx2"):
+        expected = "gradient_tiles" if tier == "scalar" else "gradient_dots"
+    assert algorithm == expected
 
 
 @every_dtype

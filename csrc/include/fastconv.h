@@ -122,7 +122,8 @@ typedef enum fc_algorithm {
     FC_ALGO_UNPOOL_GRADIENT = 32,
     FC_ALGO_PAD_GRADIENT = 33,
     FC_ALGO_INTERPOLATE_GRADIENT = 34,
-    FC_ALGO_COUNT = 35
+    FC_ALGO_GRADIENT_WINDOWS = 35, /* of weights, the same of windows where they lie */
+    FC_ALGO_COUNT = 36
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);

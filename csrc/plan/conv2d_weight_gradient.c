@@ -89,13 +89,19 @@ fc_status fc_conv2d_weight_gradient_create(const fc_conv2d_weight_gradient_desc 
     p->ow = ow;
     p->kernels = fc_registry_kernels(plan->dtype);
     fc_weight_gradient_prepare(p);
-    plan->algorithm =
-        p->way == FC_GRADIENT_BY_TILES ? FC_ALGO_GRADIENT_TILES : FC_ALGO_GRADIENT_DOTS;
-    plan->reason = p->way == FC_GRADIENT_BY_TILES
-                       ? "register tiles of source lines by output channels"
-                   : p->way == FC_GRADIENT_BY_DOTS
-                       ? "few output channels in a group: vectors along the pixels"
-                       : "few channels: vectors along the pixels, windows read in place";
+    switch (p->way) {
+    case FC_GRADIENT_BY_WINDOWS:
+        plan->algorithm = FC_ALGO_GRADIENT_WINDOWS;
+        plan->reason = "few channels: vectors along the pixels, windows read in place";
+        break;
+    case FC_GRADIENT_BY_DOTS:
+        plan->algorithm = FC_ALGO_GRADIENT_DOTS;
+        plan->reason = "few output channels in a group: vectors along the pixels";
+        break;
+    default:
+        plan->algorithm = FC_ALGO_GRADIENT_TILES;
+        plan->reason = "register tiles of source lines by output channels";
+    }
     const int64_t icg = desc->ic / desc->groups;
     const int64_t shape[4] = {desc->transposed ? icg : desc->oc, desc->transposed ? desc->oc : icg, desc->kh,
                               desc->kw};

@@ -2,21 +2,8 @@
 #include "../simd/vec.h"
 #include "ukr.h"
 
+#include "running_sums.h"
 #include "update_part.h"
-
-/* Running sums: an addition's latency would else be the time of a vector. At least sixteen numbers, so that
- * short vectors round as little. */
-enum { LINES = VLEN < 4 ? 16 / VLEN : 4 };
-
-FC_INLINE real folded_sum(vec *sum) {
-    for (int half = LINES / 2; half > 0; half /= 2)
-        for (int k = 0; k < half; k++) sum[k] = vec_add(sum[2 * k], sum[2 * k + 1]);
-    real lane[VLEN];
-    vec_store(lane, sum[0]);
-    for (int half = VLEN / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) lane[i] += lane[i + half];
-    return lane[0];
-}
 
 FC_INLINE real sum_squares(const real *src, ptrdiff_t count) {
     vec sum[LINES];
@@ -32,7 +19,7 @@ FC_INLINE real sum_squares(const real *src, ptrdiff_t count) {
         const vec x = load_part(src, i, count - i < VLEN ? count - i : VLEN);
         sum[k] = vec_fma(x, x, sum[k]);
     }
-    return folded_sum(sum);
+    return sum_of_lines(sum);
 }
 
 FC_INLINE vec magnitude(vec x) { return vec_max(vec_sub(vec_zero(), x), x); }

@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -31,7 +33,7 @@ from racing import report, store  # noqa: E402
 from racing.children import Child, ChildDied, missing_packages  # noqa: E402
 from racing.contest import QUICK, Effort  # noqa: E402
 from racing.engines import COMPETITORS, OWN  # noqa: E402
-from racing.referee import Referee  # noqa: E402
+from racing.referee import Referee, machine  # noqa: E402
 from racing.work import Row  # noqa: E402
 
 RESULTS = HERE / "results"
@@ -110,20 +112,30 @@ def run(options: argparse.Namespace, path: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory(prefix="race-logs-") as logs:
         children = start_children(options.peer, pathlib.Path(logs))
         referee = Referee(children, QUICK if options.quick else Effort())
-        try:
-            store.append(path, {"session": session(children, referee, options)})
-            for number, row in enumerate(rows, 1):
-                start = time.monotonic()
-                found = referee.race(row)
-                store.append(path, found)
-                seconds = time.monotonic() - start
-                print(
-                    f"{number}/{len(rows)} {report.one_line(found)}  ({seconds:.1f} s)", flush=True
-                )
-        finally:
-            referee.close()
-            for child in children.values():
-                child.stop()
+        measure(rows, path, referee, lambda: session(children, options), report.one_line)
+
+
+def measure(
+    rows: list[Any],
+    path: pathlib.Path,
+    referee: Any,
+    opening: Callable[[], dict],
+    one_line: Callable[[dict], str],
+) -> None:
+    """Race the rows, under the session that `opening` makes, each kept in the file and told.
+    The referee and the processes of the engines end with them."""
+    try:
+        store.append(path, {"session": opening()})
+        for number, row in enumerate(rows, 1):
+            start = time.monotonic()
+            found = referee.race(row)
+            store.append(path, found)
+            seconds = time.monotonic() - start
+            print(f"{number}/{len(rows)} {one_line(found)}  ({seconds:.1f} s)", flush=True)
+    finally:
+        referee.close()
+        for child in referee.children.values():
+            child.stop()
 
 
 def start_children(peers: list[str] | None, logs: pathlib.Path) -> dict[str, Child]:
@@ -147,7 +159,7 @@ def start_children(peers: list[str] | None, logs: pathlib.Path) -> dict[str, Chi
     return children
 
 
-def session(children: dict[str, Child], referee: Referee, options: argparse.Namespace) -> dict:
+def session(children: dict[str, Child], options: argparse.Namespace) -> dict:
     """What the rows that follow were measured with."""
     versions = {}
     for child in children.values():
@@ -162,7 +174,7 @@ def session(children: dict[str, Child], referee: Referee, options: argparse.Name
         "versions": versions,
         "prepared": children[OWN].told["prepared"],
         "quick": options.quick,
-        **referee.machine(options.threads or default_threads()),
+        **machine(children[OWN], options.threads or default_threads()),
     }
 
 

@@ -13,7 +13,16 @@ import pathlib
 import sys
 import tempfile
 
-from race import RESULTS, commit, cores, cpu_name, default_threads, start_children
+from race import (
+    RESULTS,
+    commit,
+    cores,
+    cpu_name,
+    default_threads,
+    measure,
+    session,
+    start_children,
+)
 
 # The import above has put the folders of the corpora and of the race on the path.
 from racing import steps, store  # isort: skip
@@ -61,26 +70,7 @@ def run(options: argparse.Namespace, rows: list[steps.Wanted], path: pathlib.Pat
     with tempfile.TemporaryDirectory(prefix="race-logs-") as logs:
         children = start_children(["torch"], pathlib.Path(logs))
         referee = steps.StepReferee(children, steps.QUICK if options.quick else steps.EFFORT)
-        versions: dict[str, str] = {}
-        for child in children.values():
-            versions |= child.told["versions"]
-        session = {
-            "cpu": cpu_name(),
-            "cores": cores(),
-            "commit": commit(),
-            "versions": versions,
-            "quick": options.quick,
-        }
-        try:
-            store.append(path, {"session": session})
-            for number, row in enumerate(rows, 1):
-                found = referee.race(row)
-                store.append(path, found)
-                print(f"{number}/{len(rows)} {steps.one_line(found)}", flush=True)
-        finally:
-            referee.close()
-            for child in children.values():
-                child.stop()
+        measure(rows, path, referee, lambda: session(children, options), steps.one_line)
 
 
 if __name__ == "__main__":

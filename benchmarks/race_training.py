@@ -13,7 +13,7 @@ import pathlib
 import sys
 import tempfile
 
-from race import RESULTS, commit, cores, cpu_name, default_threads, session, start_children
+from race import RESULTS, commit, cores, cpu_name, default_threads, measure, session, start_children
 
 # The import above has put the folders of the corpora and of the race on the path.
 import corpus  # isort: skip
@@ -64,16 +64,7 @@ def run(options: argparse.Namespace, rows: list[Row], path: pathlib.Path) -> Non
     with tempfile.TemporaryDirectory(prefix="race-logs-") as logs:
         children = start_children(["torch"], pathlib.Path(logs))
         referee = training.TrainingReferee(children, QUICK if options.quick else Effort())
-        try:
-            store.append(path, {"session": session(children, referee, options)})
-            for number, row in enumerate(rows, 1):
-                found = referee.race(row)
-                store.append(path, found)
-                print(f"{number}/{len(rows)} {training.one_line(found)}", flush=True)
-        finally:
-            referee.close()
-            for child in children.values():
-                child.stop()
+        measure(rows, path, referee, lambda: session(children, options), training.one_line)
 
 
 if __name__ == "__main__":

@@ -60,23 +60,6 @@ class Referee:
             _ask(child, "forget")
         return told
 
-    def machine(self, threads: list[int]) -> dict[str, Any]:
-        """Bytes a second that a plain copy moves, and the fixed cost of a call."""
-        own = self.children[OWN]
-        copies = {
-            str(n): {
-                name: round(own.ask("copy", size=size, threads=n)["rate"] * 1e-9, 1)
-                for name, size in COPY_BYTES.items()
-            }
-            for n in threads
-        }
-        return {"copy GB/s": copies, "fixed cost us": self._fixed(own)}
-
-    @staticmethod
-    def _fixed(own: Child) -> dict[str, float]:
-        cost = own.ask("fixed", threads=1)
-        return {key: round(value * 1e6, 3) for key, value in cost.items()}
-
     def _lay_out(self, row: Row) -> Exact:
         """Put the layer's arrays where everybody reads them; rows of a layer follow each other."""
         key = row.layer.shape_key, row.dtype
@@ -182,3 +165,17 @@ def _ask(child: Child, do: str) -> None:
     except ChildDied:
         return
     child.rest()
+
+
+def machine(own: Child, threads: list[int]) -> dict[str, Any]:
+    """Of fastconv's process: bytes a second of a plain copy, and the fixed cost of a call."""
+    copies = {
+        str(n): {
+            name: round(own.ask("copy", size=size, threads=n)["rate"] * 1e-9, 1)
+            for name, size in COPY_BYTES.items()
+        }
+        for n in threads
+    }
+    cost = own.ask("fixed", threads=1)
+    fixed = {key: round(value * 1e6, 3) for key, value in cost.items()}
+    return {"copy GB/s": copies, "fixed cost us": fixed}

@@ -53,9 +53,19 @@ class Convolution(Module):
     transposed = False
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-        padding_mode, dtype,
-    ):  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrOne | IntOrPair,
+        stride: IntOrOne | IntOrPair = 1,
+        padding: Padding | Padding1d = 0,
+        dilation: IntOrOne | IntOrPair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        *,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         op, rank = type(self).__name__, self.rank
         self.in_channels = integer(op, "in_channels", in_channels, 1)
@@ -148,25 +158,6 @@ class Conv2d(Convolution):
     # The weight's array, version and its number, the bias's, how, and the convolution of these.
     _prepared: tuple | None = None
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrPair,
-        stride: IntOrPair = 1,
-        padding: Padding = 0,
-        dilation: IntOrPair = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: PaddingMode = "zeros",
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, dtype,
-        )  # fmt: skip
-
     def forward(self, input: Any) -> Tensor:
         if not self.training and not is_grad_enabled():
             array = input._array if isinstance(input, State) else input
@@ -248,25 +239,6 @@ class Conv1d(Convolution):
     """
 
     rank = 1
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrOne,
-        stride: IntOrOne = 1,
-        padding: Padding1d = 0,
-        dilation: IntOrOne = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: PaddingMode = "zeros",
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, dtype,
-        )  # fmt: skip
 
     def forward(self, input: Any) -> Tensor:
         return F.conv1d(

@@ -13,16 +13,27 @@ class _Transposed(Convolution):
     transposed = True
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-        dilation, padding_mode, dtype,
-    ):  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrOne | IntOrPair,
+        stride: IntOrOne | IntOrPair = 1,
+        padding: TwoEnds | FourSides = 0,
+        output_padding: IntOrOne | IntOrPair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: IntOrOne | IntOrPair = 1,
+        padding_mode: PaddingMode = "zeros",
+        *,
+        dtype: Any = None,
+    ) -> None:
         op = type(self).__name__
         if padding_mode != "zeros":
             raise ValueError(f"{op}: padding_mode is {padding_mode!r}, expected 'zeros'")
         self.output_padding = numbers(self.rank, op, "output_padding", output_padding, 0)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, dtype,
+            padding_mode, dtype=dtype,
         )  # fmt: skip
 
     def _missing_rows(self, input: Any, output_size: Any) -> tuple[int, ...]:
@@ -84,26 +95,6 @@ class ConvTranspose2d(_Transposed):
 
     rank = 2
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrPair,
-        stride: IntOrPair = 1,
-        padding: FourSides = 0,
-        output_padding: IntOrPair = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: IntOrPair = 1,
-        padding_mode: PaddingMode = "zeros",
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-            dilation, padding_mode, dtype,
-        )  # fmt: skip
-
     def forward(self, input: Any, output_size: Any = None) -> Tensor:
         return F.conv_transpose2d(
             input, self.weight, self.bias, self.stride, self.padding,
@@ -125,26 +116,6 @@ class ConvTranspose1d(_Transposed):
     """
 
     rank = 1
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrOne,
-        stride: IntOrOne = 1,
-        padding: TwoEnds = 0,
-        output_padding: IntOrOne = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: IntOrOne = 1,
-        padding_mode: PaddingMode = "zeros",
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-            dilation, padding_mode, dtype,
-        )  # fmt: skip
 
     def forward(self, input: Any, output_size: Any = None) -> Tensor:
         return F.conv_transpose1d(

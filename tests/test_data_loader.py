@@ -355,7 +355,7 @@ def test_the_batch_that_is_being_made_at_exit_is_made():
     assert children.run(code, timeout=30) == "began ended "
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_half_way_is_an_error_there_and_none_here():
     code = """
         import os, numpy as np

@@ -174,7 +174,9 @@ static void call_plane_dots(trial *t) {
 static void prepare_window_dots(trial *t) {
     static const int64_t kernels[] = {3, 5, 7};
     fc_window_dots_args *a = &t->args.window_dots;
-    a->k = t->timed ? 3 : pick(kernels, 3), a->step = t->timed ? 1 : draw(t, 1, 2);
+    const bool any = FC_WINDOW_DOTS_LARGEST(t->table->tile_pixels, t->table->vlen) == 7 &&
+                     FC_WINDOW_DOTS_LARGEST(t->shape->tile_pixels, t->shape->vlen) == 7;
+    a->k = t->timed || !any ? 3 : pick(kernels, 3), a->step = t->timed ? 1 : draw(t, 1, 2);
     a->channels = t->timed ? 1 : draw(t, 1, 5);
     a->images = draw(t, 1, 3), a->rows = draw(t, 1, 14), a->cols = draw(t, 1, 50);
     a->block = draw(t, 1, a->rows);

@@ -77,11 +77,13 @@ typedef struct fc_plane_dots_args {
  *   dst[(o*dst_channel + a*k + b)*vlen + l] += sum over i, y, x of
  *       diff[o*diff_channel + i*diff_image + y*diff_row + x] * S(i, y*step + a - top, x*step + b - left)
  *   S(i, r, c) = 0 <= r < height && 0 <= c < width ? src[i*src_image + r*src_row + c] : 0
- *   l = x mod vlen; o < channels, a, b < k, i < images, y < rows, x < cols; k is 3, 5 or 7, step 1 or 2
+ *   l = x mod vlen; o < channels, a, b < k, i < images, y < rows, x < cols; step is 1 or 2
+ * k is 3, 5 or 7; with 16 registers, which do not hold the sums of more, 3 (one lane: as the oracle, any).
  * Runs of `block` rows are done with one after the other, all their columns: they should lie in the
  * first-level cache. With them is asked for what lies an image further on, and for the last image
  * `src_ahead` and `diff_ahead` elements, whatever it is. Each lane takes its products in order of (i, run
  * of rows, x, y), one vec_fma each. */
+#define FC_WINDOW_DOTS_LARGEST(tile_pixels, vlen) ((tile_pixels) >= 12 || (vlen) == 1 ? 7 : 3)
 #define FC_WINDOW_DOTS_CHANNELS(tile_pixels, k) ((tile_pixels) >= 12 && (k) == 3 ? 2 : 1) /* at once */
 typedef struct fc_window_dots_args {
     const void *src, *diff;

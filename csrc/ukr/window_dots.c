@@ -197,7 +197,7 @@ DOTS(3, 3, 1, 1) DOTS(3, 3, 1, 2)
 DOTS(3, 3, 2, 1) DOTS(3, 3, 2, 2)
 DOTS(5, 3, 1, 1) DOTS(5, 2, 1, 1) DOTS(5, 3, 1, 2) DOTS(5, 2, 1, 2)
 DOTS(7, 3, 1, 1) DOTS(7, 2, 1, 1) DOTS(7, 3, 1, 2) DOTS(7, 2, 1, 2)
-#else
+#elif VLEN == 1
 DOTS(5, 2, 1, 1) DOTS(5, 1, 1, 1) DOTS(5, 2, 1, 2) DOTS(5, 1, 1, 2)
 DOTS(7, 1, 1, 1) DOTS(7, 1, 1, 2)
 #endif
@@ -209,18 +209,19 @@ static dots_fn *body_of(ptrdiff_t k, ptrdiff_t rows, ptrdiff_t channels, ptrdiff
     if (k == 5) return step == 1 ? dots_5_2_1_1 : dots_5_2_1_2;
     if (k == 7 && rows == 3) return step == 1 ? dots_7_3_1_1 : dots_7_3_1_2;
     if (k == 7) return step == 1 ? dots_7_2_1_1 : dots_7_2_1_2;
-#else
-    (void)channels;
+#elif VLEN == 1
     if (k == 5 && rows == 2) return step == 1 ? dots_5_2_1_1 : dots_5_2_1_2;
     if (k == 5) return step == 1 ? dots_5_1_1_1 : dots_5_1_1_2;
     if (k == 7) return step == 1 ? dots_7_1_1_1 : dots_7_1_1_2;
 #endif
+    (void)k, (void)rows, (void)channels;
     return step == 1 ? dots_3_3_1_1 : dots_3_3_1_2;
 }
 
 void FC_NAME(window_dots)(const fc_window_dots_args *a);
 void FC_NAME(window_dots)(const fc_window_dots_args *a) {
-    assert((a->k == 3 || a->k == 5 || a->k == 7) && (a->step == 1 || a->step == 2));
+    assert(a->k >= 3 && a->k % 2 == 1 && a->k <= FC_WINDOW_DOTS_LARGEST(TILE_PIXELS, VLEN));
+    assert(a->step == 1 || a->step == 2);
     const ptrdiff_t at_once = FC_WINDOW_DOTS_CHANNELS(TILE_PIXELS, a->k);
     for (ptrdiff_t o = 0; o < a->channels; o += at_once) {
         const ptrdiff_t channels = fc_min64(at_once, a->channels - o);

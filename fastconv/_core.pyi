@@ -477,3 +477,224 @@ def _fail_allocation(nth: int) -> None: ...
 def _measure_peak(dtype: str, threads: int) -> float: ...
 def _fp_control() -> int: ...
 def _fp_control_inside(dtype: str, threads: int) -> list[int]: ...
+
+# ---- programs
+
+ARENA: int
+ARGUMENT: int
+
+# place, argument, offset_bytes, advance_bytes: from the beginning of the arena (argument 0) or an
+# argument, so much further in each repeat of the step's section.
+Operand = tuple[int, int, int, int]
+Numbers = tuple[int, ...] | list[int]
+
+class Weight:
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    packed_nbytes: int
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def plain(self) -> Array | None: ...
+
+class PackedStore:
+    def __init__(self) -> None: ...
+    def hold(self, array: Array) -> Weight: ...
+    def release(self) -> int: ...
+    @property
+    def packed_nbytes(self) -> int: ...
+    @property
+    def plain_nbytes(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+class Program:
+    arena_bytes: int
+    argument_bytes: tuple[int, ...]
+    written: tuple[bool, ...]
+    def run(self, arrays: list[Array] | tuple[Array, ...], threads: int) -> None: ...
+    def profile(self, arrays: list[Array] | tuple[Array, ...], threads: int) -> list[int]: ...
+    def memory_bytes(self, threads: int) -> int: ...
+    @property
+    def steps(self) -> list[dict[str, object]]: ...
+
+# Each operation returns the number of its step. Sizes and strides are in elements; None: dense.
+class ProgramBuilder:
+    def __init__(self, dtype: str, store: PackedStore, threads: int = 1) -> None: ...
+    def conv2d(
+        self,
+        n: int,
+        ic: int,
+        ih: int,
+        iw: int,
+        weight: Array | Weight,
+        bias: Array | None,
+        stride: Numbers,
+        padding: Numbers,
+        dilation: Numbers,
+        groups: int,
+        border: int,
+        activation: int,
+        precision: int,
+        algorithm: int,
+        src_stride: Numbers | None,
+        dst_stride: Numbers | None,
+        src: Operand,
+        dst: Operand,
+        residual: Operand | None = None,
+    ) -> int: ...
+    def conv_transpose2d(
+        self,
+        n: int,
+        ic: int,
+        ih: int,
+        iw: int,
+        weight: Array | Weight,
+        bias: Array | None,
+        stride: Numbers,
+        padding: Numbers,
+        output_padding: Numbers,
+        dilation: Numbers,
+        groups: int,
+        activation: int,
+        precision: int,
+        src_stride: Numbers | None,
+        dst_stride: Numbers | None,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def linear(
+        self,
+        rows: int,
+        weight: Array | Weight,
+        bias: Array | None,
+        activation: int,
+        src_row_stride: int | None,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def pool2d(
+        self,
+        n: int,
+        c: int,
+        ih: int,
+        iw: int,
+        kind: int,
+        kernel: Numbers,
+        stride: Numbers,
+        padding: Numbers,
+        dilation: Numbers,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor: int,
+        norm: float,
+        src_stride: Numbers | None,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def adaptive_pool2d(
+        self,
+        n: int,
+        c: int,
+        ih: int,
+        iw: int,
+        kind: int,
+        size: Numbers,
+        src_stride: Numbers | None,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def interpolate(
+        self,
+        n: int,
+        c: int,
+        ih: int,
+        iw: int,
+        oh: int,
+        ow: int,
+        mode: int,
+        scale_h: float,
+        scale_w: float,
+        doubling: bool,
+        src_stride: Numbers | None,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def pad(
+        self,
+        size: Numbers,
+        before: Numbers,
+        after: Numbers,
+        border: int,
+        value: float,
+        src_stride: Numbers | None,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def unary(
+        self, count: int, activation: int, alpha: float, beta: float, src: Operand, dst: Operand
+    ) -> int: ...
+    def add(
+        self,
+        rows: int,
+        length: int,
+        activation: int,
+        src_row_stride: int | None,
+        residual_row_stride: int | None,
+        dst_row_stride: int | None,
+        src: Operand,
+        dst: Operand,
+        residual: Operand | None = None,
+    ) -> int: ...
+    def scale(
+        self,
+        rows: int,
+        channels: int,
+        inner: int,
+        src_row_stride: int | None,
+        dst_row_stride: int | None,
+        src: Operand,
+        factor: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def batch_norm(
+        self,
+        outer: int,
+        channels: int,
+        inner: int,
+        weight: Array | None,
+        bias: Array | None,
+        mean: Array,
+        variance: Array,
+        epsilon: float,
+        activation: int,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def prelu(
+        self, outer: int, channels: int, inner: int, weight: Array, src: Operand, dst: Operand
+    ) -> int: ...
+    def lrn(
+        self,
+        outer: int,
+        channels: int,
+        inner: int,
+        size: int,
+        before: int,
+        alpha: float,
+        beta: float,
+        k: float,
+        src: Operand,
+        dst: Operand,
+    ) -> int: ...
+    def softmax(
+        self, outer: int, length: int, inner: int, logarithm: bool, src: Operand, dst: Operand
+    ) -> int: ...
+    def section(self, repeats: int) -> None: ...
+    def result_shape(self, step: int) -> tuple[int, int, int, int]: ...
+    def build(
+        self,
+        arena_bytes: int,
+        argument_bytes: list[int] | tuple[int, ...],
+        written: list[bool] | tuple[bool, ...],
+    ) -> Program: ...

@@ -93,6 +93,8 @@ INTERPOLATION_CODES = {
     "corners": FC_INTERPOLATE_BILINEAR_CORNERS,
 }
 MAX_PAD_RANK = FC_PAD_RANK
+ARENA = FC_PLACE_ARENA
+ARGUMENT = FC_PLACE_ARGUMENT
 SGD = FC_OPTIMIZER_SGD
 ADAM = FC_OPTIMIZER_ADAM
 RMSPROP = FC_OPTIMIZER_RMSPROP
@@ -135,3 +137,7 @@ include "_core_gradients.pxi"
 include "_core_resampling.pxi"
 include "_core_resampling_gradients.pxi"
 include "_core_optimizers.pxi"
+include "_core_packed.pxi"
+include "_core_program.pxi"
+include "_core_program_steps.pxi"
+include "_core_program_builder.pxi"

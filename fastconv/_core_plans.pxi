@@ -141,6 +141,10 @@ cdef class PlanCache:
             status = fc_lrn_gradient_create(<const fc_lrn_desc *>desc, &plan.handle)
         elif self.code == FC_OP_SOFTMAX_GRADIENT:
             status = fc_softmax_gradient_create(<const fc_softmax_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_ADD:
+            status = fc_add_create(<const fc_add_desc *>desc, &plan.handle)
+        elif self.code == FC_OP_SCALE:
+            status = fc_scale_create(<const fc_scale_desc *>desc, &plan.handle)
         elif self.code == FC_OP_CROSS_ENTROPY:
             status = fc_cross_entropy_create(<const fc_cross_entropy_desc *>desc, &plan.handle)
         else:
@@ -196,6 +200,8 @@ cdef PlanCache _unary_gradient_plans = PlanCache(FC_OP_UNARY_GRADIENT, 32)
 cdef PlanCache _softmax_plans = PlanCache(FC_OP_SOFTMAX, 64)
 cdef PlanCache _softmax_gradient_plans = PlanCache(FC_OP_SOFTMAX_GRADIENT, 32)
 cdef PlanCache _cross_entropy_plans = PlanCache(FC_OP_CROSS_ENTROPY, 32)
+cdef PlanCache _add_plans = PlanCache(FC_OP_ADD, 32)
+cdef PlanCache _scale_plans = PlanCache(FC_OP_SCALE, 32)
 cdef PlanCache _channelwise_plans = PlanCache(FC_OP_CHANNELWISE, 64)
 cdef PlanCache _channel_gradient_plans = PlanCache(FC_OP_CHANNEL_GRADIENT, 64)
 cdef PlanCache _lrn_plans = PlanCache(FC_OP_LRN, 16)
@@ -217,7 +223,7 @@ def _plan_count():
     return sum([len((<PlanCache>cache).plans) for cache in (
         _conv2d_plans, _conv_transpose2d_plans, _conv2d_weight_gradient_plans, _channel_sums_plans,
         _pool2d_plans, _linear_plans, _unary_plans,
-        _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans,
+        _softmax_plans, _channelwise_plans, _lrn_plans, _unpool_plans, _add_plans, _scale_plans,
         _unary_gradient_plans, _softmax_gradient_plans, _cross_entropy_plans,
         _channel_gradient_plans, _lrn_gradient_plans,
         _pad_plans, _unfold_plans, _fold_plans, _interpolate_plans,
@@ -253,7 +259,7 @@ cdef int raise_status(str op, fc_status status, size_t scratch) except -1:
     if (status == FC_ERR_INVALID_ARGUMENT or status == FC_ERR_INVALID_SHAPE
             or status == FC_ERR_UNSUPPORTED):
         raise ValueError(
-            f"{op}: the engine refused the arguments: {message}; see help(fastconv.functional.{op})"
+            f"{op}: the engine refused the arguments: {message}; see help(fastconv.functional)"
         )
     raise RuntimeError(f"{op}: {message} (status {<int>status})")
 

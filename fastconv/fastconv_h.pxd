@@ -60,6 +60,8 @@ cdef extern from "fastconv.h" nogil:
         FC_OP_LRN_GRADIENT
         FC_OP_SOFTMAX_GRADIENT
         FC_OP_CROSS_ENTROPY
+        FC_OP_ADD
+        FC_OP_SCALE
 
     ctypedef enum fc_algorithm:
         FC_ALGO_AUTO
@@ -342,6 +344,20 @@ cdef extern from "fastconv.h" nogil:
         int64_t out_features
         int64_t src_row_stride
 
+    ctypedef struct fc_add_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int32_t activation
+        int32_t has_residual
+        int64_t rows, length
+        int64_t src_row_stride, residual_row_stride, dst_row_stride
+
+    ctypedef struct fc_scale_desc:
+        uint32_t struct_size
+        int32_t dtype
+        int64_t rows, channels, inner
+        int64_t src_row_stride, dst_row_stride
+
     ctypedef struct fc_unary_desc:
         uint32_t struct_size
         int32_t dtype
@@ -445,6 +461,8 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *desc, fc_plan **plan)
     fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan)
     fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan)
+    fc_status fc_add_create(const fc_add_desc *desc, fc_plan **plan)
+    fc_status fc_scale_create(const fc_scale_desc *desc, fc_plan **plan)
     fc_status fc_unary_gradient_create(const fc_unary_desc *desc, fc_plan **plan)
     fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan)
     fc_status fc_channel_gradient_create(
@@ -544,6 +562,50 @@ cdef extern from "fastconv.h" nogil:
 
     fc_status fc_gradient_limit(fc_dtype dtype, fc_gradient_limit_kind kind, double value,
                                 const fc_parameter *parameters, int64_t count, int threads)
+
+
+    ctypedef enum fc_place:
+        FC_PLACE_NONE
+        FC_PLACE_ARENA
+        FC_PLACE_ARGUMENT
+
+    ctypedef struct fc_operand:
+        int32_t place, argument
+        int64_t offset_bytes, advance_bytes
+
+    ctypedef struct fc_step:
+        const fc_plan *plan
+        fc_operand src, residual, dst
+        const void *weights
+        const void *packed
+        const void *bias
+        const void *mean
+        const void *variance
+
+    ctypedef struct fc_section:
+        int64_t first_step, steps, repeats
+
+    ctypedef struct fc_argument:
+        int64_t bytes
+        int32_t written, reserved
+
+    ctypedef struct fc_program_desc:
+        uint32_t struct_size
+        int32_t reserved
+        const fc_step *steps
+        const fc_section *sections
+        const fc_argument *arguments
+        int64_t step_count, section_count, argument_count
+        int64_t arena_bytes
+
+    ctypedef struct fc_program:
+        pass
+
+    fc_status fc_program_create(const fc_program_desc *desc, fc_program **program, int64_t *step)
+    void fc_program_destroy(fc_program *program)
+    size_t fc_program_arena_bytes(const fc_program *program, int threads)
+    fc_status fc_program_execute(const fc_program *program, void *const *arguments, int threads,
+                                 uint64_t *step_nanoseconds)
 
 
 # Sizes that do not fit 63 bits must be found, not wrapped: these say "refused" with -1.

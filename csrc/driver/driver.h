@@ -220,6 +220,20 @@ typedef struct fc_unary_problem {
 void fc_unary_execute(const fc_unary_problem *problem, const fc_args *args, int threads);
 void fc_unary_gradient_execute(const fc_unary_problem *problem, const fc_args *args, int threads);
 
+typedef struct fc_add_problem {
+    fc_add_desc desc;
+    const fc_kernels *kernels;
+} fc_add_problem;
+
+void fc_add_execute(const fc_add_problem *problem, const fc_args *args, int threads);
+
+typedef struct fc_scale_problem {
+    fc_scale_desc desc;
+    const fc_kernels *kernels;
+} fc_scale_problem;
+
+void fc_scale_execute(const fc_scale_problem *problem, const fc_args *args, int threads);
+
 typedef struct fc_channelwise_problem {
     fc_channelwise_desc desc;
     const fc_kernels *kernels;

@@ -81,6 +81,45 @@ void fuzz_dense(feed *b, fc_op op) {
         refused[op]++;
 }
 
+/* Rows at any distances, with another operand. */
+void fuzz_rows(feed *b, fc_op op) {
+    const int32_t dtype = small(b, 1, 2);
+    const int64_t rows = number(b, 0, 4), channels = number(b, 1, 9), inner = number(b, 1, 20);
+    int64_t length, span[3], origin[3];
+    if (__builtin_mul_overflow(channels, inner, &length)) length = 0;
+    const int64_t src = number(b, -9, 99), other = number(b, -9, 99), dst = number(b, 0, 200);
+    fc_plan *plan = NULL;
+    fc_status status;
+    if (op == FC_OP_ADD) {
+        const fc_add_desc d = {.struct_size = sizeof d, .dtype = dtype, .activation = small(b, 0, 9),
+                               .has_residual = take(b) & 1, .rows = rows, .length = length,
+                               .src_row_stride = src, .residual_row_stride = other,
+                               .dst_row_stride = dst};
+        status = fc_add_create(&d, &plan);
+    } else {
+        const fc_scale_desc d = {.struct_size = sizeof d, .dtype = dtype, .rows = rows,
+                                 .channels = channels, .inner = inner, .src_row_stride = src,
+                                 .dst_row_stride = dst};
+        status = fc_scale_create(&d, &plan);
+    }
+    if (status != FC_OK) {
+        refused[op]++;
+        return;
+    }
+    accepted[op]++;
+    const int64_t size[2] = {rows, length}, stride[3][2] = {{src, 1}, {other, 1}, {dst, 1}};
+    bool fits = true;
+    for (int i = 0; i < 3; i++) fits = fits && reach(size, stride[i], 2, &span[i], &origin[i]);
+    if (fits) {
+        operand x = numbers(dtype, span[0], origin[0]), y = numbers(dtype, span[1], origin[1]);
+        operand factors = numbers(dtype, rows * channels + 1, 0);
+        fc_args args = {.src = x.at, .residual = op == FC_OP_ADD ? y.at : factors.at};
+        run(plan, &args, span[2], origin[2], false, FC_OK);
+        free(x.block), free(y.block), free(factors.block);
+    }
+    fc_plan_destroy(plan);
+}
+
 void fuzz_cross_entropy(feed *b) {
     fc_cross_entropy_desc d = {.struct_size = sizeof d, .dtype = small(b, 1, 2),
                                .diff_src = take(b) & 1, .reduction = small(b, 0, 2),

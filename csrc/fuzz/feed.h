@@ -55,6 +55,7 @@ void fuzz_pad(feed *b);
 void fuzz_unfold(feed *b, bool fold);
 void fuzz_interpolate(feed *b);
 void fuzz_dense(feed *b, fc_op op);
+void fuzz_rows(feed *b, fc_op op);
 void fuzz_cross_entropy(feed *b);
 
 #endif

@@ -43,6 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case FC_OP_CHANNEL_GRADIENT:
     case FC_OP_LRN_GRADIENT:
     case FC_OP_SOFTMAX_GRADIENT: fuzz_dense(&b, op); break;
+    case FC_OP_ADD:
+    case FC_OP_SCALE: fuzz_rows(&b, op); break;
     case FC_OP_CROSS_ENTROPY: fuzz_cross_entropy(&b); break;
     case FC_OP_COUNT: break;
     }
@@ -67,7 +69,7 @@ int main(int argc, char **argv) {
                                         "fold",    "interpolate",    "weight'",     "sums",
                                         "pool2d'", "max_pool'",      "unpool'",     "pad'",
                                         "interpolate'", "unary'",    "channels'",   "lrn'",
-                                        "softmax'", "cross_entropy"};
+                                        "softmax'", "cross_entropy",  "add",         "scale"};
     for (int op = 1; op < FC_OP_COUNT; op++)
         printf("%-13s %8llu refused %8llu accepted %8llu executed\n", names[op],
                (unsigned long long)refused[op], (unsigned long long)accepted[op],

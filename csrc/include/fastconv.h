@@ -83,7 +83,9 @@ typedef enum fc_op {
     FC_OP_LRN_GRADIENT = 23,
     FC_OP_SOFTMAX_GRADIENT = 24,
     FC_OP_CROSS_ENTROPY = 25,
-    FC_OP_COUNT = 26
+    FC_OP_ADD = 26,
+    FC_OP_SCALE = 27,
+    FC_OP_COUNT = 28
 } fc_op;
 
 typedef enum fc_algorithm {
@@ -328,6 +330,25 @@ typedef struct fc_unary_desc {
     int64_t count; /* src and dst are dense and equal or disjoint */
 } fc_unary_desc;
 
+/* dst[r][i] = act(src[r][i] + residual[r][i]), or without residual act(src[r][i]): the end of a
+ * convolution on its own, with the same bits. The elements of a row are contiguous, rows of dst do not
+ * meet. src and residual may each be dst, with its row stride, or else are disjoint from it. */
+typedef struct fc_add_desc {
+    uint32_t struct_size;
+    int32_t dtype, activation, has_residual;
+    int64_t rows, length;
+    int64_t src_row_stride, residual_row_stride, dst_row_stride; /* dst's at least `length` */
+} fc_add_desc;
+
+/* dst[r][c][p] = src[r][c][p] * scale[r][c], scale in args.residual. Rows of channels * inner elements
+ * are contiguous, rows of dst do not meet, scale is dense. src may be dst, with its row stride. */
+typedef struct fc_scale_desc {
+    uint32_t struct_size;
+    int32_t dtype;
+    int64_t rows, channels, inner;
+    int64_t src_row_stride, dst_row_stride; /* dst's at least channels * inner */
+} fc_scale_desc;
+
 typedef struct fc_softmax_desc {
     uint32_t struct_size;
     int32_t dtype;
@@ -477,6 +498,8 @@ fc_status fc_interpolate_gradient_create(const fc_interpolate_desc *desc, fc_pla
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **plan);
 fc_status fc_unary_create(const fc_unary_desc *desc, fc_plan **plan);
 fc_status fc_unary_gradient_create(const fc_unary_desc *desc, fc_plan **plan);
+fc_status fc_add_create(const fc_add_desc *desc, fc_plan **plan);
+fc_status fc_scale_create(const fc_scale_desc *desc, fc_plan **plan);
 fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **plan);
 fc_status fc_channel_gradient_create(const fc_channel_gradient_desc *desc, fc_plan **plan);
 fc_status fc_lrn_create(const fc_lrn_desc *desc, fc_plan **plan);
@@ -526,7 +549,7 @@ typedef struct fc_args {
     const void *bias;     /* oc elements, when the descriptor has one */
     const void *mean;     /* of a channelwise norm */
     const void *variance;
-    const void *residual; /* dense, shape of dst, when the descriptor has one */
+    const void *residual; /* dense, shape of dst, when the descriptor has one; of fc_scale_desc the scale */
     const void *diff_dst; /* of a gradient: by the result of the operation */
     void *channel_dst[3]; /* of fc_channel_gradient_desc */
     void *saved;          /* of fc_cross_entropy_desc: written forward, read by the gradient */
@@ -537,6 +560,78 @@ typedef struct fc_args {
 } fc_args;
 
 fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads);
+
+/* ---- programs ------------------------------------------------------------------------------------ */
+
+/* A compiled network: plans with their operands, run one after another by one call. Operands lie in an
+ * arena, which the program borrows for the length of a call together with scratch, and in arguments, which
+ * are the caller's. A program is immutable and owns no buffers: many threads may execute it at once. */
+typedef enum fc_place {
+    FC_PLACE_NONE = 0, /* a residual that the plan has not */
+    FC_PLACE_ARENA = 1,
+    FC_PLACE_ARGUMENT = 2
+} fc_place;
+
+/* Where the origin of an operand is in a repeat, counted from 0, of its section: so many bytes from the
+ * beginning of its place, offset_bytes + repeat * advance_bytes, both multiples of the element. */
+typedef struct fc_operand {
+    int32_t place;    /* fc_place */
+    int32_t argument; /* which, of FC_PLACE_ARGUMENT; else 0 */
+    int64_t offset_bytes, advance_bytes;
+} fc_operand;
+
+/* A plan, and for each field of fc_args that it reads or writes where that is. */
+typedef struct fc_step {
+    const fc_plan *plan;
+    fc_operand src, residual, dst;
+    const void *weights, *packed, *bias, *mean, *variance;
+} fc_step;
+
+/* Steps that run in order, and all of them `repeats` times: a batch in parts that fit the cache. */
+typedef struct fc_section {
+    int64_t first_step, steps, repeats; /* the first step is the one after the last section's */
+} fc_section;
+
+typedef struct fc_argument {
+    int64_t bytes;
+    int32_t written; /* 0: read alone */
+    int32_t reserved; /* zero */
+} fc_argument;
+
+typedef struct fc_program_desc {
+    uint32_t struct_size;
+    int32_t reserved; /* zero */
+    const fc_step *steps;
+    const fc_section *sections;
+    const fc_argument *arguments;
+    int64_t step_count, section_count, argument_count;
+    int64_t arena_bytes;
+} fc_program_desc;
+
+typedef struct fc_program fc_program;
+
+/* Takes plans of conv2d, conv_transpose2d, pool2d without indices, linear, unary, channelwise, lrn,
+ * softmax, pad, interpolate, add and scale, none of them empty. Steps, sections and arguments are copied,
+ * plans and weights borrowed. Invalid is a program
+ *   of which an operand leaves its place in any repeat, or is not aligned to its element
+ *   which writes an argument that is read alone
+ *   of which a step's dst shares bytes with its src or residual, other than being the same operand where
+ *   the operation may work in place. What a plan reads and writes is taken as whole spans of bytes: of all
+ *   of it; or of each image, where both operands have equal distances between images, so that channels of
+ *   one buffer may be read while others are written. Operands that advance differently: of all repeats.
+ * `step`, unless it is NULL, becomes the number of the step at fault, or -1. */
+fc_status fc_program_create(const fc_program_desc *desc, fc_program **program, int64_t *step);
+void fc_program_destroy(fc_program *program); /* NULL is fine */
+
+/* Bytes that a call on so many threads borrows: the arena and the most scratch of a step. */
+size_t fc_program_arena_bytes(const fc_program *program, int threads);
+
+/* `arguments` are as large as the program says. Invalid are ones that are not aligned to the elements in
+ * them, and one that is written and shares memory with another. What the arena holds before its first
+ * write is undefined. step_nanoseconds, unless it is NULL, becomes the time of each step, all repeats
+ * together. */
+fc_status fc_program_execute(const fc_program *program, void *const *arguments, int threads,
+                             uint64_t *step_nanoseconds);
 
 /* ---- parameters and their gradients ------------------------------------------------------------- */
 

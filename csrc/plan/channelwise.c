@@ -33,11 +33,15 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_channelwise_execute(&plan->channelwise, args, scratch, threads);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) { e->src = e->dst = fc_extent_of_dst(plan); }
+
 const fc_operation fc_operation_channelwise = {
     .op = FC_OP_CHANNELWISE,
     .scratch_bytes = scratch_bytes,
     .args_complete = args_complete,
     .execute = execute,
+    .extents = extents,
+    .in_place = FC_IN_PLACE_SRC,
 };
 
 fc_status fc_channelwise_create(const fc_channelwise_desc *desc, fc_plan **out) {

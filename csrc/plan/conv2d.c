@@ -157,6 +157,16 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     plan->conv_driver->execute(&plan->conv, &ready, (char *)scratch + packing, threads);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) {
+    const fc_conv2d_desc *d = &plan->conv.desc;
+    const int64_t src[] = {d->n, d->ic, d->ih, d->iw}, dst[] = {d->n, d->oc, plan->conv.oh, plan->conv.ow};
+    e->src = fc_extent_strided(src, d->src_stride, 4);
+    e->src.low += plan->conv.src_offset;
+    e->src.high += plan->conv.src_offset;
+    e->dst = fc_extent_strided(dst, d->dst_stride, 4);
+    if (d->has_residual) e->residual = fc_extent_of_dst(plan);
+}
+
 const fc_operation fc_operation_conv2d = {
     .op = FC_OP_CONV2D,
     .counts_flops = true,
@@ -166,6 +176,7 @@ const fc_operation fc_operation_conv2d = {
     .scratch_bytes = scratch_bytes,
     .args_complete = args_complete,
     .execute = execute,
+    .extents = extents,
 };
 
 fc_status fc_conv2d_create(const fc_conv2d_desc *given, fc_plan **out) {

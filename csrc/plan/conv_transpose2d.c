@@ -290,6 +290,14 @@ static void destroy(fc_plan *plan) {
     fc_free(p->phases);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) {
+    const fc_transpose_problem *p = &plan->transpose;
+    const fc_conv_transpose2d_desc *d = &p->desc;
+    const int64_t src[] = {d->n, d->ic, d->ih, d->iw}, dst[] = {d->n, d->oc, p->oh, p->ow};
+    e->src = fc_extent_strided(src, d->src_stride, 4);
+    e->dst = fc_extent_strided(dst, d->dst_stride, 4);
+}
+
 const fc_operation fc_operation_conv_transpose2d = {
     .op = FC_OP_CONV_TRANSPOSE2D,
     .counts_flops = true,
@@ -299,6 +307,7 @@ const fc_operation fc_operation_conv_transpose2d = {
     .args_complete = args_complete,
     .execute = execute,
     .destroy = destroy,
+    .extents = extents,
 };
 
 fc_status fc_conv_transpose2d_create(const fc_conv_transpose2d_desc *desc, fc_plan **out) {

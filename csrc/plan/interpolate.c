@@ -33,10 +33,18 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_interpolate_execute(&plan->interpolate, args, scratch, threads);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) {
+    const fc_interpolate_desc *d = &plan->interpolate.desc;
+    const int64_t src[] = {d->n, d->c, d->ih, d->iw};
+    e->src = fc_extent_strided(src, d->src_stride, 4);
+    e->dst = fc_extent_of_dst(plan);
+}
+
 const fc_operation fc_operation_interpolate = {
     .op = FC_OP_INTERPOLATE,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
+    .extents = extents,
 };
 
 static size_t gradient_scratch_bytes(const fc_plan *plan, int threads, bool packed) {

@@ -21,6 +21,11 @@ static void pack(const fc_plan *plan, const void *weights, void *packed, int thr
     fc_linear_pack(&plan->linear, weights, packed, threads);
 }
 
+/* The panels of these weights are the same whatever the batch. */
+static uint64_t packing(const fc_plan *plan) {
+    return fc_packing_id(FC_PACKED_PANELS, plan->linear.blocking.panel, 1);
+}
+
 /* Panels that come unpacked are packed as the driver goes. */
 static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {
     return fc_linear_scratch_bytes(&plan->linear, threads, packed);
@@ -35,14 +40,23 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_linear_execute(&plan->linear, args, scratch, threads);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) {
+    const fc_linear_desc *d = &plan->linear.desc;
+    const int64_t src[] = {d->rows, d->in_features}, stride[] = {d->src_row_stride, 1};
+    e->src = fc_extent_strided(src, stride, 2);
+    e->dst = fc_extent_of_dst(plan);
+}
+
 const fc_operation fc_operation_linear = {
     .op = FC_OP_LINEAR,
     .counts_flops = true,
     .packed_bytes = packed_bytes,
     .pack = pack,
+    .packing = packing,
     .scratch_bytes = scratch_bytes,
     .args_complete = args_complete,
     .execute = execute,
+    .extents = extents,
 };
 
 fc_status fc_linear_create(const fc_linear_desc *desc, fc_plan **out) {

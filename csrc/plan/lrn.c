@@ -17,7 +17,14 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_lrn_execute(&plan->lrn, args, threads);
 }
 
-const fc_operation fc_operation_lrn = {.op = FC_OP_LRN, .counts_flops = true, .execute = execute};
+static void extents(const fc_plan *plan, fc_extents *e) { e->src = e->dst = fc_extent_of_dst(plan); }
+
+const fc_operation fc_operation_lrn = {
+    .op = FC_OP_LRN,
+    .counts_flops = true,
+    .execute = execute,
+    .extents = extents,
+};
 
 static bool has_diff_dst(const fc_plan *plan, const fc_args *args) {
     (void)plan;

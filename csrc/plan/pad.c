@@ -36,7 +36,12 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_pad_execute(&plan->pad, args, threads);
 }
 
-const fc_operation fc_operation_pad = {.op = FC_OP_PAD, .execute = execute};
+static void extents(const fc_plan *plan, fc_extents *e) {
+    e->src = fc_extent_strided(plan->pad.desc.size, plan->pad.desc.src_stride, FC_PAD_RANK);
+    e->dst = fc_extent_of_dst(plan);
+}
+
+const fc_operation fc_operation_pad = {.op = FC_OP_PAD, .execute = execute, .extents = extents};
 
 static void execute_gradient(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {
     (void)scratch;

@@ -5,6 +5,19 @@
 #include "../driver/driver.h"
 #include "check.h"
 
+/* What a plan reads or writes of an operand: of each of `images` images, `stride` elements apart, no
+ * elements but those from `low` to before `high` of its origin. No images: there is no such operand. */
+typedef struct fc_extent {
+    int64_t images, stride, low, high;
+} fc_extent;
+
+typedef struct fc_extents {
+    fc_extent src, residual, dst;
+} fc_extents;
+
+/* Operands that may be dst itself, with equal extents. */
+enum { FC_IN_PLACE_SRC = 1, FC_IN_PLACE_RESIDUAL = 2 };
+
 /* What a plan's operation does with it. Each operation's file has the check of its descriptor, its
  * `create`, and this table. A missing function: no weights to pack, no scratch, no more arguments
  * than src and dst. */
@@ -19,6 +32,8 @@ typedef struct fc_operation {
     bool (*args_valid)(const fc_plan *plan, const fc_args *args); /* looks at what they point to */
     void (*execute)(const fc_plan *plan, const fc_args *args, void *scratch, int threads);
     void (*destroy)(fc_plan *plan); /* what it owns besides itself */
+    void (*extents)(const fc_plan *plan, fc_extents *extents); /* NULL: not a step of programs */
+    int in_place;
 } fc_operation;
 
 extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc_operation_pool2d,
@@ -29,7 +44,7 @@ extern const fc_operation fc_operation_conv2d, fc_operation_conv_transpose2d, fc
     fc_operation_pool2d_gradient, fc_operation_max_pool_gradient, fc_operation_unpool_gradient,
     fc_operation_pad_gradient, fc_operation_interpolate_gradient, fc_operation_unary_gradient,
     fc_operation_channel_gradient, fc_operation_lrn_gradient, fc_operation_softmax_gradient,
-    fc_operation_cross_entropy;
+    fc_operation_cross_entropy, fc_operation_add, fc_operation_scale;
 
 /* One phase of a transposed convolution (conv_transpose2d.c). */
 struct fc_phase {
@@ -60,6 +75,8 @@ struct fc_plan {
         fc_interpolate_problem interpolate;
         fc_linear_problem linear;
         fc_unary_problem unary;
+        fc_add_problem add;
+        fc_scale_problem scale;
         fc_channelwise_problem channelwise;
         fc_channel_gradient_problem channel_gradient;
         fc_lrn_problem lrn;
@@ -73,6 +90,12 @@ fc_plan *fc_plan_new(const fc_operation *operation, int32_t dtype);
 /* What fc_plan_query tells of sizes; threads are dealt by it. */
 void fc_plan_describe(fc_plan *plan, const int64_t dst_shape[4], double flops, int64_t src_elements,
                       int64_t weight_elements);
+
+/* Of an operand with any strides, whose first axis are images, and of one without gaps. */
+fc_extent fc_extent_strided(const int64_t *size, const int64_t *stride, int rank);
+fc_extent fc_extent_dense(int64_t count);
+/* Of all of the result, where it is dense. */
+fc_extent fc_extent_of_dst(const fc_plan *plan);
 
 /* select.c: the choice of an algorithm, and why the others were refused. Pure functions of the
  * shape of one image, layout, dtype and tier: never of batch size, threads or history. */

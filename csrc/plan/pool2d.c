@@ -84,11 +84,19 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     plan->pool_driver->execute(&plan->pool, args, scratch, threads);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) {
+    const fc_pool2d_desc *d = &plan->pool.desc;
+    const int64_t src[] = {d->n, d->c, d->ih, d->iw};
+    e->src = fc_extent_strided(src, d->src_stride, 4);
+    e->dst = fc_extent_of_dst(plan);
+}
+
 const fc_operation fc_operation_pool2d = {
     .op = FC_OP_POOL2D,
     .scratch_bytes = scratch_bytes,
     .args_complete = args_complete,
     .execute = execute,
+    .extents = extents,
 };
 
 /* The windows of a valid descriptor, and the size of the result. */

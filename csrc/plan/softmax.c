@@ -20,10 +20,14 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_softmax_execute(&plan->softmax, args, scratch, threads);
 }
 
+static void extents(const fc_plan *plan, fc_extents *e) { e->src = e->dst = fc_extent_of_dst(plan); }
+
 const fc_operation fc_operation_softmax = {
     .op = FC_OP_SOFTMAX,
     .scratch_bytes = scratch_bytes,
     .execute = execute,
+    .extents = extents,
+    .in_place = FC_IN_PLACE_SRC,
 };
 
 static bool has_diff_dst(const fc_plan *plan, const fc_args *args) {

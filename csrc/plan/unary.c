@@ -20,7 +20,14 @@ static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int
     fc_unary_execute(&plan->unary, args, threads);
 }
 
-const fc_operation fc_operation_unary = {.op = FC_OP_UNARY, .execute = execute};
+static void extents(const fc_plan *plan, fc_extents *e) { e->src = e->dst = fc_extent_of_dst(plan); }
+
+const fc_operation fc_operation_unary = {
+    .op = FC_OP_UNARY,
+    .execute = execute,
+    .extents = extents,
+    .in_place = FC_IN_PLACE_SRC,
+};
 
 static bool has_diff_dst(const fc_plan *plan, const fc_args *args) {
     (void)plan;

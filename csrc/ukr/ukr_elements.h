@@ -143,7 +143,8 @@ typedef struct fc_activate_gradient_args {
  *   norm:  dst[r*count + i] = act((src[r*count + i] - mean[k]) * scale[k] + bias[k])
  *   prelu: dst[r*count + i] = src[r*count + i] > 0 ? src[r*count + i] : scale[k] * src[r*count + i]
  *   r < rows, i < count; k = i with by_column, else (first + r) % channels. The products of a norm
- *   are fused with the sums where the tier can. mean and bias are arrays for a norm. */
+ *   are fused with the sums where the tier can. mean and bias are arrays for a norm. dst == src is
+ *   allowed. */
 typedef struct fc_channel_rows_args {
     const void *src;
     void *dst;
@@ -180,7 +181,7 @@ typedef struct fc_channel_moments_args {
 /* channel_gradient: rows as in channel_rows, at = r*count + i, k their channel:
  *   norm:  dst[at] = scale[k] * grad[at] + (slope[k] * (src[at] - mean[k]) + bias[k])
  *   prelu: dst[at] = src[at] > 0 ? grad[at] : scale[k] * grad[at]
- *   scale: dst[at] = scale[k] * grad[at] */
+ *   scale: dst[at] = scale[k] * grad[at]   src is not read; dst == grad is allowed */
 typedef enum fc_gradient_kind {
     FC_GRADIENT_NORM = 1,
     FC_GRADIENT_PRELU = 2,
@@ -269,7 +270,7 @@ typedef struct fc_add_strided_args {
 } fc_add_strided_args;
 
 /* add_scaled: dst[i] = weight * src[i] + (fresh ? 0 : dst[i]), i < count, one vec_fma each; a fresh dst is
- * not read. */
+ * not read. dst == src is allowed. */
 typedef struct fc_add_scaled_args {
     const void *src;
     void *dst;

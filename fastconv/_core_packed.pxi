@@ -1,0 +1,153 @@
+# Weights of programs, and their packed forms, which several programs share. Included by _core.pyx.
+
+
+@cython.final
+@cython.no_gc
+cdef class Weight:
+    """An array of weights in a PackedStore, with the packed forms that plans asked for.
+
+    Made by PackedStore.hold. The array is not copied: it must not change as long as a program uses
+    it, or a program that is yet to be built will.
+    """
+
+    cdef readonly tuple shape
+    cdef readonly object dtype
+    cdef readonly int64_t packed_nbytes
+    cdef cnp.ndarray array  # None after a release
+    cdef dict forms  # key -> Packed
+    cdef bint read  # by a plan, as it lies
+    cdef cnp.npy_intp dims[4]
+
+    @property
+    def nbytes(self):
+        """Bytes held: the array, unless it was released, and packed forms."""
+        return self.packed_nbytes + (0 if self.array is None else self.array.nbytes)
+
+    @property
+    def plain(self):
+        """The array, or None after a release."""
+        return self.array
+
+    cdef Packed packed_for(self, str op, Plan plan, int64_t groups, int threads):
+        """The weights as the plan wants them, or None where it takes them as they lie.
+
+        Under the GIL: a few milliseconds once, in which no other thread can begin the same.
+        """
+        cdef Packed packed
+        cdef fc_status status
+        cdef size_t size = plan.info.packed_weight_bytes
+        if size == 0:
+            self.readable(op)
+            self.read = True
+            return None
+        if plan.info.packing:
+            form = plan.info.op, groups, plan.info.packing, plan.info.packed_window
+        else:
+            form = plan.key
+        packed = self.forms.get(form)
+        if packed is not None:
+            return packed
+        self.readable(op)
+        packed = Packed.__new__(Packed)
+        packed.block = fc_pool_acquire(size)
+        if packed.block == NULL:
+            raise MemoryError(
+                f"{op}: out of memory: {size} bytes were asked for the packed weights; free other "
+                f"arrays"
+            )
+        status = fc_plan_pack(
+            plan.handle, cnp.PyArray_DATA(self.array), packed.block, allowed_threads(threads))
+        if status != FC_OK:
+            raise_status(op, status, 0)
+        self.forms[form] = packed
+        self.packed_nbytes += size
+        return packed
+
+    cdef int readable(self, str op) except -1:
+        if self.array is None:
+            raise ValueError(
+                f"{op}: the weights {self.shape} were released, and this step needs them in another "
+                f"form than those that were packed; build all programs before PackedStore.release"
+            )
+        return 0
+
+
+@cython.final
+cdef class PackedStore:
+    """Weights and their packed forms, each made once, for programs of several batch sizes and
+    threads."""
+
+    cdef dict held  # (address, shape, dtype) of an array -> the Weight that holds it
+    cdef list weights
+
+    def __cinit__(self):
+        self.held = {}
+        self.weights = []
+
+    def hold(self, array):
+        """The Weight of an array, always the same one for the same memory.
+
+        Args:
+            array: float32 or float64, one to four axes none of which is empty, C-contiguous, aligned
+                and in native byte order. It is not copied and must not change.
+
+        Raises:
+            TypeError: not an ndarray of these types.
+            ValueError: another layout.
+        """
+        cdef int kind = float_kind(array)
+        cdef cnp.ndarray a
+        cdef Weight weight
+        if kind < 0 or kind == cnp.NPY_FLOAT16:
+            raise TypeError(
+                f"PackedStore.hold: array must be an ndarray of float32 or float64, not "
+                f"{getattr(array, 'dtype', type(array).__name__)}; convert it first"
+            )
+        a = <cnp.ndarray>array
+        if not (1 <= cnp.PyArray_NDIM(a) <= 4 and cnp.PyArray_SIZE(a) != 0 and is_native(a, kind)
+                and cnp.PyArray_IS_C_CONTIGUOUS(a)):
+            raise ValueError(
+                f"PackedStore.hold: array of shape {(<object>a).shape} must have one to four axes, none "
+                f"of them empty, and lie C-contiguous and aligned; give numpy.ascontiguousarray(array)"
+            )
+        key = <size_t>cnp.PyArray_DATA(a), (<object>a).shape, kind
+        weight = self.held.get(key)
+        if weight is None:
+            weight = Weight.__new__(Weight)
+            weight.shape = (<object>a).shape
+            weight.dtype = (<object>a).dtype
+            weight.array = a
+            weight.forms = {}
+            memcpy(weight.dims, cnp.PyArray_DIMS(a), cnp.PyArray_NDIM(a) * sizeof(cnp.npy_intp))
+            self.held[key] = weight
+            self.weights.append(weight)
+        return weight
+
+    def release(self):
+        """Let go of the arrays of which all plans made so far read packed forms; their bytes.
+
+        Later steps find those forms by the Weight, and raise ValueError where they need another.
+        """
+        cdef Weight weight
+        cdef int64_t released = 0
+        for key, weight in list(self.held.items()):
+            if weight.forms and not weight.read:
+                released += weight.array.nbytes
+                weight.array = None
+                del self.held[key]
+        return released
+
+    @property
+    def packed_nbytes(self):
+        """Bytes of packed forms."""
+        return sum([weight.packed_nbytes for weight in self.weights])
+
+    @property
+    def plain_nbytes(self):
+        """Bytes of arrays that were not released."""
+        return self.nbytes - self.packed_nbytes
+
+    @property
+    def nbytes(self):
+        """Bytes of arrays and packed forms."""
+        return sum([weight.nbytes for weight in self.weights])

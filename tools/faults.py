@@ -880,4 +880,34 @@ MUTANTS = [
         "vec_where_gt(x, vec_zero(), vec_sub(vec_set1(1), tail), tail)",
         "vec_where_gt(x, vec_zero(), tail, tail)",
     ),
+    Mutant(
+        "program: repeats do not advance",
+        "csrc/plan/program.c",
+        "o->offset_bytes + repeat * o->advance_bytes",
+        "o->offset_bytes + 0 * repeat * o->advance_bytes",
+    ),
+    Mutant(
+        "program: the first repeat alone is looked at",
+        "csrc/plan/program_check.c",
+        "fc_mul64(repeats - 1, o->advance_bytes, &way)",
+        "fc_mul64(0 * repeats, o->advance_bytes, &way)",
+    ),
+    Mutant(
+        "program: any operation in place",
+        "csrc/plan/program_check.c",
+        "if (in_place && dst->offset_bytes",
+        "if ((in_place || true) && dst->offset_bytes",
+    ),
+    Mutant(
+        "program: a residual in place of the sum is lost",
+        "csrc/driver/add.c",
+        "if (other == dst) /*",
+        "if (other == dst && src == dst) /*",
+    ),
+    Mutant(
+        "program: factors of the first image scale all",
+        "csrc/driver/scale.c",
+        "(row * d->channels + first) * bytes",
+        "(0 * row * d->channels + first) * bytes",
+    ),
 ]

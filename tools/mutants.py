@@ -36,6 +36,7 @@ BACKWARD = (
     "test_gradient_properties.py",
 )
 UPDATES = ("test_optim.py", "test_clipping.py")
+PROGRAMS = ("test_program_steps.py", "test_program.py")
 
 
 def _copy(folder: Path) -> None:
@@ -64,7 +65,7 @@ def _test(folder: Path, tier: str, tests: Collection[str] = ()) -> subprocess.Co
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
         *("--tb=line", "-rfE", "-k", "not test_layer"),
-        *(tests or [f"tests/{name}" for name in FORWARD + BACKWARD + UPDATES]),
+        *(tests or [f"tests/{name}" for name in FORWARD + BACKWARD + UPDATES + PROGRAMS]),
     ]
     try:
         return subprocess.run(
@@ -105,7 +106,8 @@ def _noticed(folder: Path, mutant: Mutant, tiers: list[str]) -> dict[str, str | 
     test = None
     backward = "gradient" in mutant.name + mutant.file
     order = BACKWARD + FORWARD if backward else FORWARD + BACKWARD
-    order = UPDATES + order if mutant.name.startswith("optimiser") else order + UPDATES
+    for family, tests in (("optimiser", UPDATES), ("program", PROGRAMS)):
+        order = tests + order if mutant.name.startswith(family) else order + tests
     names = [f"tests/{name}" for name in order]
     for tier in tiers:
         if test == KERNELS:

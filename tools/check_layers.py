@@ -32,6 +32,7 @@ LAYERS = [
     ["pictures"],
     ["prepared"],
     ["nn"],
+    ["graph"],
     ["turns"],
     ["explanation", "tuning"],
     ["models"],

@@ -277,6 +277,10 @@ class Concatenate(Node):
 
 def cat(tensors, dim=0):
     """One after the other along dim; the other axes are equal."""
+    for one in tensors if isinstance(tensors, (tuple, list)) else ():
+        # A network that is being recorded: see functional/layers.py.
+        if (layer := getattr(one, "_layer", None)) is not None:
+            return layer.cat(tensors, dim)
     tensors, arrays = _arrays("cat", tensors)
     axis = axis_of("cat", dim, arrays[0].ndim)
     result = wrap(np.concatenate(arrays, axis))

@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
-from .layers import other_layer
+from .layers import layer_of, other_layer
 from .types import Values
 
 
@@ -36,7 +36,7 @@ def relu(input: Values, *, out: np.ndarray | None = None, threads: int | None = 
     >>> relu(np.array([-2.0, 0.5, np.nan]))
     array([0. , 0.5, nan])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.relu(input, out, threads)
 
 
@@ -57,7 +57,7 @@ def relu6(input: Values, *, out: np.ndarray | None = None, threads: int | None =
     >>> relu6(np.array([-2.0, 0.5, 9.0]))
     array([0. , 0.5, 6. ])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.relu6(input, out, threads)
 
 
@@ -77,7 +77,7 @@ def sigmoid(input: Values, *, out: np.ndarray | None = None, threads: int | None
     >>> sigmoid(np.array([-np.inf, 0.0, np.inf]))
     array([0. , 0.5, 1. ])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.sigmoid(input, out, threads)
 
 
@@ -98,7 +98,7 @@ def tanh(input: Values, *, out: np.ndarray | None = None, threads: int | None = 
     >>> tanh(np.array([-np.inf, 0.0, np.inf]))
     array([-1.,  0.,  1.])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.tanh(input, out, threads)
 
 
@@ -118,7 +118,7 @@ def silu(input: Values, *, out: np.ndarray | None = None, threads: int | None = 
     >>> silu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.silu(input, out, threads)
 
 
@@ -141,7 +141,7 @@ def hardsigmoid(
     >>> hardsigmoid(np.array([-4.0, 0.0, 1.5, 4.0]))
     array([0.  , 0.5 , 0.75, 1.  ])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.hardsigmoid(input, out, threads)
 
 
@@ -164,7 +164,7 @@ def hardswish(
     >>> hardswish(np.array([-4.0, 0.0, 3.0, 4.0]))
     array([-0.,  0.,  3.,  4.])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.hardswish(input, out, threads)
 
 
@@ -201,7 +201,7 @@ def gelu(
     >>> gelu(np.array([-1000.0, 0.0, 1000.0]))
     array([  -0.,    0., 1000.])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.gelu(input, approximate, out, threads)
 
 
@@ -235,7 +235,7 @@ def leaky_relu(
     >>> leaky_relu(np.array([-2.0, 3.0]), 0.25)
     array([-0.5,  3. ])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.leaky_relu(input, negative_slope, out, threads)
 
 
@@ -268,7 +268,7 @@ def elu(
     >>> elu(np.array([-np.inf, 3.0]), alpha=0.5)
     array([-0.5,  3. ])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.elu(input, alpha, out, threads)
 
 
@@ -307,7 +307,7 @@ def softplus(
     >>> softplus(np.array([-np.inf, 30.0]))
     array([ 0., 30.])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.softplus(input, beta, threshold, out, threads)
 
 
@@ -342,7 +342,7 @@ def prelu(
     >>> prelu(np.array([[-2.0, -2.0, 3.0]]), np.array([0.5, 0.25, 0.0]))
     array([[-1. , -0.5,  3. ]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.prelu(input, weight, out, threads)

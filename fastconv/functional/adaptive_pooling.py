@@ -5,8 +5,9 @@ from typing import Literal, overload
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
+from .layers import layer_of
 from .types import IntOrOne, Values
 
 
@@ -39,7 +40,7 @@ def global_avg_pool2d(
     >>> global_avg_pool2d(np.array([[[1.0, 2.0], [3.0, 6.0]]]))
     array([[[3.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.global_avg_pool2d(input, out, threads)
 
 
@@ -71,7 +72,7 @@ def global_max_pool2d(
     >>> global_max_pool2d(np.array([[[1.0, 2.0], [3.0, 6.0]]]))
     array([[[6.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.global_max_pool2d(input, out, threads)
 
 
@@ -110,7 +111,7 @@ def adaptive_avg_pool2d(
     >>> adaptive_avg_pool2d(np.array([[[1.0, 2.0, 6.0]]]), (1, 2))
     array([[[1.5, 4. ]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.adaptive_avg_pool2d(input, output_size, out, threads)
 
 
@@ -140,7 +141,7 @@ def adaptive_avg_pool1d(
     >>> adaptive_avg_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
     array([[1.5, 4. ]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.adaptive_avg_pool1d(input, output_size, out, threads)
 
 
@@ -189,7 +190,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False, *, out=None, t
     >>> adaptive_max_pool2d(np.array([[[1.0, 2.0, 6.0]]]), (1, 2), return_indices=True)
     (array([[[2., 6.]]]), array([[[1, 2]]]))
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.adaptive_max_pool2d(input, output_size, return_indices, out, threads)
 
 
@@ -233,5 +234,5 @@ def adaptive_max_pool1d(input, output_size, return_indices=False, *, out=None, t
     >>> adaptive_max_pool1d(np.array([[1.0, 2.0, 6.0]]), 2)
     array([[2., 6.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.adaptive_max_pool1d(input, output_size, return_indices, out, threads)

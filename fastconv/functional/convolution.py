@@ -3,9 +3,9 @@
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
-from .layers import other_layer
+from .layers import layer_of, other_layer
 from .types import (
     Activation,
     Algorithm,
@@ -96,7 +96,7 @@ def conv2d(
     array([[[[ 0., 30., 30.,  0.],
              [ 0., 30., 30.,  0.]]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.conv2d(
@@ -144,7 +144,7 @@ def convolve2d(
     >>> convolve2d(image, kernel, padding=(0, 1))  # an impulse brings the kernel forth
     array([[[[1., 2., 3.]]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.convolve2d(
@@ -202,7 +202,7 @@ def conv1d(
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[-1.0, 1.0]]]))
     array([[1., 2., 4.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.conv1d(
@@ -277,7 +277,7 @@ def conv_transpose2d(
     >>> conv_transpose2d(np.array([[[1.0, 10.0]]]), np.ones((1, 1, 1, 3)), stride=2)
     array([[[ 1.,  1., 11., 10., 10.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.conv_transpose2d(
@@ -328,7 +328,7 @@ def conv_transpose1d(
     >>> conv_transpose1d(np.array([[1.0, 10.0]]), np.array([[[1.0, 2.0]]]), stride=2)
     array([[ 1.,  2., 10., 20.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.conv_transpose1d(
@@ -377,7 +377,7 @@ def linear(
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([0.5, -0.5]))
     array([11.5, 16.5])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.linear(input, weight, bias, activation, out, threads)

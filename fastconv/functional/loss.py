@@ -6,7 +6,7 @@ from numpy import ndarray
 
 from fastconv import autograd, ops
 
-from .layers import other_layer
+from .layers import layer_of, other_layer
 from .types import Values
 
 
@@ -55,7 +55,7 @@ def cross_entropy(
     >>> round(float(np.exp(-cross_entropy(logits, np.array([1, 0]), reduction="sum"))), 9)
     0.375
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.cross_entropy(

@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
-from .layers import other_layer
+from .layers import layer_of, other_layer
 from .types import Activation, Values
 
 
@@ -43,7 +43,7 @@ def softmax(
     array([[0.5, 0.5],
            [0.5, 0.5]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.softmax(input, dim, out, threads)
 
 
@@ -66,7 +66,7 @@ def log_softmax(
     >>> log_softmax(np.array([0.0, -1000.0]), dim=0)
     array([    0., -1000.])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.log_softmax(input, dim, out, threads)
 
 
@@ -127,7 +127,7 @@ def batch_norm(
     array([[-2.,  5.],
            [ 2.,  5.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.batch_norm(
@@ -184,5 +184,5 @@ def local_response_norm(
             [0.4],
             [0.2]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.local_response_norm(input, size, alpha, beta, k, window, out, threads)

@@ -5,8 +5,9 @@ from typing import Literal, overload
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
+from .layers import layer_of
 from .types import IntOrOne, IntOrPair, Values
 
 
@@ -94,7 +95,7 @@ def max_pool2d(
     >>> max_pool2d(image, 2, stride=1, return_indices=True)
     (array([[[7., 7.]]]), array([[[3, 5]]]))
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.max_pool2d(
         input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, out, threads
     )
@@ -153,7 +154,7 @@ def avg_pool2d(
     >>> avg_pool2d(image, (1, 2), padding=(0, 1), count_include_pad=False)
     array([[[2., 5.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.avg_pool2d(
         input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, out,
         threads,
@@ -222,7 +223,7 @@ def max_pool1d(
     >>> max_pool1d(np.array([[1.0, 5.0, 2.0, 7.0]]), 2, return_indices=True)
     (array([[5., 7.]]), array([[1, 3]]))
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.max_pool1d(
         input, kernel_size, stride, padding, dilation, ceil_mode, return_indices, out, threads
     )
@@ -261,7 +262,7 @@ def avg_pool1d(
     >>> avg_pool1d(np.array([[1.0, 5.0, 2.0, 6.0]]), 2)
     array([[3., 4.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.avg_pool1d(
         input, kernel_size, stride, padding, ceil_mode, count_include_pad, out, threads
     )
@@ -310,7 +311,7 @@ def lp_pool2d(
     >>> lp_pool2d(np.array([[[3.0, 4.0]]]), 2, (1, 2))
     array([[[5.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.lp_pool2d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)
 
 
@@ -340,5 +341,5 @@ def lp_pool1d(
     >>> lp_pool1d(np.array([[3.0, 4.0]]), 2, 2)
     array([[5.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.lp_pool1d(input, norm_type, kernel_size, stride, ceil_mode, out, threads)

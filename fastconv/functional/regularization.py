@@ -7,6 +7,7 @@ import numpy as np
 from fastconv import autograd, random
 from fastconv.geometry import flag, real
 
+from .layers import layer_of
 from .types import Values
 
 
@@ -68,7 +69,7 @@ def _dropped(op: str, input: Any, p: Any, training: Any, ranks: tuple[int, ...] 
     share = real(op, "p", p)
     if not 0 <= share <= 1:
         raise ValueError(f"{op}: p is {share}, expected 0 to 1; give a probability")
-    if not isinstance(input, (autograd.Tensor, np.ndarray)):
+    if not isinstance(input, (autograd.Tensor, np.ndarray)) and layer_of(input) is autograd:
         raise TypeError(
             f"{op}: input must be a Tensor or a numpy.ndarray, not {type(input).__name__}; convert "
             f"it with numpy.asarray"

@@ -5,8 +5,9 @@ from typing import Literal
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
+from .layers import layer_of
 from .types import IntOrPair, Values
 
 
@@ -55,7 +56,7 @@ def pad(
     >>> pad(np.array([[1.0, 2.0, 3.0]]), (1, 2), "reflect")
     array([[2., 1., 2., 3., 2., 1.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.pad(input, pad, mode, value, out, threads)
 
 
@@ -98,7 +99,7 @@ def unfold(
     array([[1., 2.],
            [2., 3.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.unfold(input, kernel_size, dilation, padding, stride, out, threads)
 
 
@@ -142,7 +143,7 @@ def fold(
     >>> fold(np.array([[1.0, 2.0], [2.0, 3.0]]), (1, 3), (1, 2))
     array([[[1., 4., 3.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.fold(input, output_size, kernel_size, dilation, padding, stride, out, threads)
 
 
@@ -196,5 +197,5 @@ def interpolate(
     >>> interpolate(np.array([[[1.0, 3.0]]]), 4, mode="linear")
     array([[[1. , 1.5, 2.5, 3. ]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     return layer.interpolate(input, size, scale_factor, mode, align_corners, out, threads)

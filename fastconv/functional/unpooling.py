@@ -3,9 +3,9 @@
 import numpy as np
 from numpy import ndarray
 
-from fastconv import autograd, ops
+from fastconv import ops
 
-from .layers import other_layer
+from .layers import layer_of, other_layer
 from .types import IntOrOne, IntOrPair, Values
 
 
@@ -56,7 +56,7 @@ def max_unpool2d(
     >>> max_unpool2d(pooled, indices, (1, 2))
     array([[[0., 5., 0., 7.]]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.max_unpool2d(
@@ -97,7 +97,7 @@ def max_unpool1d(
     >>> max_unpool1d(np.array([[5.0, 7.0]]), np.array([[1, 3]]), 2)
     array([[0., 5., 0., 7.]])
     """
-    layer = ops if type(input) is ndarray else autograd
+    layer = ops if type(input) is ndarray else layer_of(input)
     while True:
         try:
             return layer.max_unpool1d(

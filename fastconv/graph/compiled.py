@@ -1,0 +1,250 @@
+"""A compiled network: what ``fastconv.compile`` gives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastconv import _core, nn, runtime
+from fastconv.autograd import Tensor
+from fastconv.autograd.core import wrap
+
+from .ir import Graph, Node
+from .lower import Lowered, lower
+from .passes import PASSES, optimize
+from .profile import Profile, Step
+from .trace import rebuild, trace
+
+_OP = "compile"
+_MOST_PROGRAMS = 8  # batch sizes that a network remembers
+_WEIGHTED = ("conv2d", "conv_transpose2d", "linear")
+
+
+def compile(
+    model: nn.Module,
+    example_input: Any,
+    *,
+    precision: str | None = None,
+    threads: int | None = None,
+    passes: tuple[Callable[[Graph], None], ...] = PASSES,
+) -> "CompiledNetwork":
+    """A network as one program: its layers fused, its memory planned, run by a single call.
+
+    The model is run once, on values that record what is done with them: what it decides by shapes
+    is fixed, what it would decide by values is refused. It computes what the model does in eval
+    mode, from a copy of the weights as they are now (``refresh`` takes them anew); any batch size,
+    images of the example's size.
+
+    Args:
+        model: of fastconv.nn, of those operations that look at each image by itself.
+        example_input: an array or Tensor of the shape (N, ...) and dtype that it will be given, or
+            a tuple of them, the model's arguments. Values are not looked at, and N may be any.
+        precision: 'strict', 'default' or 'fast', as for functional.conv2d; None is
+            ``fastconv.get_precision()`` now.
+        threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
+        passes: what is done to the graph (fastconv.graph.passes), in this order.
+
+    Returns:
+        CompiledNetwork, a function of the model's arguments.
+
+    Raises:
+        TypeError: a layer does what a compiled network cannot; its name is told.
+        ValueError: the example has no batch; an unknown precision; threads below 1.
+        MemoryError: the weights do not fit.
+
+    >>> from fastconv import nn
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+    >>> image = np.ones((1, 1, 4, 4), np.float32)
+    >>> compiled = compile(model, image)
+    >>> np.allclose(compiled(image), model.eval()(Tensor(image)).numpy(), atol=1e-5)
+    True
+    >>> [step.op for step in compiled.explain()]
+    ['conv2d', 'linear']
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"{_OP}: model must be a Module, not {type(model).__name__}")
+    inputs = example_input if isinstance(example_input, tuple) else (example_input,)
+    if threads is not None:
+        threads = runtime.thread_count(_OP, "threads", threads)
+    name = runtime.get_precision() if precision is None else precision
+    if name not in _core.PRECISION_CODES:
+        raise ValueError(
+            f"{_OP}: precision is {name!r}, expected None or one of "
+            f"{', '.join(map(repr, _core.PRECISION_CODES))}; give one of them"
+        )
+    return CompiledNetwork(model, inputs, name, threads, tuple(passes))
+
+
+class CompiledNetwork:
+    """A function of arrays (N, ...), made by ``fastconv.compile``.
+
+    It takes arrays or Tensors and gives the same; Tensors without history. Any number of threads
+    may call it at once.
+
+    Attributes:
+        graph: after its passes; ``str(graph)`` shows it. Weights that are kept in the engine's own
+            form are shown by their shape.
+        precision: the name.
+        weight_bytes: of the weights in the forms that the programs use.
+    """
+
+    def __init__(self, model, inputs, precision, threads, passes):
+        self.precision = precision
+        self._threads = threads
+        self._passes = passes
+        self._shapes = [tuple(x.shape[1:]) for x in inputs]
+        self._take(model, inputs)
+
+    def _take(self, model: nn.Module, inputs: tuple) -> None:
+        graph, structure = trace(model, inputs, _OP)
+        graph = optimize(graph, self._passes)
+        store = _core.PackedStore()
+        weights = {
+            node: store.hold(node.arrays["weight"])
+            for node in graph.nodes
+            if node.kind in _WEIGHTED
+        }
+        for node, weight in weights.items():
+            node.arrays["weight"] = weight
+        programs: dict[int, Lowered] = {}
+        # The example's size at once, so that whatever there is to refuse is refused here; and then
+        # weights whose packed form serves every batch are let go.
+        batch = max(int(inputs[0].shape[0]), 1)
+        programs[batch] = self._program(graph, batch, store)
+        store.release()
+        self.graph, self._structure, self._store = graph, structure, store
+        self._programs = programs
+
+    def _program(self, graph: Graph, batch: int, store: Any) -> Lowered:
+        threads = self._threads or runtime.get_num_threads()
+        code = _core.PRECISION_CODES[self.precision]
+        return lower(graph, batch, store, code, threads, _weight)
+
+    def refresh(self, model: nn.Module) -> None:
+        """Take the weights of `model` as they are now: the same one, trained further."""
+        inputs = [np.empty((0, *shape), self.graph.dtype) for shape in self._shapes]
+        self._take(model, tuple(inputs))
+
+    @property
+    def weight_bytes(self) -> int:
+        return self._store.nbytes
+
+    def __call__(self, *inputs: Any, out: Any = None, threads: int | None = None) -> Any:
+        """The network's result for a batch.
+
+        Args:
+            inputs: as the example's, of any batch size, the same for all.
+            out: an array, or a list of arrays in the order of the results, to write into:
+                C-contiguous, of the result's shape and dtype, sharing no memory with an input.
+            threads: None is what compile was given.
+
+        Raises:
+            TypeError, ValueError: inputs or out are not as above.
+            MemoryError: the result or the memory for what lies in between does not fit.
+        """
+        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+        batch = self._check(arrays)
+        results = self._results(batch, out)
+        if batch:
+            program = self._for(batch).program
+            ready = [np.ascontiguousarray(array) for array in arrays]
+            program.run([*ready, *results], self._thread_count(threads))
+        if any(isinstance(x, Tensor) for x in inputs):
+            return rebuild(self._structure, [wrap(result) for result in results])
+        return rebuild(self._structure, results)
+
+    def _thread_count(self, threads: int | None) -> int:
+        if threads is not None:
+            return runtime.thread_count(_OP, "threads", threads)
+        return self._threads or runtime.get_num_threads()
+
+    def _check(self, arrays: list[Any]) -> int:
+        """The batch size of inputs that fit."""
+        shapes, dtype = self._shapes, self.graph.dtype
+        if len(arrays) != len(shapes):
+            raise TypeError(f"the network takes {len(shapes)} inputs, not {len(arrays)}")
+        for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+            if not isinstance(array, np.ndarray) or array.dtype != dtype:
+                got = getattr(array, "dtype", type(array).__name__)
+                raise TypeError(
+                    f"input {i} must be an array or Tensor of {dtype}, not {got}; convert it with "
+                    f"astype"
+                )
+            if array.shape[1:] != shape or not array.ndim or len(array) != len(arrays[0]):
+                expected = ", ".join(map(str, ("N", *shape)))
+                raise ValueError(
+                    f"input {i} has shape {array.shape}, expected ({expected}) as in the example, "
+                    f"N the same for all; compile again for another size"
+                )
+        return len(arrays[0])
+
+    def _results(self, batch: int, out: Any) -> list[np.ndarray]:
+        outputs = self.graph.outputs
+        shapes = [(batch, *value.shape) for value in outputs]
+        if out is None:
+            return [np.empty(shape, self.graph.dtype) for shape in shapes]
+        given = list(out) if isinstance(out, (list, tuple)) else [out]
+        if len(given) != len(shapes):
+            raise ValueError(f"out has {len(given)} arrays, but the network {len(shapes)} results")
+        for array, shape in zip(given, shapes, strict=True):
+            if not isinstance(array, np.ndarray) or array.dtype != self.graph.dtype:
+                got = getattr(array, "dtype", type(array).__name__)
+                raise TypeError(f"out must be an array of {self.graph.dtype}, not {got}")
+            if array.shape != shape or not array.flags.c_contiguous or not array.flags.writeable:
+                raise ValueError(
+                    f"out has shape {array.shape}, expected a writable C-contiguous {shape}"
+                )
+        return given
+
+    def _for(self, batch: int) -> Lowered:
+        """The program for a batch size."""
+        known = self._programs
+        program = known.get(batch)
+        if program is None:
+            program = self._program(self.graph, batch, self._store)
+            # A new dict: another thread may be reading the old one.
+            kept = list(known.items())[-(_MOST_PROGRAMS - 1) :]
+            self._programs = {**dict(kept), batch: program}
+        return program
+
+    # ---- what it does
+
+    def explain(self, batch: int = 1) -> list[Step]:
+        """The steps of its program for a batch size: operation, layer, algorithm and why."""
+        lowered = self._for(batch)
+        return [
+            Step.of(told, node, None)
+            for told, node in zip(lowered.program.steps, lowered.nodes, strict=True)
+        ]
+
+    def profile(self, *inputs: Any, threads: int | None = None, repeats: int = 20) -> Profile:
+        """Run it `repeats` times and tell how long each step takes: medians.
+
+        Args:
+            inputs, threads: as for a call, at least one image.
+        """
+        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+        batch = self._check(arrays)
+        if not batch:
+            raise ValueError("profile: the batch is empty; give at least one image")
+        lowered = self._for(batch)
+        ready = [np.ascontiguousarray(array) for array in arrays]
+        return Profile.measured(
+            lowered.program,
+            lowered.nodes,
+            [*ready, *self._results(batch, None)],
+            self._thread_count(threads),
+            repeats,
+            self.graph.dtype,
+        )
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(("N", *shape)).replace("'", "") for shape in self._shapes)
+        return (
+            f"CompiledNetwork({shapes}, {self.graph.dtype}, {len(self.graph.nodes)} nodes, "
+            f"precision={self.precision!r})"
+        )
+
+
+def _weight(node: Node) -> Any:
+    return node.arrays["weight"]

@@ -1,0 +1,107 @@
+"""What a compiled network's steps are, and how long each takes."""
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from fastconv import _core
+
+from .ir import Node
+
+_PEAKS = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a program.
+
+    op, algorithm, tier, reason: the engine's. layer: the dotted name of the module. shape: of the
+    result for the whole batch, as the engine counts it. flops, bytes: of what it computes and of
+    what it reads and writes. milliseconds: measured, or None.
+    """
+
+    op: str
+    layer: str
+    algorithm: str
+    tier: str
+    reason: str
+    shape: tuple[int, ...]
+    flops: int
+    bytes: int
+    milliseconds: float | None
+
+    @classmethod
+    def of(cls, told: dict[str, Any], node: Node, milliseconds: float | None) -> "Step":
+        """From what a program tells of a step."""
+        moved = told["src_bytes"] + told["dst_bytes"] + told["weight_bytes"]
+        repeats = told["repeats"]
+        return cls(
+            told["op"], node.layer, told["algorithm"], told["tier"], told["reason"],
+            tuple(told["dst_shape"]), told["flops"] * repeats, moved * repeats, milliseconds,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Steps with their times, the whole call's, and the machine's peak in the same run.
+
+    milliseconds: of a call, measured from outside. peak: multiply-adds a second, doubled, of the
+    threads that were given. ``str`` is a table.
+    """
+
+    steps: list[Step]
+    milliseconds: float
+    peak: float
+    threads: int
+
+    @classmethod
+    def measured(
+        cls, program: Any, nodes: list[Node], arrays: list, threads: int, repeats: int, dtype: Any
+    ) -> "Profile":
+        """Medians of `repeats` runs; the peak is taken in between."""
+        program.run(arrays, threads)
+        times, wholes, peaks = [], [], []
+        for i in range(max(repeats, 1)):
+            times.append(program.profile(arrays, threads))
+            start = time.perf_counter_ns()
+            program.run(arrays, threads)
+            wholes.append(time.perf_counter_ns() - start)
+            if i % max(repeats // _PEAKS, 1) == 0:
+                peaks.append(_core.measure_peak(dtype.name, threads))
+        medians = [statistics.median(one) * 1e-6 for one in zip(*times, strict=True)]
+        steps = [
+            Step.of(told, node, median)
+            for told, node, median in zip(program.steps, nodes, medians, strict=True)
+        ]
+        return cls(steps, statistics.median(wholes) * 1e-6, statistics.median(peaks), threads)
+
+    def __str__(self) -> str:
+        header = ("layer", "op", "algorithm", "result", "ms", "share", "GFLOP/s", "% peak", "MB")
+        rows = [header]
+        total = sum(step.milliseconds for step in self.steps) or 1.0
+        for step in self.steps:
+            rate = step.flops / step.milliseconds * 1e-6 if step.milliseconds else 0.0
+            rows.append(
+                (
+                    step.layer,
+                    step.op,
+                    step.algorithm,
+                    "×".join(map(str, step.shape)),
+                    f"{step.milliseconds:.3f}",
+                    f"{step.milliseconds / total:.1%}",
+                    f"{rate:.1f}" if step.flops else "",
+                    f"{rate * 1e9 / self.peak:.0%}" if step.flops else "",
+                    f"{step.bytes * 1e-6:.2f}",
+                )
+            )
+        rows.append(("all steps", "", "", "", f"{total:.3f}", "", "", "", ""))
+        rows.append(("a call", "", "", "", f"{self.milliseconds:.3f}", "", "", "", ""))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if i < 4 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        )

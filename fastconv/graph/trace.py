@@ -1,0 +1,129 @@
+"""A graph from a module: it is run once, on values that record what is done with them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fastconv import nn
+from fastconv.autograd import Tensor, enable_grad
+
+from .ir import Graph
+from .recorder import Recorder
+from .traced import Traced
+
+_DTYPES = (np.float32, np.float64)
+
+
+def trace(model: nn.Module, inputs: tuple, op: str = "compile") -> tuple[Graph, Any]:
+    """The graph of what the model computes in eval mode, and the structure of its result.
+
+    Args:
+        model: is afterwards as it was; its arrays are copied.
+        inputs: arrays or Tensors of its shapes and dtype, (N, ...); their values are not looked at.
+
+    Returns:
+        graph, and the result with the number of an output in place of each Tensor (``rebuild``).
+
+    Raises:
+        TypeError: a layer does what is not known (Untraceable), or has another dtype.
+        ValueError: an input has no batch.
+    """
+    arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+    for array in arrays:
+        if not isinstance(array, np.ndarray) or array.dtype.type not in _DTYPES:
+            got = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(
+                f"{op}: example inputs must be float32 or float64 arrays or Tensors, not {got}"
+            )
+        if array.dtype != arrays[0].dtype:
+            raise TypeError(
+                f"{op}: example inputs have dtypes {array.dtype} and {arrays[0].dtype}; give one"
+            )
+        if array.ndim < 2 or array.shape[0] != arrays[0].shape[0] or 0 in array.shape[1:]:
+            raise ValueError(
+                f"{op}: an example input has shape {array.shape}, expected (N, ...), the same N "
+                f"for all, and no other axis empty"
+            )
+    # A batch of none says nothing of how the network treats its images.
+    recorder = Recorder(arrays[0].dtype, max(arrays[0].shape[0], 1))
+    traced = [recorder.input(array.shape[1:]) for array in arrays]
+    with _in_eval_mode(model), _layers_named(model, recorder), enable_grad():
+        result = model(*traced)
+    graph = recorder.graph
+    structure = _outputs(result, graph)
+    graph.check()
+    return graph, structure
+
+
+def rebuild(structure: Any, outputs: list) -> Any:
+    """A traced result's structure with the outputs in it."""
+    if isinstance(structure, int):
+        return outputs[structure]
+    if isinstance(structure, dict):
+        return {name: rebuild(part, outputs) for name, part in structure.items()}
+    if structure is None:
+        return None
+    parts = [rebuild(part, outputs) for part in structure]
+    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
+        return type(structure)(*parts)
+    return type(structure)(parts)
+
+
+def _outputs(result: Any, graph: Graph) -> Any:
+    if isinstance(result, Traced):
+        graph.outputs.append(result._value)
+        return len(graph.outputs) - 1
+    if isinstance(result, dict):
+        return {name: _outputs(part, graph) for name, part in result.items()}
+    if isinstance(result, (tuple, list)):
+        parts = [_outputs(part, graph) for part in result]
+        if hasattr(result, "_fields"):
+            return type(result)(*parts)
+        return type(result)(parts)
+    if result is None:
+        return None
+    raise TypeError(
+        f"compile: the network returns a {type(result).__name__}, which does not come from its "
+        f"input; expected Tensors, or tuples, lists and dicts of them"
+    )
+
+
+@contextmanager
+def _in_eval_mode(model: nn.Module) -> Iterator[None]:
+    before = [(part, part.training) for part in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
+
+
+@contextmanager
+def _layers_named(model: nn.Module, recorder: Recorder) -> Iterator[None]:
+    """Have the recorder know which layer is running."""
+
+    def enters(name: str) -> Any:
+        def enter(_module: nn.Module, _args: tuple) -> None:
+            recorder.layers.append(name)
+
+        return enter
+
+    def leave(_module: nn.Module, _args: tuple, _result: Any) -> None:
+        recorder.layers.pop()
+
+    # What else the module's hooks do belongs to the network and is recorded.
+    handles = []
+    had_none = [part for part in model.modules() if part._hooks is None]
+    try:
+        for name, part in model.named_modules():
+            handles.append(part.register_forward_pre_hook(enters(name), prepend=True))
+            handles.append(part.register_forward_hook(leave))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for part in had_none:
+            part._hooks = None

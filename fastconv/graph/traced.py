@@ -1,0 +1,221 @@
+"""What a network is given in place of a Tensor, so that it tells what it would compute."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastconv.autograd import Tensor
+
+from .ir import Value
+
+
+class Untraceable(TypeError):
+    """A network does what a compiled one cannot; the message names the layer."""
+
+
+class Traced:
+    """A Tensor without values: operations on it are recorded by a ``Recorder``.
+
+    It has the shape and dtype of what would be here, and those operations of Tensor that a compiled
+    network can have; anything else raises Untraceable, which names it and the layer.
+    """
+
+    __slots__ = ("_layer", "_value")
+
+    # NumPy's operators leave operands of this kind to us.
+    __array_ufunc__ = None
+
+    def __init__(self, recorder: Any, value: Value) -> None:
+        self._layer = recorder  # to which functional hands operations on this
+        self._value = value
+
+    # ---- what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of its axes, the example's batch first."""
+        return (self._layer.batch, *self._value.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._layer.graph.dtype
+
+    @property
+    def ndim(self) -> int:
+        return 1 + len(self._value.shape)
+
+    def dim(self) -> int:
+        return self.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> int:
+        return self._layer.batch * self._value.size
+
+    def __len__(self) -> int:
+        return self._layer.batch
+
+    def __repr__(self) -> str:
+        return f"Traced({self.shape}, {self.dtype})"
+
+    @property
+    def requires_grad(self) -> bool:
+        return False
+
+    # ---- operations
+
+    def __add__(self, other: Any) -> "Traced":
+        return self._layer.add(self, other)
+
+    __radd__ = __iadd__ = add = add_ = __add__
+
+    def __sub__(self, other: Any) -> "Traced":
+        if isinstance(other, Traced):
+            return self + -other
+        return self._layer.affine(self, 1.0, np.negative(_constant(self, "-", other)))
+
+    sub = __sub__
+
+    def __rsub__(self, other: Any) -> "Traced":
+        return self._layer.affine(self, -1.0, _constant(self, "-", other))
+
+    def __mul__(self, other: Any) -> "Traced":
+        if isinstance(other, Traced):
+            return self._layer.scale(self, other)
+        return self._layer.affine(self, _constant(self, "*", other), 0.0)
+
+    __rmul__ = __imul__ = mul = mul_ = __mul__
+
+    def __truediv__(self, other: Any) -> "Traced":
+        return self._layer.affine(self, 1.0 / _constant(self, "/", other), 0.0)
+
+    div = __truediv__
+
+    def __neg__(self) -> "Traced":
+        return self._layer.affine(self, -1.0, 0.0)
+
+    def relu(self) -> "Traced":
+        return self._layer.relu(self, None, None)
+
+    def sigmoid(self) -> "Traced":
+        return self._layer.sigmoid(self, None, None)
+
+    def tanh(self) -> "Traced":
+        return self._layer.tanh(self, None, None)
+
+    def softmax(self, dim: int) -> "Traced":
+        return self._layer.softmax(self, dim, None, None)
+
+    def log_softmax(self, dim: int) -> "Traced":
+        return self._layer.log_softmax(self, dim, None, None)
+
+    def clip(self, min: float | None = None, max: float | None = None) -> "Traced":
+        if (min, max) == (0, None):
+            return self.relu()
+        if (min, max) == (0, 6):
+            return self._layer.relu6(self, None, None)
+        self._layer.refuse(f"clip(min={min}, max={max}); only those of ReLU and ReLU6 are known")
+
+    clamp = clip
+
+    def mean(self, dim: Any = None, keepdim: bool = False) -> "Traced":
+        axes = _axes(dim, self.ndim)
+        if self.ndim != 4 or sorted(axes) != [2, 3]:
+            self._layer.refuse(f"mean over dim={dim}; only over height and width is known")
+        pooled = self._layer.global_avg_pool2d(self, None, None)
+        return pooled if keepdim else pooled.flatten(1)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "Traced":
+        first, last = _axes((start_dim, end_dim), self.ndim)
+        if first < 1:
+            self._layer.refuse("flatten of the batch; give start_dim=1")
+        shape = self._value.shape
+        joined = int(np.prod(shape[first - 1 : last], dtype=np.int64))
+        return self._layer.reshape(self, (*shape[: first - 1], joined, *shape[last:]))
+
+    def reshape(self, *shape: Any) -> "Traced":
+        sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+        batch, rest = sizes[0], list(sizes[1:])
+        size = self._value.size
+        if batch not in (self._layer.batch, -1) or (batch == -1 and -1 in rest):
+            self._layer.refuse(f"reshape to {sizes}, whose first axis is not the batch")
+        if -1 in rest:
+            others = int(np.prod([n for n in rest if n != -1], dtype=np.int64))
+            rest[rest.index(-1)] = size // others if others else 0
+        if np.prod(rest, dtype=np.int64) != size:
+            self._layer.refuse(f"reshape of {self.shape} to {sizes}, which mixes images")
+        return self._layer.reshape(self, tuple(rest))
+
+    view = reshape
+
+    def squeeze(self, dim: Any = None) -> "Traced":
+        axes = range(1, self.ndim) if dim is None else _axes(dim, self.ndim)
+        kept = [n for axis, n in enumerate(self._value.shape, 1) if n != 1 or axis not in set(axes)]
+        return self._layer.reshape(self, tuple(kept))
+
+    def unsqueeze(self, dim: int) -> "Traced":
+        (axis,) = _axes(dim, self.ndim + 1)
+        if not axis:
+            self._layer.refuse("unsqueeze before the batch")
+        shape = self._value.shape
+        return self._layer.reshape(self, (*shape[: axis - 1], 1, *shape[axis - 1 :]))
+
+    def permute(self, *dims: Any) -> "Traced":
+        axes = _axes(dims[0] if len(dims) == 1 else dims, self.ndim)
+        if sorted(axes) != list(range(self.ndim)) or axes[0] != 0:
+            self._layer.refuse(f"permute{tuple(axes)}, which does not leave the batch first")
+        return self._layer.permute(self, tuple(axis - 1 for axis in axes[1:]))
+
+    def transpose(self, dim0: int, dim1: int) -> "Traced":
+        axes = list(range(self.ndim))
+        first, second = _axes((dim0, dim1), self.ndim)
+        axes[first], axes[second] = second, first
+        return self.permute(*axes)
+
+    def contiguous(self) -> "Traced":
+        return self
+
+    def detach(self) -> "Traced":
+        return self
+
+    clone = detach
+
+    # ---- what there is not
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if hasattr(Tensor, name):
+            self._layer.refuse(f"the operation {name}")
+        raise AttributeError(f"a Tensor has no attribute {name!r}")
+
+    def _no_values(self, *_: Any) -> NoReturn:
+        self._layer.refuse("a decision by the values of a Tensor")
+
+    __bool__ = __int__ = __float__ = __index__ = __array__ = item = tolist = numpy = _no_values
+    __lt__ = __le__ = __gt__ = __ge__ = _no_values
+
+    def _unknown(self, *_: Any) -> NoReturn:
+        self._layer.refuse("an operation of Tensor's, an index or an operator,")
+
+    __getitem__ = __setitem__ = __iter__ = __pow__ = __rtruediv__ = __matmul__ = _unknown
+
+
+def _axes(dims: Any, ndim: int) -> list[int]:
+    """dims, one or several, from 0."""
+    if dims is None:
+        return list(range(ndim))
+    several = dims if isinstance(dims, (tuple, list)) else (dims,)
+    for dim in several:
+        if not -ndim <= dim < ndim:
+            raise ValueError(f"dim is {dim}, expected {-ndim} to {ndim - 1}")
+    return [dim % ndim for dim in several]
+
+
+def _constant(traced: Traced, sign: str, value: Any) -> np.ndarray:
+    """A number, or an array or Tensor that is known already."""
+    if isinstance(value, Traced):
+        traced._layer.refuse(f"the operator {sign} of two results")
+    return np.asarray(value._array if isinstance(value, Tensor) else value, traced.dtype)

@@ -39,7 +39,7 @@ from fastconv.runtime import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastconv import data, metrics, nn, optim, random, reference, training
+    from fastconv import data, graph, metrics, nn, optim, random, reference, training
     from fastconv.autograd import (
         Tensor,
         enable_grad,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         tensor,
     )
     from fastconv.explanation import Explanation
+    from fastconv.graph import compile
     from fastconv.random import get_rng_state, manual_seed, set_rng_state
     from fastconv.training import fit
     from fastconv.tuning import TuningReport, clear_tuning, load_tuning, tune
@@ -64,6 +65,7 @@ __all__ = [
     "__version__",
     "autograd",
     "clear_tuning",
+    "compile",
     "data",
     "empty_cache",
     "enable_grad",
@@ -74,6 +76,7 @@ __all__ = [
     "get_precision",
     "get_rng_state",
     "gradcheck",
+    "graph",
     "is_grad_enabled",
     "load_tuning",
     "manual_seed",
@@ -162,7 +165,7 @@ def show_runtime() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "metrics", "nn", "optim", "random", "reference", "training"):
+    if name in ("data", "graph", "metrics", "nn", "optim", "random", "reference", "training"):
         # Not `from fastconv import …`, which would ask here again.
         return importlib.import_module(f"fastconv.{name}")
     if name == "Explanation":
@@ -172,6 +175,8 @@ def __getattr__(name: str) -> Any:
     if name in _OF_AUTOGRAD:  # of which arrays alone need nothing
         value = globals()[name] = getattr(autograd, name)
         return value
+    if name == "compile":
+        return importlib.import_module("fastconv.graph").compile
     if name == "fit":
         return importlib.import_module("fastconv.training").fit
     if name in _OF_RANDOM:

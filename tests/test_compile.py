@@ -82,7 +82,7 @@ def test_equals_the_module(dtype, threads, tier):
     np.testing.assert_allclose(result, expected, rtol=bound, atol=bound * np.abs(expected).max())
     assert {used for _, _, used, _ in record} == {tier}
     assert [op for op, *_ in record] == [
-        *("conv2d", "pool2d", "conv2d", "conv2d", "conv2d", "pool2d", "linear"),
+        *("conv2d", "pool2d", "conv2d", "conv2d", "conv2d", "adaptive_pool2d", "linear"),
     ]
 
 
@@ -106,7 +106,7 @@ def test_any_network(drawn, batch, optimized):
 
 
 def dense_block(x):
-    values = [x]
+    values = [F.conv2d(x, normal(4, 4, 1, 1))]
     for i in range(3):
         joined = autograd.cat(values, 1)
         w = normal(5, joined.shape[1], 3, 3, seed=i)
@@ -164,10 +164,9 @@ def test_places(name, batch):
 
 
 def test_the_parts_of_a_concat_are_written_in_place():
-    compiled = compile(Calls(dense_block), normal(2, 4, 6, 6))
-    # Of twelve parts only the input, which lies elsewhere, is copied; and what ReLU is given, once
-    # for each image apart, is read where it lies.
-    assert [step.op for step in compiled.explain(1)].count("add") == 1
+    """Each layer of a dense block writes behind what the ones before it wrote."""
+    compiled = compile(Calls(dense_block), normal(1, 4, 6, 6))
+    assert [step.op for step in compiled.explain()] == ["conv2d", *("unary", "conv2d") * 3]
 
 
 def test_memory_is_used_again():
@@ -284,9 +283,9 @@ def test_profile():
     x = normal(1, 32, 56, 56)
     profile = compile(model, x, threads=1).profile(x, repeats=30)
     assert [step.layer for step in profile.steps] == ["0", "1", "2", "3"]
-    total = sum(step.milliseconds for step in profile.steps)
-    # Other processes may come between: the promise is measured in benchmarks.
-    assert 0.5 < total / profile.milliseconds < 2
+    # How near their sum is to a call is a matter of the machine's peace: benchmarks/compiled.py.
+    assert all(step.milliseconds > 0 for step in profile.steps)
+    assert profile.milliseconds > 0
     assert all(step.flops == 2 * 32 * 32 * 9 * 56 * 56 for step in profile.steps)
     assert str(profile).count("conv2d") == 4
 

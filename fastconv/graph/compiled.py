@@ -8,8 +8,9 @@ import numpy as np
 from fastconv import _core, nn, runtime
 from fastconv.autograd import Tensor
 from fastconv.autograd.core import wrap
+from fastconv.geometry import integer
 
-from .ir import Graph, Node
+from .ir import Graph
 from .lower import Lowered, lower
 from .passes import PASSES, optimize
 from .profile import Profile, Step
@@ -17,7 +18,6 @@ from .trace import rebuild, trace
 
 _OP = "compile"
 _MOST_PROGRAMS = 8  # batch sizes that a network remembers
-_WEIGHTED = ("conv2d", "conv_transpose2d", "linear")
 
 
 def compile(
@@ -99,16 +99,13 @@ class CompiledNetwork:
         graph, structure = trace(model, inputs, _OP)
         graph = optimize(graph, self._passes)
         store = _core.PackedStore()
-        weights = {
-            node: store.hold(node.arrays["weight"])
-            for node in graph.nodes
-            if node.kind in _WEIGHTED
-        }
-        for node, weight in weights.items():
-            node.arrays["weight"] = weight
+        for node in graph.nodes:
+            # The packed forms of these do not depend on the batch.
+            if node.kind == "conv2d":
+                node.arrays["weight"] = store.hold(node.arrays["weight"])
         programs: dict[int, Lowered] = {}
-        # The example's size at once, so that whatever there is to refuse is refused here; and then
-        # weights whose packed form serves every batch are let go.
+        # The example's size at once: whatever there is to refuse is refused here, and weights of
+        # which the engine has a form of its own are let go.
         batch = max(int(inputs[0].shape[0]), 1)
         programs[batch] = self._program(graph, batch, store)
         store.release()
@@ -118,7 +115,7 @@ class CompiledNetwork:
     def _program(self, graph: Graph, batch: int, store: Any) -> Lowered:
         threads = self._threads or runtime.get_num_threads()
         code = _core.PRECISION_CODES[self.precision]
-        return lower(graph, batch, store, code, threads, _weight)
+        return lower(graph, batch, store, code, threads)
 
     def refresh(self, model: nn.Module) -> None:
         """Take the weights of `model` as they are now: the same one, trained further."""
@@ -227,6 +224,7 @@ class CompiledNetwork:
         batch = self._check(arrays)
         if not batch:
             raise ValueError("profile: the batch is empty; give at least one image")
+        repeats = integer("profile", "repeats", repeats, 1)
         lowered = self._for(batch)
         ready = [np.ascontiguousarray(array) for array in arrays]
         return Profile.measured(
@@ -245,6 +243,3 @@ class CompiledNetwork:
             f"precision={self.precision!r})"
         )
 
-
-def _weight(node: Node) -> Any:
-    return node.arrays["weight"]

@@ -1,6 +1,5 @@
 """A graph becomes a program of the engine: a step for each node, and a place for each value."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,26 +25,22 @@ class Lowered(NamedTuple):
     nodes: list[Node]
 
 
-def lower(
-    graph: Graph, batch: int, store: Any, precision: int, threads: int, weight: Callable
-) -> Lowered:
+def lower(graph: Graph, batch: int, store: Any, precision: int, threads: int) -> Lowered:
     """The program of the graph for batches of one size.
 
     Args:
         store: of packed weights, shared by the programs of all batch sizes.
         precision: the engine's number of it.
         threads: to pack weights with.
-        weight: weight(node) is what the store holds of a node's weights.
     """
-    return _Lowering(graph, batch, store, precision, threads, weight).lowered()
+    return _Lowering(graph, batch, store, precision, threads).lowered()
 
 
 class _Lowering:
-    def __init__(self, graph, batch, store, precision, threads, weight):
+    def __init__(self, graph, batch, store, precision, threads):
         self.graph = graph
         self.batch = batch
         self.precision = precision
-        self.weight = weight
         self.bytes = graph.dtype.itemsize
         self.placement = Placement(graph, batch > 1)
         self.builder = _core.ProgramBuilder(graph.dtype.name, store, threads)
@@ -163,7 +158,7 @@ class _Lowering:
         x = self._input(node)
         residual = self._operand(self._input(node, 1)) if len(node.inputs) > 1 else None
         self.builder.conv2d(
-            self.batch, *x.shape, self.weight(node), node.arrays.get("bias"), o["stride"],
+            self.batch, *x.shape, node.arrays["weight"], node.arrays.get("bias"), o["stride"],
             o["padding"], o["dilation"], o["groups"], _core.BORDER_CODES[o["border"]],
             _activation(o), self.precision, _core.ALGORITHM_CODES.get(o["algorithm"], 0),
             self._strides(x), self._strides(node.output), self._operand(x),
@@ -174,7 +169,7 @@ class _Lowering:
         o = node.options
         x = self._input(node)
         self.builder.conv_transpose2d(
-            self.batch, *x.shape, self.weight(node), node.arrays.get("bias"), o["stride"],
+            self.batch, *x.shape, node.arrays["weight"], node.arrays.get("bias"), o["stride"],
             o["padding"], o["output_padding"], o["dilation"], o["groups"], _activation(o),
             self.precision, self._strides(x), self._strides(node.output), self._operand(x),
             self._operand(node.output),
@@ -186,7 +181,7 @@ class _Lowering:
         # Rows of an image follow each other; images may lie apart, if each is one row.
         apart = self._row(x) if rows == 1 else features
         self.builder.linear(
-            self.batch * rows, self.weight(node), node.arrays.get("bias"),
+            self.batch * rows, node.arrays["weight"], node.arrays.get("bias"),
             _activation(node.options), apart, self._operand(x), self._operand(node.output),
         )  # fmt: skip
 

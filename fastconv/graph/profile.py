@@ -9,7 +9,7 @@ from fastconv import _core
 
 from .ir import Node
 
-_PEAKS = 5
+_PEAKS = 3
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,16 @@ class Profile:
     def measured(
         cls, program: Any, nodes: list[Node], arrays: list, threads: int, repeats: int, dtype: Any
     ) -> "Profile":
-        """Medians of `repeats` runs; the peak is taken in between."""
+        """Medians of `repeats` runs of either kind, and of peaks before and after them."""
+        peaks = [_core.measure_peak(dtype.name, threads) for _ in range(_PEAKS)]
         program.run(arrays, threads)
-        times, wholes, peaks = [], [], []
-        for i in range(max(repeats, 1)):
+        times, wholes = [], []
+        for _ in range(repeats):
             times.append(program.profile(arrays, threads))
             start = time.perf_counter_ns()
             program.run(arrays, threads)
             wholes.append(time.perf_counter_ns() - start)
-            if i % max(repeats // _PEAKS, 1) == 0:
-                peaks.append(_core.measure_peak(dtype.name, threads))
+        peaks += [_core.measure_peak(dtype.name, threads) for _ in range(_PEAKS)]
         medians = [statistics.median(one) * 1e-6 for one in zip(*times, strict=True)]
         steps = [
             Step.of(told, node, median)

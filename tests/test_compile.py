@@ -14,6 +14,7 @@ import fastconv
 from fastconv import Tensor, autograd, nn, no_grad
 from fastconv import functional as F
 from fastconv.graph import compile, passes
+from fastconv.graph import compiled as compiled_module
 from fastconv.graph.interpret import interpret
 
 
@@ -103,6 +104,40 @@ def test_any_network(drawn, batch, optimized):
     one_by_one = [compiled(x[i : i + 1]) for i in range(batch)]
     for a, *parts in zip(found, *one_by_one, strict=True):
         np.testing.assert_array_equal(a, np.concatenate(parts))
+
+
+@given(networks(), st.integers(2, 7), st.sampled_from((1, 3_000, 20_000)))
+@settings(max_examples=60, deadline=None)
+def test_batches_in_parts(drawn, batch, cache):
+    """However a batch is cut to fit a cache, the bits are the same."""
+    x = normal(batch, *drawn.shape)
+    expected = compile(drawn, x)(x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled_module, "cache_share", lambda: cache)
+        compiled = compile(drawn, x)
+        found = compiled(x)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_early_layers_run_image_by_image():
+    """And late ones, with small images and large weights, in larger parts."""
+    model = nn.Sequential(
+        *(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1)),
+        *(nn.MaxPool2d(8), nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(), nn.Linear(512, 10)),
+    )
+    x = normal(6, 3, 32, 32)
+    whole = compile(model, x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled_module, "cache_share", lambda: 300_000)
+        parts = compile(model, x)
+    images = [step["dst_shape"][0] for step in parts._programs[6].program.steps]
+    assert images == [1, 1, 1, 6, 6]
+    repeats = [step["repeats"] for step in parts._programs[6].program.steps]
+    assert repeats == [6, 6, 6, 1, 1]
+    np.testing.assert_array_equal(parts(x), whole(x))
+    # What lies between the early layers is of one image.
+    assert parts._programs[6].program.arena_bytes < whole._programs[6].program.arena_bytes / 3
 
 
 def dense_block(x):

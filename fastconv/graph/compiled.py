@@ -92,6 +92,7 @@ class CompiledNetwork:
         self.precision = precision
         self._threads = threads
         self._passes = passes
+        self._cache_bytes = cache_share()
         self._shapes = [tuple(x.shape[1:]) for x in inputs]
         self._take(model, inputs)
 
@@ -115,7 +116,7 @@ class CompiledNetwork:
     def _program(self, graph: Graph, batch: int, store: Any) -> Lowered:
         threads = self._threads or runtime.get_num_threads()
         code = _core.PRECISION_CODES[self.precision]
-        return lower(graph, batch, store, code, threads)
+        return lower(graph, batch, store, code, threads, self._cache_bytes)
 
     def refresh(self, model: nn.Module) -> None:
         """Take the weights of `model` as they are now: the same one, trained further."""
@@ -243,3 +244,7 @@ class CompiledNetwork:
             f"precision={self.precision!r})"
         )
 
+
+def cache_share() -> int:
+    """Bytes of the last level of cache that a layer's values may take, beside weights and others."""
+    return runtime.facts()["l3_bytes"] // 4

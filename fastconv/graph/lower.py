@@ -8,7 +8,8 @@ from fastconv import _core
 from fastconv.ops.resampling import MODES, NAMED_MODES, scale_of
 
 from .ir import Graph, Node, Value
-from .placement import READS_APART, Life, Place, Placement, pack
+from .placement import READS_APART, Life, Placement, pack
+from .sections import sections
 
 _ARENA, _ARGUMENT = _core.ARENA, _core.ARGUMENT
 _ACTIVATIONS = _core.ACTIVATION_CODES
@@ -25,57 +26,137 @@ class Lowered(NamedTuple):
     nodes: list[Node]
 
 
-def lower(graph: Graph, batch: int, store: Any, precision: int, threads: int) -> Lowered:
+def lower(
+    graph: Graph, batch: int, store: Any, precision: int, threads: int, cache_bytes: int
+) -> Lowered:
     """The program of the graph for batches of one size.
 
     Args:
         store: of packed weights, shared by the programs of all batch sizes.
         precision: the engine's number of it.
         threads: to pack weights with.
+        cache_bytes: that the values of one layer may take, where the batch can be cut for it.
     """
-    return _Lowering(graph, batch, store, precision, threads).lowered()
+    builder = _core.ProgramBuilder(graph.dtype.name, store, threads)
+    itemsize = graph.dtype.itemsize
+    parts = []
+    for section in sections(graph, batch, cache_bytes):
+        whole, rest = divmod(batch, section.images)
+        subgraph = _alone(graph, section.nodes)
+        parts.append(_Part(subgraph, section.images, whole, 0, builder, precision))
+        if rest:
+            start = batch - rest
+            parts.append(_Part(subgraph, rest, 1, start, builder, precision))
+    # What leads from one part to the next, and what each of them needs for itself.
+    arguments = [*graph.inputs, *graph.outputs]
+    lives: dict[Any, Life] = {}
+    for i, part in enumerate(parts):
+        for value in (*part.graph.inputs, *part.graph.outputs):
+            if value not in arguments:
+                first = lives[value].first if value in lives else i
+                lives[value] = Life(first, i, batch * value.size * itemsize)
+        lives[part] = Life(i, i, part.pack())
+    offsets, arena = pack(lives.items())
+    bases = {value: (_ARENA, 0, offset) for value, offset in offsets.items()}
+    for i, value in enumerate(arguments):
+        bases.setdefault(value, (_ARGUMENT, i, 0))
+    nodes = []
+    for part in parts:
+        nodes += part.emit(bases)
+    # An output that is another one too, or an input, is the same again.
+    twice = [
+        (value, i)
+        for i, value in enumerate(arguments)
+        if i >= len(graph.inputs) and bases[value] != (_ARGUMENT, i, 0)
+    ]
+    for value, i in twice:
+        builder.add(
+            batch, value.size, 0, None, None, None, (*bases[value], 0), (_ARGUMENT, i, 0, 0)
+        )
+        nodes.append(value.node or Node("reshape", [value], value.shape))
+    if twice:
+        builder.section(1)
+    sizes = [batch * value.size * itemsize for value in arguments]
+    written = [False] * len(graph.inputs) + [True] * len(graph.outputs)
+    return Lowered(builder.build(arena, sizes, written), nodes)
 
 
-class _Lowering:
-    def __init__(self, graph, batch, store, precision, threads):
+def _alone(graph: Graph, nodes: list[Node]) -> Graph:
+    """Some of a graph's nodes as a graph of their own, of the same values."""
+    made = {node.output for node in nodes}
+    inside = set(nodes)
+    taken = [value for node in nodes for value in node.inputs if value not in made]
+    needed = {value for node in graph.nodes if node not in inside for value in node.inputs} | set(
+        graph.outputs
+    )
+    outputs = [node.output for node in nodes if node.output in needed]
+    return Graph(list(dict.fromkeys(taken)), nodes, outputs, graph.dtype)
+
+
+class _Part:
+    """Nodes for `images` images at a time, `repeats` times, from image `start` of the batch on.
+
+    Its inputs and outputs lie where the whole batch does, all else in memory that each repeat uses
+    again.
+    """
+
+    def __init__(self, graph, images, repeats, start, builder, precision):
         self.graph = graph
-        self.batch = batch
+        self.batch = images
+        self.repeats = repeats
+        self.start = start
+        self.builder = builder
         self.precision = precision
         self.bytes = graph.dtype.itemsize
-        self.placement = Placement(graph, batch > 1)
-        self.builder = _core.ProgramBuilder(graph.dtype.name, store, threads)
+        self.placement = Placement(graph, images > 1)
         self.nodes: list[Node] = []
         self.extra: dict[tuple[Node, int], Value] = {}  # dense copies that a step has to be given
-        self.bases: dict[Value, tuple[int, int, int]] = {}
-
-    def lowered(self) -> Lowered:
-        arguments = [*self.graph.inputs, *self.graph.outputs]
-        for i, value in enumerate(self.graph.inputs):
-            self.bases[value] = _ARGUMENT, i, 0
-        copies = []  # outputs that are no memory of their own
-        for i, value in enumerate(self.graph.outputs, len(self.graph.inputs)):
+        self.bases: dict[Value, tuple[int, int, int, int]] = {}
+        self.offsets: dict[Value, int] = {}
+        # Outputs that are no memory of their own are copied at the end.
+        self.outer: set[Value] = set(graph.inputs)
+        self.copied: list[Value] = []
+        for value in graph.outputs:
             root, offset = self.placement.of(value)
-            if root in self.bases or offset or root.size != value.size:
-                copies.append((value, i))
+            if root in self.outer or offset or root.size != value.size:
+                self.copied.append(value)
             else:
-                self.bases[root] = _ARGUMENT, i, 0
-        offsets, arena = pack(self._lives({value for value, _ in copies}))
-        for value, offset in offsets.items():
-            self.bases[value] = _ARENA, 0, offset
+                self.outer.add(root)
+
+    def pack(self) -> int:
+        """Places in memory for what lies in between; its bytes."""
+        self.offsets, size = pack(self._lives())
+        return size
+
+    def emit(self, bases: dict[Any, tuple[int, int, int]]) -> list[Node]:
+        """Add the steps; the node of each."""
+        for value, offset in self.offsets.items():
+            place, argument, start = bases[self]
+            self.bases[value] = place, argument, start + offset, 0
+        for value in self.graph.inputs:
+            self.bases[value] = self._outside(bases[value], value)
+        for value in self.graph.outputs:
+            if value not in self.copied:
+                self.bases[self.placement.of(value).root] = self._outside(bases[value], value)
         for node in self.graph.nodes:
             if node.kind != "reshape":
                 self._step(node)
-        for value, i in copies:
-            self._copy(value, (_ARGUMENT, i, 0, 0), value.size, value.node)
-        self.builder.section(1)
-        sizes = [self.batch * value.size * self.bytes for value in arguments]
-        written = [False] * len(self.graph.inputs) + [True] * len(self.graph.outputs)
-        return Lowered(self.builder.build(arena, sizes, written), self.nodes)
+        for value in self.copied:
+            self._copy(value, self._outside(bases[value], value), value.size, value.node)
+        if self.nodes:
+            self.builder.section(self.repeats)
+        return self.nodes
+
+    def _outside(self, base: tuple[int, int, int], value: Value) -> tuple[int, int, int, int]:
+        """A value of the whole batch, of which each repeat has its images."""
+        place, argument, offset = base
+        image = value.size * self.bytes
+        return place, argument, offset + self.start * image, self.batch * image
 
     # ---- places
 
-    def _lives(self, copied: set[Value]) -> list[tuple[Value, Life]]:
-        """Of what lies in the arena; also makes the values of dense copies."""
+    def _lives(self) -> list[tuple[Value, Life]]:
+        """Of what lies in between; also makes the values of dense copies."""
         first: dict[Value, int] = {}
         last: dict[Value, int] = {}
 
@@ -91,12 +172,12 @@ class _Lowering:
                     copy = self.extra[node, k] = Value(value.shape)
                     first[copy] = last[copy] = i
             lives(node.output, i)
-        for value in copied:
+        for value in self.copied:
             lives(value, len(self.graph.nodes))
         return [
             (root, Life(first[root], last[root], self.batch * root.size * self.bytes))
             for root in first
-            if root not in self.bases
+            if root not in self.outer
         ]
 
     def _needs_dense(self, node: Node, k: int) -> bool:
@@ -109,8 +190,8 @@ class _Lowering:
 
     def _operand(self, value: Value) -> tuple[int, int, int, int]:
         root, offset = (value, 0) if value in self.bases else self.placement.of(value)
-        place, argument, start = self.bases[root]
-        return place, argument, start + offset * self.bytes, 0
+        place, argument, start, advance = self.bases[root]
+        return place, argument, start + offset * self.bytes, advance
 
     def _row(self, value: Value) -> int:
         """Elements from one image to the next."""
@@ -148,8 +229,8 @@ class _Lowering:
         start = 0
         for k, value in enumerate(node.inputs):
             if (node, k) in self.placement.copied:
-                place, argument, offset, _ = self._operand(node.output)
-                dst = place, argument, offset + start * self.bytes, 0
+                place, argument, offset, advance = self._operand(node.output)
+                dst = place, argument, offset + start * self.bytes, advance
                 self._copy(value, dst, self._row(node.output), node)
             start += value.size
 
@@ -308,6 +389,3 @@ class _Lowering:
 
 def _activation(options: dict[str, Any]) -> int:
     return 0 if options["activation"] is None else _ACTIVATIONS[options["activation"]]
-
-
-__all__ = ["Lowered", "Place", "lower"]

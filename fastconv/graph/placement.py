@@ -6,7 +6,7 @@ reshape is the same memory. A concatenation part of which lies elsewhere already
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .ir import Graph, Node, Value
 
@@ -126,12 +126,12 @@ class Life(NamedTuple):
     size: int
 
 
-def pack(lives: Iterable[tuple[Value, Life]]) -> tuple[dict[Value, int], int]:
+def pack(lives: Iterable[tuple[Any, Life]]) -> tuple[dict[Any, int], int]:
     """Offsets in one arena at which no two that live at once meet, and the arena's bytes.
 
     The largest are placed first, each at the lowest offset that is free throughout its life.
     """
-    offsets: dict[Value, int] = {}
+    offsets: dict[Any, int] = {}
     placed: list[tuple[int, int, Life]] = []
     whole = 0
     for value, life in sorted(lives, key=lambda item: (-item[1].size, item[1].first)):

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from .ir import Graph, Node, Value
 
-
 # A cut costs a pass over memory, in which the whole batch lies between two sections.
 _WORTH_A_CUT = 4
 

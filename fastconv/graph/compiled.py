@@ -246,5 +246,5 @@ class CompiledNetwork:
 
 
 def cache_share() -> int:
-    """Bytes of the last level of cache that a layer's values may take, beside weights and others."""
+    """Bytes of the last level of cache that the values of one layer may take."""
     return runtime.facts()["l3_bytes"] // 4

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         tensor,
     )
     from fastconv.explanation import Explanation
-    from fastconv.graph import compile
+    from fastconv.graph import compile, load_compiled
     from fastconv.random import get_rng_state, manual_seed, set_rng_state
     from fastconv.training import fit
     from fastconv.tuning import TuningReport, clear_tuning, load_tuning, tune
@@ -78,6 +78,7 @@ __all__ = [
     "gradcheck",
     "graph",
     "is_grad_enabled",
+    "load_compiled",
     "load_tuning",
     "manual_seed",
     "memory_stats",
@@ -175,8 +176,8 @@ def __getattr__(name: str) -> Any:
     if name in _OF_AUTOGRAD:  # of which arrays alone need nothing
         value = globals()[name] = getattr(autograd, name)
         return value
-    if name == "compile":
-        return importlib.import_module("fastconv.graph").compile
+    if name in ("compile", "load_compiled"):
+        return getattr(importlib.import_module("fastconv.graph"), name)
     if name == "fit":
         return importlib.import_module("fastconv.training").fit
     if name in _OF_RANDOM:

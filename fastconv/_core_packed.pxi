@@ -41,11 +41,16 @@ cdef class Weight:
             self.read = True
             return None
         if plan.info.packing:
-            form = plan.info.op, groups, plan.info.packing, plan.info.packed_window
+            form = <int>plan.info.op, groups, plan.info.packing, plan.info.packed_window
         else:
             form = plan.key
         packed = self.forms.get(form)
         if packed is not None:
+            if packed.size != <Py_ssize_t>size:
+                raise ValueError(
+                    f"{op}: the packed weights that were adopted have {packed.size} bytes, expected "
+                    f"{size}; they are of another shape or another engine"
+                )
             return packed
         self.readable(op)
         packed = Packed.__new__(Packed)
@@ -55,6 +60,7 @@ cdef class Weight:
                 f"{op}: out of memory: {size} bytes were asked for the packed weights; free other "
                 f"arrays"
             )
+        packed.size = <Py_ssize_t>size
         status = fc_plan_pack(
             plan.handle, cnp.PyArray_DATA(self.array), packed.block, allowed_threads(threads))
         if status != FC_OK:
@@ -62,6 +68,15 @@ cdef class Weight:
         self.forms[form] = packed
         self.packed_nbytes += size
         return packed
+
+    def convolution_forms(self):
+        """The packed forms that plans of conv2d have asked for, as (key, bytes): three numbers, which
+        mean nothing to another version or instruction set, and a read-only array of bytes."""
+        return [
+            (form[1:], np.frombuffer(packed, np.uint8))
+            for form, packed in self.forms.items()
+            if type(form) is tuple and form[0] == FC_OP_CONV2D
+        ]
 
     cdef int readable(self, str op) except -1:
         if self.array is None:
@@ -121,6 +136,36 @@ cdef class PackedStore:
             memcpy(weight.dims, cnp.PyArray_DIMS(a), cnp.PyArray_NDIM(a) * sizeof(cnp.npy_intp))
             self.held[key] = weight
             self.weights.append(weight)
+        return weight
+
+    def adopt(self, array, forms):
+        """``hold``, with packed forms that ``convolution_forms`` once told of.
+
+        Args:
+            forms: (key, bytes) of each, arrays of bytes that begin at a multiple of 64; they are not
+                copied. Whether they are what the key says is the caller's word; a step that asks
+                for one compares its size.
+
+        Raises:
+            TypeError, ValueError: forms are no such pairs.
+        """
+        cdef Weight weight = self.hold(array)
+        cdef cnp.ndarray block
+        cdef Packed packed
+        for key, block in forms:
+            groups, packing, window = key
+            if not (cnp.PyArray_TYPE(block) == cnp.NPY_UINT8 and cnp.PyArray_NDIM(block) == 1
+                    and cnp.PyArray_IS_C_CONTIGUOUS(block)
+                    and <size_t>cnp.PyArray_DATA(block) % 64 == 0):
+                raise ValueError(
+                    "PackedStore.adopt: a form must be contiguous bytes that begin at a multiple of 64"
+                )
+            packed = Packed.__new__(Packed)
+            packed.owner = block
+            packed.block = cnp.PyArray_DATA(block)
+            packed.size = cnp.PyArray_SIZE(block)
+            weight.forms[FC_OP_CONV2D, <int64_t>groups, <uint64_t>packing, <uint64_t>window] = packed
+            weight.packed_nbytes += packed.size
         return weight
 
     def release(self):

@@ -1,5 +1,8 @@
 # Convolution with weights that are packed once. Included by _core.pyx.
 
+from cpython.buffer cimport PyBuffer_FillInfo
+
+
 cdef enum:
     MOST_REMEMBERED = 8  # input layouts that an object remembers
 
@@ -22,9 +25,15 @@ cdef class Packed:
     when another thread makes the object forget the form."""
 
     cdef void *block
+    cdef Py_ssize_t size  # bytes, of a program's
+    cdef object owner  # of a block that is not of the pool
 
     def __dealloc__(self):
-        fc_pool_release(self.block)
+        if self.owner is None:
+            fc_pool_release(self.block)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.block, self.size, 1, flags)
 
 
 @cython.final

@@ -8,8 +8,8 @@ lower.py     a step of the engine for each node
 compiled.py  ``compile``, and what it gives
 """
 
-from .compiled import CompiledNetwork, compile
+from .compiled import CompiledNetwork, compile, load_compiled
 from .profile import Profile, Step
 from .traced import Untraceable
 
-__all__ = ["CompiledNetwork", "Profile", "Step", "Untraceable", "compile"]
+__all__ = ["CompiledNetwork", "Profile", "Step", "Untraceable", "compile", "load_compiled"]

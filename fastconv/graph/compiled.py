@@ -1,6 +1,8 @@
 """A compiled network: what ``fastconv.compile`` gives."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,10 @@ import numpy as np
 from fastconv import _core, nn, runtime
 from fastconv.autograd import Tensor
 from fastconv.autograd.core import wrap
-from fastconv.geometry import integer
+from fastconv.data.files import DataError
+from fastconv.geometry import flag, integer
 
+from .file import Stored, read, write
 from .ir import Graph
 from .lower import Lowered, lower
 from .passes import PASSES, optimize
@@ -26,6 +30,7 @@ def compile(
     *,
     precision: str | None = None,
     threads: int | None = None,
+    keep_weights: bool = False,
     passes: tuple[Callable[[Graph], None], ...] = PASSES,
 ) -> "CompiledNetwork":
     """A network as one program: its layers fused, its memory planned, run by a single call.
@@ -42,6 +47,9 @@ def compile(
         precision: 'strict', 'default' or 'fast', as for functional.conv2d; None is
             ``fastconv.get_precision()`` now.
         threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
+        keep_weights: also keep the weights of convolutions as they were, which takes as much
+            memory again: ``save``
+            needs them.
         passes: what is done to the graph (fastconv.graph.passes), in this order.
 
     Returns:
@@ -72,7 +80,45 @@ def compile(
             f"{_OP}: precision is {name!r}, expected None or one of "
             f"{', '.join(map(repr, _core.PRECISION_CODES))}; give one of them"
         )
-    return CompiledNetwork(model, inputs, name, threads, tuple(passes))
+    graph, structure = trace(model, inputs, _OP)
+    stored = Stored(optimize(graph, passes), structure, {"precision": name}, {})
+    batch = max(int(inputs[0].shape[0]), 1)
+    return CompiledNetwork(stored, batch, threads, flag(_OP, "keep_weights", keep_weights), passes)
+
+
+def load_compiled(path: str | os.PathLike[str], *, threads: int | None = None) -> "CompiledNetwork":
+    """A network that ``CompiledNetwork.save`` wrote.
+
+    Its weights are mapped from the file, which has to stay as it is: nothing of them is read before
+    it is used, and processes that load one file share its memory. On another instruction set, or
+    by another version of fastconv, they are packed anew.
+
+    Args:
+        threads: as for ``compile``.
+
+    Raises:
+        OSError: the file cannot be opened.
+        fastconv.data.DataError: it is damaged, cut off, or no such file.
+        TypeError, ValueError: threads is no number of threads.
+
+    >>> import tempfile
+    >>> from fastconv import nn
+    >>> image = np.ones((1, 1, 4, 4), np.float32)
+    >>> compiled = compile(nn.Conv2d(1, 2, 3), image, keep_weights=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     compiled.save(folder + "/net")
+    ...     loaded = load_compiled(folder + "/net")
+    >>> np.array_equal(loaded(image), compiled(image))
+    True
+    """
+    if threads is not None:
+        threads = runtime.thread_count("load_compiled", "threads", threads)
+    path = Path(path)
+    stored = read(path)
+    try:
+        return CompiledNetwork(stored, 1, threads, True, ())
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: not a usable compiled network: {error}") from error
 
 
 class CompiledNetwork:
@@ -88,29 +134,28 @@ class CompiledNetwork:
         weight_bytes: of the weights in the forms that the programs use.
     """
 
-    def __init__(self, model, inputs, precision, threads, passes):
-        self.precision = precision
+    def __init__(self, stored, batch, threads, keep_weights, passes):
+        self.precision = stored.settings["precision"]
         self._threads = threads
+        self._keep_weights = keep_weights
         self._passes = passes
         self._cache_bytes = cache_share()
-        self._shapes = [tuple(x.shape[1:]) for x in inputs]
-        self._take(model, inputs)
+        self._take(stored, batch)
 
-    def _take(self, model: nn.Module, inputs: tuple) -> None:
-        graph, structure = trace(model, inputs, _OP)
-        graph = optimize(graph, self._passes)
+    def _take(self, stored: Stored, batch: int) -> None:
+        graph = stored.graph
         store = _core.PackedStore()
-        for node in graph.nodes:
+        for i, node in enumerate(graph.nodes):
             # The packed forms of these do not depend on the batch.
             if node.kind == "conv2d":
-                node.arrays["weight"] = store.hold(node.arrays["weight"])
-        programs: dict[int, Lowered] = {}
-        # The example's size at once: whatever there is to refuse is refused here, and weights of
-        # which the engine has a form of its own are let go.
-        batch = max(int(inputs[0].shape[0]), 1)
-        programs[batch] = self._program(graph, batch, store)
-        store.release()
-        self.graph, self._structure, self._store = graph, structure, store
+                plain = node.arrays["weight"]
+                node.arrays["weight"] = store.adopt(plain, stored.forms.get(i, []))
+        # One batch size at once: whatever there is to refuse is refused here, and weights of which
+        # the engine has a form of its own are let go.
+        programs = {batch: self._program(graph, batch, store)}
+        if not self._keep_weights:
+            store.release()
+        self.graph, self._structure, self._store = graph, stored.structure, store
         self._programs = programs
 
     def _program(self, graph: Graph, batch: int, store: Any) -> Lowered:
@@ -120,8 +165,33 @@ class CompiledNetwork:
 
     def refresh(self, model: nn.Module) -> None:
         """Take the weights of `model` as they are now: the same one, trained further."""
-        inputs = [np.empty((0, *shape), self.graph.dtype) for shape in self._shapes]
-        self._take(model, tuple(inputs))
+        shapes = [value.shape for value in self.graph.inputs]
+        inputs = tuple(np.empty((0, *shape), self.graph.dtype) for shape in shapes)
+        graph, structure = trace(model, inputs, _OP)
+        settings = {"precision": self.precision}
+        self._take(Stored(optimize(graph, self._passes), structure, settings, {}), 1)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file, for ``fastconv.load_compiled``: its graph, its weights, and
+        the forms of them that this engine has made; whole or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+            ValueError: it was compiled without keep_weights=True, so the weights are no more.
+        """
+        graph, forms = self.graph.copy(), {}
+        for i, node in enumerate(graph.nodes):
+            weight = node.arrays.get("weight")
+            if node.kind != "conv2d":
+                continue
+            if weight.plain is None:
+                raise ValueError(
+                    f"save: the weights of layer {node.layer!r} were let go after packing; compile "
+                    f"with keep_weights=True"
+                )
+            node.arrays["weight"] = weight.plain
+            forms[i] = weight.convolution_forms()
+        write(Path(path), Stored(graph, self._structure, {"precision": self.precision}, forms))
 
     @property
     def weight_bytes(self) -> int:
@@ -158,7 +228,7 @@ class CompiledNetwork:
 
     def _check(self, arrays: list[Any]) -> int:
         """The batch size of inputs that fit."""
-        shapes, dtype = self._shapes, self.graph.dtype
+        shapes, dtype = [value.shape for value in self.graph.inputs], self.graph.dtype
         if len(arrays) != len(shapes):
             raise TypeError(f"the network takes {len(shapes)} inputs, not {len(arrays)}")
         for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
@@ -238,7 +308,7 @@ class CompiledNetwork:
         )
 
     def __repr__(self) -> str:
-        shapes = ", ".join(str(("N", *shape)).replace("'", "") for shape in self._shapes)
+        shapes = ", ".join(f"({', '.join(map(str, ('N', *v.shape)))})" for v in self.graph.inputs)
         return (
             f"CompiledNetwork({shapes}, {self.graph.dtype}, {len(self.graph.nodes)} nodes, "
             f"precision={self.precision!r})"

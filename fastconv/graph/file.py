@@ -207,7 +207,7 @@ class _Reader:
 
 
 def checksum(array: np.ndarray) -> int:
-    """crc32 of sums of 512 words each: at the speed of memory, and no bit or block goes unnoticed."""
+    """crc32 of the sums of 512 words each: as fast as memory, and no flipped bit is missed."""
     contents = array.reshape(-1).view(np.uint8)
     words = contents[: len(contents) // 8 * 8].view("<u8")
     blocks = words[: len(words) // _BLOCK * _BLOCK].reshape(-1, _BLOCK).sum(axis=1, dtype=np.uint64)

@@ -30,6 +30,7 @@ import numpy as np
 from fastconv import runtime
 from fastconv.data.files import DataError, open_regular, write_atomically
 
+from .interpret import shape_of
 from .ir import Graph, Node, Value
 
 MAGIC = b"FCNET\0\0\1"
@@ -174,6 +175,7 @@ class _Reader:
             node = Node(
                 str(told["kind"]), taken, _shape(told["shape"]), str(told["layer"]), arrays, options
             )
+            self.check(node, dtype)
             if used:
                 forms[len(nodes)] = [
                     (tuple(map(int, key)), self.array(i, np.dtype(np.uint8)))
@@ -187,6 +189,16 @@ class _Reader:
         structure = _restored(header["structure"], len(outputs))
         settings = {"precision": str(header["precision"])}
         return Stored(graph, structure, settings, forms)
+
+    @staticmethod
+    def check(node: Node, dtype: np.dtype) -> None:
+        """Raise where a node cannot be, or has another result than the file says."""
+        if node.kind == "reshape":
+            same = len(node.inputs) == 1 and node.inputs[0].size == node.output.size
+        else:
+            same = shape_of(node, dtype) == node.output.shape
+        if not same:
+            raise ValueError(f"{node.kind} makes no {node.output.shape}")
 
     def array(self, i: Any, dtype: np.dtype, check: bool = True) -> np.ndarray:
         """A view of the file."""

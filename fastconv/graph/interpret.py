@@ -37,6 +37,23 @@ def run_node(
     return _MEANINGS[node.kind](node.arrays.get, node.options, inputs, threads, precision)
 
 
+def shape_of(node: Node, dtype: Any) -> tuple[int, ...]:
+    """The shape of what the node makes of one image: told by the operation itself, of no images.
+
+    Raises:
+        TypeError, ValueError: it cannot be done: as the operation says.
+    """
+    least, most = _INPUTS.get(node.kind, (1, 1))
+    if not least <= len(node.inputs) <= most:
+        raise ValueError(f"{node.kind} takes {least} to {most} inputs, not {len(node.inputs)}")
+    empty = [np.empty((0, *value.shape), dtype) for value in node.inputs]
+    return run_node(node, empty).shape[1:]
+
+
+# How many, of those that do not take one.
+_INPUTS = {"conv2d": (1, 2), "add": (2, 2), "scale": (2, 2), "concat": (1, 2**31)}
+
+
 def _conv2d(arrays, o, inputs, threads, precision):
     top, bottom, left, right = o["padding"]
     residual = inputs[1] if len(inputs) > 1 else None

@@ -16,7 +16,7 @@ from fastconv.autograd import Tensor
 from fastconv.geometry import ends, pair, sides, single
 from fastconv.ops.convolution import named_padding
 
-from .interpret import run_node
+from .interpret import shape_of
 from .ir import Graph, Node, Value
 from .traced import Traced, Untraceable
 
@@ -92,8 +92,7 @@ class Recorder:
         layer = self.layers[-1] if self.layers else ""
         held = {name: self._constant(array) for name, array in arrays.items()}
         node = Node(kind, values, (), layer, held, options)
-        result = run_node(node, [self._empty(value) for value in values])
-        node.output.shape = result.shape[1:]
+        node.output.shape = shape_of(node, self.graph.dtype)
         self.graph.nodes.append(node)
         return Traced(self, node.output)
 

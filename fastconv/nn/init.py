@@ -11,7 +11,10 @@ tensor([[1., 1.],
         [1., 1.]], dtype=float64)
 """
 
+import contextlib
 import math
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Literal
 
 import numpy as np
@@ -29,6 +32,30 @@ _LINEAR = (
     "conv_transpose2d",
     "sigmoid",
 )
+# Numbers that are drawn at a time: they stay in the cache, and large layers need no memory beside.
+_BLOCK = 1 << 15
+_skipping: ContextVar[bool] = ContextVar("skipping", default=False)
+
+
+@contextlib.contextmanager
+def skip() -> Iterator[None]:
+    """Within it the functions of this module, and so the constructors of layers, leave Tensors as
+    they are: memory that nothing was written to, for whoever fills or loads all of it next.
+
+    It holds for the current context (``contextvars``). Large networks are made in no time, and no
+    random numbers are drawn.
+
+    >>> from fastconv import nn
+    >>> with skip():
+    ...     layer = nn.Linear(25088, 4096)
+    >>> zeros_(layer.bias)[0].item()
+    0.0
+    """
+    token = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(token)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -119,18 +146,14 @@ def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with uniformly distributed numbers from a up to b."""
-    _require(tensor, "uniform_")
-    draw = _generator(generator).random(tensor.shape, _draw_dtype(tensor))
-    return _put("uniform_", tensor, draw * (b - a) + a)
+    return _draw("uniform_", tensor, _generator(generator).random, b - a, a)
 
 
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Fill with normally distributed numbers."""
-    _require(tensor, "normal_")
-    draw = _generator(generator).standard_normal(tensor.shape, _draw_dtype(tensor))
-    return _put("normal_", tensor, draw * std + mean)
+    return _draw("normal_", tensor, _generator(generator).standard_normal, std, mean)
 
 
 def trunc_normal_(
@@ -156,6 +179,8 @@ def trunc_normal_(
             f"trunc_normal_: {share:.1e} of the values lie between a={a} and b={b}; give bounds "
             f"around mean={mean} that are not far from it in terms of std={std}"
         )
+    if _skipping.get():
+        return tensor
     drawing = _generator(generator)
     dtype = _draw_dtype(tensor)
     values = drawing.standard_normal(tensor.shape, dtype) * std + mean
@@ -232,7 +257,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     _require(tensor, "orthogonal_")
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: tensor has shape {tensor.shape}, expected two axes or more")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or _skipping.get():
         return tensor
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
@@ -283,7 +308,26 @@ def _require(tensor: Tensor, op: str) -> None:
         raise TypeError(f"{op}: tensor must be a Tensor of floats, not {what}")
 
 
+def _draw(
+    op: str, tensor: Tensor, draw: Callable[..., np.ndarray], scale: float, shift: float
+) -> Tensor:
+    """Fill with drawn numbers times scale plus shift."""
+    _require(tensor, op)
+    if _skipping.get():
+        return tensor
+    array, dtype = tensor._array, _draw_dtype(tensor)
+    if not array.flags.c_contiguous:
+        return _put(op, tensor, draw(array.shape, dtype) * scale + shift)
+    flat = array.reshape(-1)
+    for begin in range(0, flat.size, _BLOCK):
+        block = flat[begin : begin + _BLOCK]
+        block[:] = draw(block.size, dtype) * scale + shift
+    return tensor.changed()
+
+
 def _put(op: str, tensor: Tensor, values: object) -> Tensor:
     _require(tensor, op)
+    if _skipping.get():
+        return tensor
     with no_grad():
         return tensor.copy_(values)

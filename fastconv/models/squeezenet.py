@@ -1,4 +1,6 @@
-"""SqueezeNet 1.1 with the authors' ImageNet weights.
+"""SqueezeNet, and version 1.1 with the authors' ImageNet weights.
+
+Version 1.1:
 
     layer      output (C, H, W)   kernel   fire: squeeze 1×1, expand 1×1, expand 3×3
     input       3, 227, 227
@@ -19,7 +21,8 @@
 
 Every convolution is followed by ReLU. A fire module squeezes its input to few channels with a 1×1
 convolution and expands them again with 1×1 and 3×3 convolutions side by side. Dropout before conv10
-does nothing at inference.
+does nothing at inference. Version 1.0 begins with 96 kernels of 7×7 /2, not padded, and pools after
+conv1, fire4 and fire8; its fire modules are the same.
 
 Source: F. N. Iandola, S. Han, M. W. Moskewicz, K. Ashraf, W. J. Dally, K. Keutzer, "SqueezeNet:
 AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv:1602.07360, table 1;
@@ -30,16 +33,19 @@ authors' SqueezeNet_v1.1/README.md). Where the weights come from: fastconv/data/
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from fastconv import functional
+from fastconv import functional, nn
+from fastconv.autograd import Tensor, cat
 from fastconv.data.packed import read_packed
 
 from . import safetensors
+from .layers import initialise, scaled
 
 __all__ = [
+    "SqueezeNet",
     "imagenet_classes",
     "load_squeezenet1_1",
     "preprocess_caffe",
@@ -63,6 +69,104 @@ _DATA = Path(__file__).resolve().parent.parent / "data"
 WEIGHTS = _DATA / "squeezenet1_1.safetensors.xzp"
 _MAX_WEIGHTS = 1 << 22  # bytes; the file's contents are 2.5 MB
 _MEAN_BGR = np.array([104.006, 116.669, 122.679], np.float32)  # of ImageNet, in units of 0 … 255
+
+
+class SqueezeNet(nn.Module):
+    """SqueezeNet 1.0 or 1.1; 1,248,424 or 1,235,496 parameters.
+
+    Args:
+        version: '1_1' or '1_0'.
+        form: 'torchvision', with its names, conv1 not padded and windows of pooling that may hang
+            over the end; or 'caffe', the authors' own, which is the module's table.
+        classes: how many.
+        dropout: probability, before the last convolution, while training.
+        width: factor of all channels between input and output.
+        dtype: float32, which None is, or float64.
+
+    Shapes:
+        input: (N, 3, 224, 224), of 'caffe' (N, 3, 227, 227), or another size; result:
+        (N, classes), scores as logits are, but none is negative.
+
+    Raises:
+        ValueError: another version or form.
+
+    >>> model = SqueezeNet(form="caffe").eval()
+    >>> _ = model.load_state_dict(load_squeezenet1_1())
+    >>> model.fire2.squeeze1x1
+    Conv2d(64, 16, kernel_size=(1, 1), stride=(1, 1))
+    """
+
+    def __init__(
+        self,
+        version: Literal["1_1", "1_0"] = "1_1",
+        form: Literal["torchvision", "caffe"] = "torchvision",
+        classes: int = CLASSES,
+        dropout: float = 0.5,
+        width: float = 1.0,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        for name, value, known in (
+            ("version", version, ("1_1", "1_0")),
+            ("form", form, ("torchvision", "caffe")),
+        ):
+            if value not in known:
+                raise ValueError(f"SqueezeNet: {name} is {value!r}, expected {' or '.join(known)}")
+        caffe, new = form == "caffe", version == "1_1"
+        channels = scaled(64 if new else 96, width)
+        with nn.init.skip():
+            padding = 1 if caffe and new else 0
+            conv1 = nn.Conv2d(3, channels, 3 if new else 7, stride=2, padding=padding)
+            layers: dict[str, nn.Module] = {"conv1": conv1, "relu1": nn.ReLU()}
+            pooled = ("conv1", "fire3", "fire5") if new else ("conv1", "fire4", "fire8")
+            for name in ("conv1", *FIRES):
+                if name in FIRES:
+                    layers[name] = Fire(channels, *(scaled(c, width) for c in FIRES[name]), caffe)
+                    channels = layers[name].outputs
+                if name in pooled:
+                    layers[f"maxpool{name[-1]}"] = nn.MaxPool2d(3, 2, ceil_mode=not caffe)
+            last = {
+                "drop9": nn.Dropout(dropout),
+                "conv10": nn.Conv2d(channels, classes, 1),
+                "relu10": nn.ReLU(),
+                "avgpool10": nn.AdaptiveAvgPool2d((1, 1)),
+            }
+            if caffe:
+                for name, layer in (layers | last).items():
+                    self.register_module(name, layer)
+            else:
+                self.features = nn.Sequential(*layers.values())
+                self.classifier = nn.Sequential(*last.values())
+            self.flatten = nn.Flatten()
+        initialise(self, nn.init.kaiming_uniform_)
+        nn.init.normal_(last["conv10"].weight, std=0.01)
+        self.to(dtype=dtype)
+
+    def forward(self, x: Any) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+class Fire(nn.Module):
+    """Few channels by a 1 × 1 convolution, and many again by 1 × 1 beside 3 × 3."""
+
+    def __init__(self, inputs: int, squeeze: int, expand1: int, expand3: int, caffe: bool) -> None:
+        super().__init__()
+        self._squeeze = "squeeze1x1" if caffe else "squeeze"
+        self.register_module(self._squeeze, nn.Conv2d(inputs, squeeze, 1))
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2d(squeeze, expand1, 1)
+        self.expand1x1_activation = nn.ReLU()
+        self.expand3x3 = nn.Conv2d(squeeze, expand3, 3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+        self.outputs = expand1 + expand3
+
+    def forward(self, x: Any) -> Tensor:
+        x = self.squeeze_activation(getattr(self, self._squeeze)(x))
+        one = self.expand1x1_activation(self.expand1x1(x))
+        three = self.expand3x3_activation(self.expand3x3(x))
+        return cat((one, three), 1)
 
 
 def squeezenet1_1_caffe(

@@ -4,8 +4,8 @@
     input     3 × 32 × 32
     conv1    16 × 32 × 32        3 × 3, padding 1                                       464
     layer1   16 × 32 × 32        n units of two 3 × 3                                14,016
-    layer2   32 × 16 × 16        n units, the first of stride 2                      51,584
-    layer3   64 ×  8 ×  8        n units, the first of stride 2                     203,008
+    layer2   32 × 16 × 16        n units, the first of stride 2                      51,072
+    layer3   64 ×  8 ×  8        n units, the first of stride 2                     203,520
     avgpool  64 ×  1 ×  1
     fc       10                                                                         650
 

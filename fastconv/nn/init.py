@@ -53,7 +53,9 @@ def skip() -> Iterator[None]:
     """
     token = _skipping.set(True)
     try:
-        yield
+        # What is in the memory may be converted to another dtype, as Module.to does.
+        with np.errstate(invalid="ignore", over="ignore"):
+            yield
     finally:
         _skipping.reset(token)
 

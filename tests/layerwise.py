@@ -1,6 +1,6 @@
 """A network layer by layer: what the engine makes of each layer's input, against an oracle.
 
-An oracle is a function (layer, *arrays) → float64 array that computes what a layer should. There are
+An oracle is a function (layer, array) → float64 array that computes what a layer should. There are
 two ways to ask it, and both name the first layer that differs:
 
 - ``check_each``: of each layer, the engine's own input. The bounds are those of one layer (see
@@ -187,7 +187,7 @@ def _array(value):
 
 
 def check_each(model, x, oracle=by_reference):
-    """Each layer against the oracle, given the engine's input of it. Returns how many there were."""
+    """Each layer against the oracle, given the engine's input of it; returns how many there are."""
     with precision("strict"):
         calls = run(model, x)
     assert calls

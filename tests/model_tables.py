@@ -241,7 +241,6 @@ OPTIONS = [
 CORPORA = [
     ("alexnet", "alexnet_torchvision", {}),
     ("googlenet", "googlenet", {"form": "paper", "auxiliaries": False}),
-    ("lenet5", "lenet5", {}),
     ("mobilenet_v1", "mobilenet_v1", {}),
     ("mobilenet_v2", "mobilenet_v2", {}),
     ("resnet18", "resnet18", {}),

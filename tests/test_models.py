@@ -1,4 +1,4 @@
-"""The classic networks: shapes of every row of the papers' tables, parameters, multiply-adds, options.
+"""The classic networks: shapes in every row of the papers' tables, parameters, costs, options.
 
 Batches of no images at all have shapes, too: so networks of any size are measured in no time.
 """
@@ -36,7 +36,7 @@ def unfilled(name, **options):
 
 
 def measured(model, input_shape):
-    """(nn.summary of no images, multiply-adds of one image, [layer of a corpus of each product])."""
+    """(nn.summary of no images, multiply-adds of one image, its convolutions and linear layers)."""
     inputs = {}
     products = []
 
@@ -145,23 +145,15 @@ def test_resnets_multiply_adds_are_the_papers_in_the_papers_form(depth, billions
 
 
 def test_rows_of_googlenets_table():
-    """The paper's parameters (in units of 1,024, as it seems) and multiply-adds of its modules."""
+    """The paper's parameters of its modules (in units of 1,024, as it seems), but for 4c and 5a,
+    where its column is 7 and 5 % off what its own sizes make; and its total of multiply-adds."""
     model = unfilled("googlenet", form="paper", auxiliaries=False)
     _, total, products = measured(model, (3, 224, 224))
     sizes = collections.Counter()
     for layer, parameter in model.named_parameters():
         if layer.endswith("weight"):
             sizes[layer.split(".")[0].removeprefix("inception")] += parameter.numel() / 1024
-    rows = {
-        "3a": 159,
-        "3b": 380,
-        "4a": 364,
-        "4b": 437,
-        "4d": 580,
-        "4e": 840,
-        "5a": 1072,
-        "5b": 1388,
-    }
+    rows = {"3a": 159, "3b": 380, "4a": 364, "4b": 437, "4d": 580, "4e": 840, "5b": 1388}
     for row, thousands in rows.items():
         assert abs(sizes[row] / thousands - 1) < 0.035, row
     assert 1.4e9 < total < 1.6e9  # "1.5 billion multiply-adds at inference time"
@@ -177,12 +169,7 @@ def test_layers_are_those_of_the_corpus(network, name, options):
     for layer in corpus.load(network):
         if layer.kind in ("conv", "linear"):
             expected[layer.shape_key] += layer.x
-    found = collections.Counter(
-        # A corpus names the padding below and to the right only where it is another.
-        layer.shape_key
-        for layer in products
-    )
-    assert found == expected
+    assert collections.Counter(products) == expected
 
 
 def test_one_by_one_convolution_reduces_channels():
@@ -194,7 +181,7 @@ def test_one_by_one_convolution_reduces_channels():
 
 
 def test_unknown_networks_and_options():
-    with pytest.raises(ValueError, match=r"no network 'resnet51': did you mean resnet50"):
+    with pytest.raises(ValueError, match=r"no network 'resnet51': did you mean .*resnet50"):
         models.create("resnet51")
     with pytest.raises(ValueError, match="names"):
         models.entry(5)
@@ -243,6 +230,8 @@ def test_every_parameter_is_trained(name):
     model = models.create(name, **options, dtype=np.float64)
     assert {p.dtype for p in model.parameters()} == {np.dtype(np.float64)}
     channels = models.entry(name).input_shape[0]
+    if name == "inception_v3":
+        size = (299, 299)  # as its auxiliary classifier asks for
     x = np.random.default_rng(0).standard_normal((3, channels, *size))
     outputs = model(Tensor(x))
     target = np.array([0, 1, 2])
@@ -298,49 +287,39 @@ def test_initial_scores_are_reasonable(name):
 
 
 @pytest.mark.parametrize(
-    ("network", "conv", "linear"),
+    ("network", "options", "layer", "deviation"),
     [
-        ("vgg16", "fan_out", 0.01),
-        ("resnet18", "fan_out", None),
-        ("mobilenet_v2", "fan_out", 0.01),
-        ("densenet121", "fan_in", None),
-        ("alexnet", 0.01, 0.01),
-        ("googlenet", 0.01, 0.01),
-        ("inception_v3", 0.1, 0.1),
-        ("squeezenet1_1", "fan_in", None),
+        # √(2 / fan), of 3 × 3 · 128 channels; 1 / √(3 · inputs) is nn.Linear's.
+        ("vgg16", {"width": 1 / 4}, "features.28", math.sqrt(2 / (9 * 128))),
+        ("vgg16", {"width": 1 / 4}, "classifier.0", 0.01),
+        ("resnet18", {"width": 16}, "layer4.0.conv1", math.sqrt(2 / (9 * 128))),
+        ("resnet18", {"width": 16}, "fc", 1 / math.sqrt(3 * 128)),
+        ("mobilenet_v2", {"width": 0.5}, "features.18.0", math.sqrt(2 / 1280)),
+        ("mobilenet_v2", {"width": 0.5}, "classifier.1", 0.01),
+        ("densenet121", {"growth": 8}, "features.transition3.conv", math.sqrt(2 / 256)),
+        ("alexnet", {"width": 1 / 4}, "conv3", 0.01),
+        ("alexnet", {"width": 1 / 4}, "fc6", 0.01),
+        ("googlenet", {"width": 1 / 4}, "inception5b.branch2.1.conv", 0.01),
+        ("inception_v3", {"width": 1 / 4}, "Mixed_6e.branch7x7_2.conv", 0.1),
+        ("inception_v3", {"width": 1 / 4}, "AuxLogits.fc", 0.001),
+        ("squeezenet1_1", {}, "features.12.expand3x3", math.sqrt(2 / (9 * 64))),
+        ("squeezenet1_1", {}, "classifier.1", 0.01),
     ],
 )
-def test_initial_values(network, conv, linear):
-    """Of the layer with the most weights of each kind: deviation, mean, biases."""
-    options = {} if network in ("mobilenet_v2", "squeezenet1_1", "resnet18") else None
-    if options is None:
-        options = {"growth": 8} if network == "densenet121" else {"width": 1 / 4}
+def test_initial_values(network, options, layer, deviation):
     fastconv.manual_seed(2)
-    model = models.create(network, **options)
-    for kind, expected in ((nn.Conv2d, conv), (nn.Linear, linear)):
-        layers = [part for part in model.modules() if isinstance(part, kind)]
-        if not layers:
-            continue
-        layer = max(layers, key=lambda part: part.weight.numel())
-        window = math.prod(layer.weight.shape[2:])
-        fans = {"fan_in": layer.weight.shape[1] * window, "fan_out": layer.weight.shape[0] * window}
-        if isinstance(expected, str):
-            expected = math.sqrt(2 / fans[expected])
-        elif expected is None:
-            expected = 1 / math.sqrt(3 * fans["fan_in"])
-        values = layer.weight.detach().numpy()
-        count = math.sqrt(values.size)
-        # Deviations of a deviation and of a mean over so many draws, six of them.
-        assert abs(values.std() / expected - 1) < 6 / count
-        assert abs(values.mean()) < 6 * expected / count
+    values = models.create(network, **options).get_parameter(f"{layer}.weight").detach().numpy()
+    # Six deviations of the deviation, and of the mean, of so many draws.
+    assert abs(values.std() / deviation - 1) < 6 / math.sqrt(values.size)
+    assert abs(values.mean()) < 6 * deviation / math.sqrt(values.size)
 
 
 def test_alexnets_biases_begin_as_in_the_paper():
     model = models.AlexNet(width=1 / 32)
-    ones = {name for name, p in model.named_parameters() if "bias" in name and (p == 1).all()}
-    zeros = {name for name, p in model.named_parameters() if "bias" in name and (p == 0).all()}
-    assert ones == {f"{layer}.bias" for layer in ("conv2", "conv4", "conv5", "fc6", "fc7")}
-    assert zeros == {f"{layer}.bias" for layer in ("conv1", "conv3", "fc8")}
+    biases = {name: p.detach().numpy() for name, p in model.named_parameters() if "bias" in name}
+    ones = {"conv2.bias", "conv4.bias", "conv5.bias", "fc6.bias", "fc7.bias"}
+    for name, values in biases.items():
+        np.testing.assert_array_equal(values, float(name in ones), err_msg=name)
 
 
 @pytest.mark.parametrize("classes", [1, 4])

@@ -1,4 +1,4 @@
-"""Every architecture, layer by layer, against fastconv.reference: narrow ones, and slowly in full."""
+"""Every architecture, layer by layer, against fastconv.reference: narrow, and slowly in full."""
 
 import children
 import layerwise

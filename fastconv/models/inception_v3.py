@@ -59,7 +59,7 @@ class InceptionV3(nn.Module):
 
     Shapes:
         input: (N, 3, 299, 299), or another size from 75 × 75 on; result: (N, classes), logits;
-        while training, with an auxiliary classifier, InceptionV3Outputs.
+        while training, with an auxiliary classifier, which asks for 299 × 299, InceptionV3Outputs.
 
     >>> model = InceptionV3(width=1 / 32)
     >>> model.Mixed_6b.branch7x7_2.conv.kernel_size

@@ -42,7 +42,7 @@ from fastconv.autograd import Tensor, cat
 from fastconv.data.packed import read_packed
 
 from . import safetensors
-from .layers import initialise, scaled
+from .layers import initialise, scaled, small
 
 __all__ = [
     "SqueezeNet",
@@ -138,8 +138,9 @@ class SqueezeNet(nn.Module):
                 self.features = nn.Sequential(*layers.values())
                 self.classifier = nn.Sequential(*last.values())
             self.flatten = nn.Flatten()
-        initialise(self, nn.init.kaiming_uniform_)
-        nn.init.normal_(last["conv10"].weight, std=0.01)
+        for layer in layers.values():
+            initialise(layer, nn.init.kaiming_uniform_)
+        initialise(last["conv10"], small)
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:

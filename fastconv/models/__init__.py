@@ -1,4 +1,4 @@
-"""Classic networks, as modules or as plain functions of arrays, and a reader for their weights.
+"""Classic networks, as modules or as plain functions of arrays, and readers for their weights.
 
 Each is a class, and each is in the table of ``registry``: ``create`` makes one by its name.
 docs/models.md lists them.
@@ -29,6 +29,7 @@ from .squeezenet import (
     squeezenet1_1_caffe,
 )
 from .vgg import VGG
+from .weights import load_weights
 
 __all__ = [
     "VGG",
@@ -51,6 +52,7 @@ __all__ = [
     "entry",
     "imagenet_classes",
     "load_squeezenet1_1",
+    "load_weights",
     "loss_with_auxiliaries",
     "names",
     "prepare_digits",

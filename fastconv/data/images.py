@@ -10,11 +10,20 @@ import stat
 import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["ImageError", "MissingPillow", "load_pillow", "luminance", "printable", "read", "resize"]
+__all__ = [
+    "ImageError",
+    "MissingPillow",
+    "load_pillow",
+    "luminance",
+    "middle",
+    "printable",
+    "read",
+    "resize",
+]
 
 MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 1 << 28
@@ -99,18 +108,66 @@ def read(
     return rgb
 
 
-def resize(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bilinear, with every source pixel counted when it gets smaller; (height, width, 3) uint8.
+def resize(
+    rgb: np.ndarray, width: int, height: int, kernel: Literal["bilinear", "bicubic"] = "bilinear"
+) -> np.ndarray:
+    """The picture in another size, with every source pixel counted when it gets smaller.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        kernel: what each new pixel weighs its neighbours with.
+
+    Returns:
+        (height, width, 3) uint8.
 
     Raises:
-        MissingPillow: Pillow is not installed.
+        MissingPillow: Pillow is not installed. ValueError: there is no such kernel.
 
     >>> resize(np.full((4, 6, 3), 9, np.uint8), 3, 2).tolist()
     [[[9, 9, 9], [9, 9, 9], [9, 9, 9]], [[9, 9, 9], [9, 9, 9], [9, 9, 9]]]
     """
+    if kernel not in ("bilinear", "bicubic"):
+        raise ValueError(f"resize: kernel is {kernel!r}, expected 'bilinear' or 'bicubic'")
     image_module, _ = load_pillow()
-    bilinear = image_module.Resampling.BILINEAR
-    return np.asarray(image_module.fromarray(rgb).resize((width, height), bilinear))
+    resample = image_module.Resampling[kernel.upper()]
+    return np.asarray(image_module.fromarray(rgb).resize((width, height), resample))
+
+
+def middle(
+    rgb: np.ndarray,
+    shorter: int,
+    side: int,
+    kernel: Literal["bilinear", "bicubic"] = "bilinear",
+) -> np.ndarray:
+    """The square in the middle of a picture whose shorter side is first made so many pixels long:
+    how most networks for ImageNet are evaluated.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        shorter: pixels of the shorter side; the other in proportion, rounded.
+        side: pixels of the square, at most shorter. Of an odd rest the one more is cut off below
+            and on the right.
+        kernel: as for ``resize``.
+
+    Returns:
+        (side, side, 3) uint8.
+
+    Raises:
+        ValueError: the square does not fit; or as resize. MissingPillow: Pillow is not installed.
+
+    >>> middle(np.full((40, 60, 3), 9, np.uint8), 8, 7).shape
+    (7, 7, 3)
+    """
+    if side > shorter:
+        raise ValueError(
+            f"middle: side is {side} and the shorter side of the picture {shorter}; give a smaller "
+            f"square"
+        )
+    height, width, _ = rgb.shape
+    factor = shorter / min(height, width)
+    scaled = resize(rgb, round(width * factor), round(height * factor), kernel)
+    top, left = ((size - side) // 2 for size in scaled.shape[:2])
+    return scaled[top : top + side, left : left + side]
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))
 from .alexnet import AlexNet, AlexNetTorchvision
 from .course import CourseCNN
 from .densenet import DenseNet
+from .efficientnet import EfficientNetLite0, preprocess_efficientnet_lite0
 from .googlenet import GoogLeNet, loss_with_auxiliaries
 from .inception_v3 import InceptionV3
 from .lenet import LeNet5, prepare_digits
@@ -38,6 +39,7 @@ __all__ = [
     "CifarResNet",
     "CourseCNN",
     "DenseNet",
+    "EfficientNetLite0",
     "Entry",
     "GoogLeNet",
     "InceptionV3",
@@ -57,6 +59,7 @@ __all__ = [
     "names",
     "prepare_digits",
     "preprocess_caffe",
+    "preprocess_efficientnet_lite0",
     "squeezenet1_1_caffe",
     "table",
 ]

@@ -28,6 +28,7 @@ from .squeezenet import (
     load_squeezenet1_1,
     preprocess_caffe,
     squeezenet1_1_caffe,
+    squeezenet1_1_state,
 )
 from .vgg import VGG
 from .weights import load_weights
@@ -61,5 +62,6 @@ __all__ = [
     "preprocess_caffe",
     "preprocess_efficientnet_lite0",
     "squeezenet1_1_caffe",
+    "squeezenet1_1_state",
     "table",
 ]

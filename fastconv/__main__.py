@@ -1,4 +1,4 @@
-"""``python -m fastconv``: a demonstration, networks to train and to use, facts about the engine."""
+"""``python -m fastconv``: a demonstration, networks to train, use and time, facts on the engine."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 1: a photograph could not be read, Pillow is missing, or the output could not be
     written (standard error has a line for each), or the engine and the reference disagree.
-    2: wrong usage. 130: interrupted.
+    2: wrong usage. 130: interrupted. Of bench 1: another engine computes something else.
     """
     arguments = parser(fastconv.__doc__, fastconv.__version__).parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
@@ -40,6 +40,8 @@ def _run(arguments: Any) -> int:
     if arguments.command == "info":
         fastconv.show_runtime()
         return 0
+    if arguments.command in ("models", "summary", "bench"):
+        return _catalogue_command(arguments)
     from fastconv.data import DataError, images
 
     try:
@@ -57,6 +59,22 @@ def _run(arguments: Any) -> int:
     except (images.ImageError, images.MissingPillow, DataError, OSError) as error:
         print(f"fastconv: error: {images.printable(error)}", file=sys.stderr)
         return 1
+
+
+def _catalogue_command(arguments: Any) -> int:
+    from fastconv import models
+    from fastconv.commands import bench, catalogue
+
+    commands = {
+        "models": catalogue.run_models, "summary": catalogue.run_summary, "bench": bench.run,
+    }  # fmt: skip
+    try:
+        if arguments.command != "models":
+            models.entry(arguments.network)
+    except ValueError as error:
+        print(f"fastconv: error: {error}", file=sys.stderr)
+        return 2
+    return commands[arguments.command](arguments)
 
 
 def _network_command(arguments: Any) -> int:

@@ -47,8 +47,8 @@ LAYERS = [
 REFERENCE = "reference"
 MAY_IMPORT_REFERENCE = {"fastconv", "demo"}
 # NumPy is the only run-time dependency; Pillow is for image files, and asked for where one is read
-# or drawn.
-THIRD_PARTY = {"numpy": None, "PIL": {"data", "demo", "pictures"}}
+# or drawn; torch is what the command bench compares with, where it is installed.
+THIRD_PARTY = {"numpy": None, "PIL": {"data", "demo", "pictures"}, "torch": {"commands"}}
 
 # Lowest first; a file may include from its own folder and from lower ones.
 FOLDERS = ["include", "base", "simd", "ukr", "driver", "plan"]

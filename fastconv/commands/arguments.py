@@ -21,6 +21,15 @@ def parser(description: str, version: str) -> argparse.ArgumentParser:
     _train(commands.add_parser("train", help="train a network on the digits that fastconv brings"))
     _evaluate(commands.add_parser("evaluate", help="score a checkpoint on a pair of IDX files"))
     _predict(commands.add_parser("predict", help="say which digits are on photographs"))
+    commands.add_parser("models", help="the networks: name, size, cost, input, reference")
+    summary = commands.add_parser("summary", help="the layers of a network, and what each costs")
+    summary.add_argument("network", metavar="NAME", help="as models lists it")
+    summary.add_argument(
+        "--batch", type=_from_to(1, 1024), default=1, metavar="N", help="images (%(default)s)"
+    )
+    _bench(commands.add_parser(
+        "bench", help="time a network, also in PyTorch where that is installed"
+    ))  # fmt: skip
     commands.add_parser("info", help="the engine, its instruction sets, threads, caches, memory")
     return result
 
@@ -84,6 +93,16 @@ def _predict(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="a digit, dark or light")
     predict.add_argument(
         "--show", action="store_true", help="also print what the network sees, in characters"
+    )
+
+
+def _bench(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument("network", metavar="NAME", help="as models lists it")
+    bench.add_argument(
+        "--batch", type=_from_to(1, 1024), default=1, metavar="N", help="images (%(default)s)"
+    )
+    bench.add_argument(
+        "--threads", type=_from_to(1, 1024), metavar="T", help="default: as info tells"
     )
 
 

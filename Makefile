@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: mutants help demo test slow bench race oracles ctest sanitize fuzz tsan nehalem aarch64 lint format dist clean
+.PHONY: mutants help demo examples test slow bench race oracles ctest sanitize fuzz tsan nehalem aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
@@ -28,6 +28,7 @@ sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \
 
 help:
 	@echo "make demo      install into .venv and run the demonstration"
+	@echo "make examples  run the lessons of the course and rewrite their pages in docs/course"
 	@echo "make test      install into .venv and run the tests"
 	@echo "make slow      the long sweeps"
 	@echo "make bench     every layer of real networks against the NumPy reference"
@@ -64,6 +65,12 @@ $(VENV)/installed-%: $(PY) $(sources)
 
 demo: $(VENV)/installed-demo
 	@$(RUN) fastconv demo
+
+# Each lesson writes its tables and pictures into docs/course; a second run changes nothing.
+examples: $(VENV)/installed-demo
+	@for lesson in examples/[0-9]*.py; do \
+	  echo "== $$lesson"; $(PY) $$lesson --out docs/course || exit 1; \
+	done
 
 # What may be skipped stands in tests/allowed_skips.txt; anything else skipped is a failure.
 test: $(VENV)/installed-test
@@ -168,5 +175,5 @@ dist: $(VENV)/tools
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks
-	rm -rf fastconv/*.so demo-output
+	rm -rf fastconv/*.so demo-output course-output
 	$(MAKE) --no-print-directory -C csrc clean

@@ -1,4 +1,4 @@
-"""Pictures: ticks, curves with gaps and on logarithmic axes, kernels, matrices, digits."""
+"""Pictures: ticks, curves with gaps and on logarithmic axes, kernels, panels, matrices, digits."""
 
 import doctest
 import math
@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("PIL.Image", reason="Pillow draws the pictures")
 
-from fastconv.pictures import canvas, charts, matrix, tiles
+from fastconv.pictures import canvas, charts, matrix, panels, tiles
 
 RNG = np.random.default_rng(0)
 RED = (255, 0, 0)
@@ -43,7 +43,9 @@ def runs(array, colour):
     return int(columns[0]) + int(np.count_nonzero(np.diff(columns.astype(int)) == 1))
 
 
-@pytest.mark.parametrize("module", [canvas, charts, matrix, tiles], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [canvas, charts, matrix, panels, tiles], ids=lambda m: m.__name__
+)
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
 
@@ -184,6 +186,63 @@ def test_digits(number):
     assert paper_around(array)
     ink = 12 * 2 * 9
     assert count(array, (0, 0, 0)) == number * ink
+
+
+# ---- panels
+
+
+def test_panels_of_all_kinds():
+    photograph = np.zeros((40, 60, 3), np.uint8)
+    photograph[...] = RED
+    rows = [
+        [
+            panels.Numbers(np.array([[1.0, -1.0], [0.0, -0.001]]), "kernel", "2 × 2", 1, 40),
+            panels.Sign("*"),
+            panels.Picture(photograph, "a caption that is wider than the picture", scale=2),
+        ],
+        [panels.Sign("="), panels.Numbers(np.zeros((3, 20)))],
+    ]
+    array = pixels(panels.draw(rows, "Title", "subtitle"))
+    assert paper_around(array)
+    assert count(array, RED) == 120 * 80 - 2 * (120 + 80) + 4  # less the frame
+    red, blue = (tuple(map(int, tiles.diverging(np.array(level)))) for level in (0.55, -0.55))
+    for colour in (red, blue):  # a cell less its number and its frame
+        assert 0.6 * 40 * 40 < count(array, colour) < 40 * 40
+
+
+def test_panels_stand_in_the_middle_of_their_row():
+    tall, low = np.zeros((90, 30, 3), np.uint8), np.zeros((30, 30, 3), np.uint8)
+    tall[...], low[...] = RED, (0, 0, 255)
+    row = [panels.Picture(tall), panels.Picture(low)]
+    array = pixels(panels.draw([row], "Title"))
+    red, blue = (
+        np.argwhere((array == colour).all(axis=2)).mean(axis=0) for colour in (RED, (0, 0, 255))
+    )
+    assert red[0] == pytest.approx(blue[0], abs=1)
+    assert red[1] + 30 < blue[1]
+
+
+@pytest.mark.parametrize("digits", [0, 2])
+def test_numbers_have_no_negative_zero(digits):
+    one, other = (
+        pixels(panels.draw([[panels.Numbers(np.array([[v, 1.0]]), digits=digits)]], "Title"))
+        for v in (-0.0001, 0.0)
+    )
+    assert np.abs(one.astype(int) - other).max() <= 2  # the colour of a value near 0
+
+
+def test_signed_maps():
+    values = RNG.normal(size=(40, 50))
+    values[0, 0] = 1e6
+    colours = panels.signed(values)
+    assert colours[0, 0].tolist() == [178, 24, 43]
+    assert len(np.unique(colours.reshape(-1, 3), axis=0)) > 100  # one extreme does not fade them
+    assert (panels.signed(np.zeros((4, 4))) == 255).all()
+
+
+def test_no_panels():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        panels.draw([[]], "Title")
 
 
 # ---- the matrix

@@ -15,7 +15,8 @@ from .tiles import diverging
 
 __all__ = ["Numbers", "Panel", "Picture", "Sign", "draw", "grey", "signed"]
 
-_MARGIN, _HEADER, _GAP, _CAPTION = 24, 84, 16, 42
+_MARGIN, _GAP, _CAPTION = 24, 16, 42
+_TITLE, _SUBTITLE = 58, 26
 _CAPTION_TEXT, _DETAIL_TEXT = 13.5, 12
 
 
@@ -161,14 +162,15 @@ def draw(rows: Sequence[Sequence[Panel]], title: str, subtitle: str = "") -> Any
         raise ValueError("draw: there is nothing to draw")
     widths = [sum(panel.size[0] + _GAP for panel in row) - _GAP for row in rows]
     heights = [max((panel.size[1] for panel in row), default=0) for row in rows]
-    header = max(text_width(title, 20), text_width(subtitle, 13))
+    header = _TITLE + (_SUBTITLE if subtitle else 0)
+    told = max(text_width(title, 20), text_width(subtitle, 13))
     canvas = Canvas(
-        2 * _MARGIN + max(*widths, int(header) + 1, 520 - 2 * _MARGIN),
-        _HEADER + sum(heights) + _GAP * (len(rows) - 1) + _MARGIN,
+        2 * _MARGIN + max(*widths, int(told) + 1, 520 - 2 * _MARGIN),
+        header + sum(heights) + _GAP * (len(rows) - 1) + _MARGIN,
     )
     canvas.text((_MARGIN, 18), title, 20, bold=True)
     canvas.text((_MARGIN, 48), subtitle, 13, FAINT)
-    top = _HEADER
+    top = header
     for row, height in zip(rows, heights, strict=True):
         left = _MARGIN
         for panel in row:

@@ -82,8 +82,8 @@ class Lesson:
         cells = [[f"{c:,}" if isinstance(c, (int, np.integer)) else str(c) for c in row]
                  for row in rows]  # fmt: skip
         widths = [max(3, *map(len, column)) for column in zip(header, *cells, strict=True)]
-        right = [all(re.match(r"[-–]?\d", cell) for cell in column)
-                 for column in zip(*cells, strict=True)]  # fmt: skip
+        number = re.compile(r"[-–]?\d[\d,.]*[×°%]?( [^\d ]+)?")  # and its unit
+        right = [all(map(number.fullmatch, column)) for column in zip(*cells, strict=True)]
         rule = ["-" * (w - r) + ":" * r for w, r in zip(widths, right, strict=True)]
         lines = [
             "| " + " | ".join(c.rjust(w) if r else c.ljust(w)

@@ -99,3 +99,46 @@ def test_true_convolution():
     assert found["differences"]["cross-correlation"] > 10
     equal(found["kernel"][2] * 16, [6, 12, 0, -12, -6])
     np.testing.assert_allclose(found["once"], found["twice"], atol=1e-5)
+
+
+def test_volumes():
+    found = lessons.found("06_volumes")
+    edge = np.array([[0, 1, 1, 0]] * 4)
+    for name, red, every in (
+        ("red beside black", 30, 30),
+        ("white beside black", 30, 90),
+        ("red beside blue", 30, 0),
+        ("white beside red", 0, 60),
+    ):
+        equal(found[name], [red * edge, every * edge])
+    assert found["layer"].shape == (2, 4, 4)
+    equal(found["layer"], found["by hand"])
+    assert found[10, 3, 3] == 280
+    assert found[6, 3, 5] == 456
+    red, every = found["photograph"]
+    assert red.shape == every.shape == (138, 208)
+    assert 0.9 < np.corrcoef(red.ravel(), every.ravel())[0, 1] < 0.999
+
+
+def test_a_small_network():
+    found = lessons.found("07_small_network")
+    shapes = [layer.output_shape for layer in found["summary"].layers if layer.kind == "Conv2d"]
+    assert shapes == [(1, 10, 37, 37), (1, 20, 17, 17), (1, 40, 7, 7)]
+    (flat,) = (layer for layer in found["summary"].layers if layer.kind == "Flatten")
+    assert flat.output_shape == (1, 1960)
+    assert list(found["fields"].values()) == [3, 7, 15]
+    assert found["convolution"] == 280
+    assert found["connected"][1000] == 3_000_001_000
+    assert found["built"] == found["connected"][39]
+
+
+def test_pooling():
+    found = lessons.found("08_pooling")
+    equal(found["largest"], [[9, 2], [6, 3]])
+    equal(found["mean"], [[3.75, 1.25], [4, 2]])
+    equal(found["five"], [[9, 9, 5], [9, 9, 5], [8, 6, 9]])
+    assert found["parameters"] == [0, 0, 0, 0]
+    alike = np.array(list(found["unchanged"].values()))
+    assert (np.diff(alike, axis=0) > 0).all()  # the larger the window, the less a movement does
+    assert (np.diff(alike, axis=1) < 0).all()
+    assert alike[-1, 0] > 0.95 > 0.8 > alike[0, 0]

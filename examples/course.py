@@ -30,7 +30,8 @@ class Block:
     Attributes:
         text: Markdown.
         within: None: the same in the lesson's short form, and on every machine; else its numbers
-            are the full form's, and on another machine the same within this relative difference.
+            are the full form's, and on another machine the same within this relative difference
+            (infinity: of one machine alone, as times are, and not compared).
     """
 
     text: str

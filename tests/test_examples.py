@@ -1,5 +1,6 @@
 """The course: every lesson runs, its page shows what it makes, and the contents lists them all."""
 
+import math
 import re
 
 import children
@@ -142,6 +143,7 @@ def test_stale_numbers_are_seen():
     assert lessons.differences("| 1,000 a |", "| 1,000 b |", 0.02)
     assert lessons.differences("| 1 | 2 |", "| 1 |", 0.02)
     assert lessons.differences("| 1.0 |", "| 1.00 |", None)
+    assert lessons.differences("| 1 |", "| 2 |", math.inf) == []
 
 
 def test_the_seed_decides_what_is_drawn(tmp_path):

@@ -142,3 +142,53 @@ def test_pooling():
     assert (np.diff(alike, axis=0) > 0).all()  # the larger the window, the less a movement does
     assert (np.diff(alike, axis=1) < 0).all()
     assert alike[-1, 0] > 0.95 > 0.8 > alike[0, 0]
+
+
+def test_why_convolutions():
+    found = lessons.found("09_why_convolutions")
+    assert [row[1:] for row in found["rows"]] == [
+        ("32 × 32 × 3", 3072, 0),
+        ("28 × 28 × 8", 6272, 608),
+        ("14 × 14 × 8", 1568, 0),
+        ("10 × 10 × 16", 1600, 3216),
+        ("5 × 5 × 16", 400, 0),
+        ("120", 120, 48120),
+        ("84", 84, 10164),
+        ("10", 10, 850),
+    ]
+    assert sum(row[3] for row in found["rows"]) == found["total"] == 62958
+    assert found["fully connected"] == 14_450_688
+    assert found["maps"] == (1, 6, 28, 28)
+    assert found["shared"] == 456
+
+
+def test_a_convolution_as_a_matrix():
+    found = lessons.found("09_why_convolutions")
+    matrix, picture = found["matrix"], found["picture"]
+    assert matrix.shape == (16, 36)
+    assert ((matrix != 0).sum(axis=1) == 9).all()
+    assert set(np.unique(matrix)) == set(range(10))
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (3, 3))
+    np.testing.assert_allclose(
+        matrix @ picture.ravel(), (windows * found["kernel"]).sum(axis=(2, 3)).ravel(), rtol=1e-4
+    )
+    assert found["moves along"] < 1e-4
+
+
+def test_one_by_one():
+    found = lessons.found("10_one_by_one")
+    assert found["difference"] < 1e-3  # of numbers up to 255
+    assert list(found["costs"].values()) == [(120_422_400, 153_600), (12_443_648, 15_872)]
+    assert found["inception"] == (1, 256, 28, 28)
+    assert found["all"] == (128_049_152, 308_281_344)
+    direct, through = found["times"]
+    assert through < direct
+
+
+def test_four_ways_agree():
+    found = lessons.found("11_speed")
+    assert found["shape"] == (4, 16, 16)
+    assert len(found["differences"]) == 4
+    assert max(found["differences"].values()) < 1e-5
+    times = found["times"]
+    assert times["fastconv"] * 100 < times["loops in Python"]

@@ -17,7 +17,8 @@ PYTEST_ARGS ?=
 WERROR ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: mutants help demo examples test slow bench race oracles ctest sanitize fuzz tsan nehalem aarch64 lint format dist clean
+.PHONY: mutants help demo examples test slow bench race oracles ctest sanitize fuzz tsan nehalem \
+  aarch64 lint format dist clean
 
 # Which files make up the installed package. A deleted file counts too: its folder changes.
 sources := setup.py pyproject.toml csrc/Makefile README.md LICENSE MANIFEST.in \

@@ -54,7 +54,8 @@ def direction(picture, kernel):
     return float(np.rad2deg(np.arctan2(vertical, horizontal)))
 
 
-def main(lesson):
+def by_hand(lesson):
+    """The lecture's examples: vertical edges of one kind and the other, horizontal ones."""
     found = {
         "first": convolve(FIRST, VERTICAL),
         "bright to dark": convolve(BRIGHT_TO_DARK, VERTICAL),
@@ -75,8 +76,11 @@ def main(lesson):
         "A kernel on a picture of 6 × 6 pixels",
         "Rows 1 to 3: vertical edges. Row 4: horizontal ones.",
     ))  # fmt: skip
+    return found
 
-    # Which kernel answers most to which edge? The one that is turned as the edge is.
+
+def turned(lesson):
+    """Which kernel answers most to which edge? The one that is turned as the edge is."""
     angles = (0, 45, 70, 90)
     answers = np.array(
         [[convolve(half_plane(edge), slanted(angle, SCHARR)).max() for angle in angles]
@@ -89,21 +93,23 @@ def main(lesson):
         [[f"{edge}°", *(f"{answer:.2f}" for answer in row)]
          for edge, row in zip(angles, answers, strict=True)],
     )  # fmt: skip
-    found["answers"] = answers
-
     # Two kernels together tell the direction. Scharr chose his weights so that it comes out right.
-    turned = np.arange(0, 91, 15)
-    found["direction"] = {
-        name: np.array([direction(half_plane(angle), kernel) for angle in turned])
+    angles = np.arange(0, 91, 15)
+    directions = {
+        name: np.array([direction(half_plane(angle), kernel) for angle in angles])
         for name, kernel in (("1, 1, 1", VERTICAL), ("Sobel", SOBEL), ("Scharr", SCHARR))
     }
     lesson.table(
         "direction",
-        ["edge at", *found["direction"]],
-        [[f"{angle}°", *(f"{seen[i]:.1f}°" for seen in found["direction"].values())]
-         for i, angle in enumerate(turned)],
+        ["edge at", *directions],
+        [[f"{angle}°", *(f"{seen[i]:.1f}°" for seen in directions.values())]
+         for i, angle in enumerate(angles)],
     )  # fmt: skip
+    return {"answers": answers, "direction": directions}
 
+
+def photograph(lesson):
+    """Signed maps of three directions, and how steep it is in any."""
     rgb = images.resize(images.read(images.SAMPLE), 210, 140)
     cat = images.luminance(rgb)
     maps = {
@@ -115,7 +121,6 @@ def main(lesson):
         name: np.hypot(convolve(cat, kernel), convolve(cat, kernel.T)) / kernel.clip(0).sum()
         for name, kernel in (("Sobel", SOBEL), ("Scharr", SCHARR))
     }
-    found["steep"] = steep
     lesson.picture("photograph", panels.draw(
         [[panels.Picture(rgb, "photograph"),
           *(panels.Picture(panels.grey(-values, -0.6, 0), f"{name}: how steep it is")
@@ -125,7 +130,11 @@ def main(lesson):
         "Below, Sobel's kernels: red where it gets darker to the right or downwards, blue where "
         "brighter.",
     ))  # fmt: skip
-    return found
+    return {"steep": steep}
+
+
+def main(lesson):
+    return by_hand(lesson) | turned(lesson) | photograph(lesson)
 
 
 if __name__ == "__main__":

@@ -51,31 +51,33 @@ def shift(f, padding, times=8):
     return float(middle - 32)
 
 
-def main(lesson):
-    found = {}
+def sizes(lesson):
+    """n + 2p - f + 1, and how many windows see a corner."""
     asked = [(6, 3, 0), (6, 3, 1), (6, 5, 2), (28, 5, 0), (32, 5, 0), (224, 3, 1), (224, 7, 3)]
-    found["sizes"] = {(n, f, p): size(n, f, p) for n, f, p in asked}
+    sides = {(n, f, p): size(n, f, p) for n, f, p in asked}
     lesson.table(
         "sizes",
         ["n", "f", "p", "n + 2p - f + 1", "the engine's result", "p is (f - 1)/2"],
         [[n, f, p, n + 2 * p - f + 1, f"{side} × {side}", "yes: same" if 2 * p == f - 1 else "no"]
-         for (n, f, p), side in found["sizes"].items()],
+         for (n, f, p), side in sides.items()],
     )  # fmt: skip
-
-    found["uses"] = {"valid": uses(6, 3, 0), "same": uses(6, 3, 1)}
+    counts = {"valid": uses(6, 3, 0), "same": uses(6, 3, 1)}
     lesson.picture("uses", panels.draw(
-        [[panels.Numbers(counts, f"padding {p} ({name})", f"result {6 + 2 * p - 2} × {4 + 2 * p}")
-          for p, (name, counts) in enumerate(found["uses"].items())]],
+        [[panels.Numbers(count, f"padding {p} ({name})", f"result {4 + 2 * p} × {4 + 2 * p}")
+          for p, (name, count) in enumerate(counts.items())]],
         "How many windows of 3 × 3 see each pixel",
     ))  # fmt: skip
+    return {"sizes": sides, "uses": counts}
 
+
+def borders(lesson):
+    """What the border can hold, and what that does to a photograph."""
     numbers = np.arange(1, 17, dtype=np.float32).reshape(4, 4)
-    found["borders"] = {mode: bordered(numbers, 2, mode) for mode in MODES}
+    around = {mode: bordered(numbers, 2, mode) for mode in MODES}
     lesson.picture("borders", panels.draw(
-        [[panels.Numbers(border, mode, cell=28) for mode, border in found["borders"].items()]],
+        [[panels.Numbers(border, mode, cell=28) for mode, border in around.items()]],
         "What a border of 2 holds around the numbers 1 to 16",
     ))  # fmt: skip
-
     rgb = images.resize(images.read(images.SAMPLE), 180, 120)
     channels = rgb.transpose(2, 0, 1).astype(np.float32)
     blur = np.full((3, 1, 21, 21), 1 / 21**2, np.float32)
@@ -89,21 +91,29 @@ def main(lesson):
         "Zeros darken the border; a circular border lets the other side shine in.",
     ))  # fmt: skip
     grey = images.luminance(rgb)
-    found["false edges"] = {mode: false_edges(grey, mode) for mode in MODES}
+    seen = {mode: false_edges(grey, mode) for mode in MODES}
     lesson.table(
         "false_edges",
         ["border", "steepness of the outermost pixels, others = 1"],
-        [[mode, f"{times:.1f}"] for mode, times in found["false edges"].items()],
+        [[mode, f"{times:.1f}"] for mode, times in seen.items()],
     )
+    return {"borders": around, "false edges": seen}
 
-    found["shift"] = {(f, p): shift(f, p) for f in (3, 2, 4) for p in ("same", "same_lower")}
+
+def odd_and_even(lesson):
+    """Kernels without a pixel in their middle move the picture."""
+    moves = {(f, p): shift(f, p) for f in (3, 2, 4) for p in ("same", "same_lower")}
     lesson.table(
         "shift",
         ["f", "padding", "moved by, after 8 convolutions"],
         [[f, f"`{padding!r}`", f"{round(moved, 1) + 0.0:.1f} pixels"]
-         for (f, padding), moved in found["shift"].items()],
+         for (f, padding), moved in moves.items()],
     )  # fmt: skip
-    return found
+    return {"shift": moves}
+
+
+def main(lesson):
+    return sizes(lesson) | borders(lesson) | odd_and_even(lesson)
 
 
 if __name__ == "__main__":

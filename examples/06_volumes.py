@@ -32,7 +32,8 @@ def as_pixels(colours):
     return np.rint(255 * colours).astype(np.uint8).transpose(1, 2, 0)
 
 
-def main(lesson):
+def two_kernels(lesson):
+    """Edges between colours; then, with a bias for each kernel and a ReLU, one layer."""
     edges = {
         "red beside black": colour_edge((10, 0, 0), (0, 0, 0)),
         "white beside black": colour_edge((10, 10, 10), (0, 0, 0)),
@@ -50,7 +51,6 @@ def main(lesson):
         "The one for all channels sees no edge between colours that are equally bright.",
     ))  # fmt: skip
 
-    # Two kernels, a bias for each, a ReLU: a layer with two maps.
     bias = np.array([-5, 2], np.float32)
     layer = F.conv2d(edges["white beside black"], kernels, bias, activation="relu")
     by_hand = np.maximum(found["white beside black"] + bias[:, None, None], 0)
@@ -62,28 +62,39 @@ def main(lesson):
              zip(found["white beside black"], bias, layer, strict=True), 1)],
         "One layer: 6 × 6 × 3 becomes 4 × 4 × 2",
     ))  # fmt: skip
+    return found
 
+
+def parameters(lesson):
+    """What layers learn, counted from the modules themselves."""
     shapes = [(10, 3, 3), (2, 3, 3), (6, 3, 5), (64, 3, 7), (512, 512, 3)]
-    rows = []
+    rows, counts = [], {}
     for maps, channels, f in shapes:
         module = nn.Conv2d(channels, maps, f)
         own = sum(parameter.numel() for parameter in module.parameters())
         formula = f"{maps} · ({f}·{f}·{channels} + 1)"
         rows.append((f"{maps} kernels of {f}×{f}×{channels}", formula, own))
-        found[maps, channels, f] = own
+        counts[maps, channels, f] = own
     lesson.table("parameters", ["layer", "weights and biases", "parameters"], rows)
+    return counts
 
+
+def photograph(lesson):
+    """The same two kernels on a colour photograph."""
     rgb = images.resize(images.read(images.SAMPLE), 210, 140)
-    photograph = rgb.transpose(2, 0, 1).astype(np.float32) / 255
-    red_edges, all_edges = F.conv2d(photograph, kernels)
-    found["photograph"] = red_edges, all_edges
+    channels = rgb.transpose(2, 0, 1).astype(np.float32) / 255
+    red_edges, all_edges = F.conv2d(channels, np.stack([RED, ALL]))
     lesson.picture("photograph", panels.draw(
         [[panels.Picture(rgb, "photograph"),
           panels.Picture(panels.signed(red_edges, 1.0), "kernel for red alone"),
           panels.Picture(panels.signed(all_edges, 3.0), "kernel for all channels")]],
         "Vertical edges of a colour photograph",
     ))  # fmt: skip
-    return found
+    return {"photograph": (red_edges, all_edges)}
+
+
+def main(lesson):
+    return two_kernels(lesson) | parameters(lesson) | photograph(lesson)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def unchanged(steep, window, pixels):
     return float(np.corrcoef(before.ravel(), after.ravel())[0, 1])
 
 
-def main(lesson):
+def small_maps(lesson):
+    """The lecture's examples."""
     found = {
         "largest": F.max_pool2d(LARGEST[None], 2)[0],
         "mean": F.avg_pool2d(MEAN[None], 2)[0],
@@ -46,22 +47,29 @@ def main(lesson):
              (FIVE, found["five"], "largest, f = 3, s = 1", 0))],
         "Pooling of small maps",
     ))  # fmt: skip
+    return found
 
-    layers = {
+
+def layers(lesson):
+    """Hyperparameters, and no parameters."""
+    modules = {
         "max": nn.MaxPool2d(2),
         "max, overlapping": nn.MaxPool2d(3, stride=2),
         "average": nn.AvgPool2d(2),
         "average of all": nn.AvgPool2d(28),
     }
     rows = []
-    for name, layer in layers.items():
+    for name, layer in modules.items():
         told = nn.summary(layer, (1, 6, 28, 28))
         height = told.layers[0].output_shape[2]
         f, s = layer.kernel_size, layer.stride
         rows.append((name, f, s, f"28 × 28 × 6 → {height} × {height} × 6", told.parameters))
     lesson.table("layers", ["pooling", "f", "s", "maps", "parameters"], rows)
-    found["parameters"] = [row[-1] for row in rows]
+    return {"parameters": [row[-1] for row in rows]}
 
+
+def photograph(lesson):
+    """An edge map, pooled; then moved and pooled again."""
     rgb = images.resize(images.read(images.SAMPLE), 210, 140)
     grey = images.luminance(rgb)
     steep = np.hypot(*F.conv2d(grey[None], np.stack([SOBEL, SOBEL.T])[:, None], padding=1,
@@ -82,16 +90,18 @@ def main(lesson):
     ))  # fmt: skip
 
     windows, moves = (1, 2, 4, 8), (1, 2, 4)
-    found["unchanged"] = {
-        window: [unchanged(steep, window, pixels) for pixels in moves] for window in windows
-    }
+    shares = {window: [unchanged(steep, window, pixels) for pixels in moves] for window in windows}
     lesson.table(
         "moved",
         ["window", *(f"moved by {pixels} px" for pixels in moves)],
-        [["not pooled" if window == 1 else f"{window} × {window}", *(f"{c:.2f}" for c in shares)]
-         for window, shares in found["unchanged"].items()],
+        [["not pooled" if window == 1 else f"{window} × {window}", *(f"{c:.2f}" for c in row)]
+         for window, row in shares.items()],
     )  # fmt: skip
-    return found
+    return {"unchanged": shares}
+
+
+def main(lesson):
+    return small_maps(lesson) | layers(lesson) | photograph(lesson)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def milliseconds(module):
         return median_ms(lambda: module(maps), seconds=0.05)
 
 
-def main(lesson):
+def colours(lesson):
+    """Three channels of three, as a fully connected layer makes them of each pixel."""
     rgb = images.resize(images.read(images.SAMPLE), 180, 120)
     photograph = rgb.transpose(2, 0, 1).astype(np.float32)
     results = {name: mixed(photograph, mix) for name, mix in MIXES.items()}
@@ -60,29 +61,33 @@ def main(lesson):
             for name, result in results.items())]],
         "Colours mixed by 1 × 1 convolutions",
     ))  # fmt: skip
-    # A fully connected layer that every pixel goes through, one by one.
     pixels = photograph.reshape(3, -1).T
     one_by_one = (pixels @ MIXES["sepia"].T).T.reshape(photograph.shape)
-    found = {"difference": float(np.abs(results["sepia"] - one_by_one).max())}
+    return {"difference": float(np.abs(results["sepia"] - one_by_one).max())}
 
+
+def shrink(lesson):
+    """5×5 kernels on 192 channels, and on 16 that a 1×1 convolution makes of them."""
     ways = {
         "5×5 directly": nn.Conv2d(192, 32, 5, padding=2),
         "1×1 to 16 channels, then 5×5": bottleneck(32, 16, 5),
     }
-    found["costs"] = {name: cost(module) for name, module in ways.items()}
-    direct = found["costs"]["5×5 directly"][0]
+    costs = {name: cost(module) for name, module in ways.items()}
+    direct = costs["5×5 directly"][0]
     lesson.table(
         "bottleneck",
         ["28×28×192 → 28×28×32", "multiplications", "of the direct way", "weights"],
         [[name, products, f"{100 * products / direct:.1f} %", weights]
-         for name, (products, weights) in found["costs"].items()],
+         for name, (products, weights) in costs.items()],
     )  # fmt: skip
     times = {name: milliseconds(module) for name, module in ways.items()}
     for name, time in times.items():
         lesson.say(f"{name:<30} {time:8.3f} ms")
-    found["times"] = list(times.values())
+    return {"costs": costs, "times": list(times.values())}
 
-    # The first Inception module of GoogLeNet, branch by branch: 64 + 128 + 32 + 32 = 256 channels.
+
+def inception(lesson):
+    """GoogLeNet's first Inception module, branch by branch: 64 + 128 + 32 + 32 = 256 channels."""
     branches = {
         "1×1 to 64": (nn.Conv2d(192, 64, 1), nn.Conv2d(192, 64, 1)),
         "3×3 to 128, through 96": (bottleneck(128, 96, 3), nn.Conv2d(192, 128, 3, padding=1)),
@@ -94,12 +99,14 @@ def main(lesson):
     maps = np.ones((1, 192, 28, 28), np.float32)
     with fastconv.no_grad():
         outputs = [branch(maps).numpy() for branch, _ in branches.values()]
-    found["inception"] = np.concatenate(outputs, axis=1).shape
     rows = [(name, *(cost(module)[0] for module in pair)) for name, pair in branches.items()]
     rows.append(("all, side by side", *(sum(row[i] for row in rows) for i in (1, 2))))
     lesson.table("inception", ["branch", "multiplications", "without the bottleneck"], rows)
-    found["all"] = rows[-1][1:]
-    return found
+    return {"inception": np.concatenate(outputs, axis=1).shape, "all": rows[-1][1:]}
+
+
+def main(lesson):
+    return colours(lesson) | shrink(lesson) | inception(lesson)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Speed: one convolution as six loops, as NumPy, as one matrix product, and as fastconv.
+"""Speed: one convolution as six loops, as matrix products by NumPy, and as fastconv.
 
 All four compute the same sums. The loops say most clearly what a convolution is; the others are
-about having them sooner: NumPy takes the inner loops out of Python, the matrix product lays many
-windows side by side for the CPU's vector units, and the engine does so without nine copies of each
-pixel, or with fewer products altogether (Winograd).
+about having them sooner. A matrix product for each of the kernel's nine places takes four loops out
+of Python; one for all of them needs nine copies of each pixel; the engine copies none, or makes do
+with fewer multiplications (Winograd).
 """
 
 import time
@@ -47,7 +47,7 @@ def matrix_product(picture, kernels):
 
 WAYS = {
     "loops in Python": loops,
-    "NumPy, a product for each weight": reference.conv2d,
+    "NumPy, nine matrix products": reference.conv2d,
     "NumPy, one matrix product": matrix_product,
     "fastconv": F.conv2d,
 }

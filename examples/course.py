@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import fastconv
+from fastconv.data.images import MissingPillow
 
 __all__ = ["Block", "Lesson", "block_pattern", "run"]
 
@@ -139,6 +140,9 @@ def run(file: str, main: Callable[[Lesson], Any]) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="(%(default)s)")
     given = parser.parse_args()
     lesson = Lesson(Path(file).stem, given.out, quick=given.quick, seed=given.seed)
-    main(lesson)
+    try:
+        main(lesson)
+    except MissingPillow as error:
+        parser.exit(1, f"{error}\n")
     if not lesson.quick:
         lesson.write_page()

@@ -9,6 +9,8 @@ import lessons
 import numpy as np
 import pytest
 
+from fastconv.data import images
+
 Image = pytest.importorskip("PIL.Image", reason="Pillow draws the pictures")
 
 EXAMPLES = lessons.ROOT / "examples"
@@ -111,6 +113,16 @@ def test_the_command_line(tmp_path):
         assert (tmp_path / picture.name).stat().st_size > 0
     shown = course.block_pattern().findall((tmp_path / f"{name}.md").read_text(encoding="utf-8"))
     assert {block[1]: block[2] for block in shown} == lessons.shown(name)
+
+
+def test_without_pillow_there_is_one_line(tmp_path, monkeypatch, capsys):
+    def main(lesson):
+        raise images.MissingPillow("what to install")
+
+    monkeypatch.setattr("sys.argv", ["99_none.py", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="1"):
+        course.run("99_none.py", main)
+    assert capsys.readouterr().err == "what to install\n"
 
 
 def test_blocks_go_into_the_page(tmp_path):

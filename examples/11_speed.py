@@ -74,7 +74,7 @@ def main(lesson):
     differences = {
         name: float(np.abs(result - exact).max() / scale) for name, result in results.items()
     }
-    least = 0.02 if lesson.quick else 0.5
+    least = 0.02 if lesson.quick else 1.5
     with fastconv.num_threads(1):
         times = {name: seconds(lambda way=way: way(picture, kernels), least)
                  for name, way in WAYS.items()}  # fmt: skip

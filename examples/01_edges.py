@@ -16,10 +16,9 @@ VERTICAL = np.array([[1, 0, -1], [1, 0, -1], [1, 0, -1]], np.float32)
 SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32)
 SCHARR = np.array([[3, 0, -3], [10, 0, -10], [3, 0, -3]], np.float32)
 
-FIRST = np.array(
-    [[3, 0, 1, 2, 7, 4], [1, 5, 8, 9, 3, 1], [2, 7, 2, 5, 1, 3],
-     [0, 1, 3, 1, 7, 8], [4, 2, 1, 6, 2, 8], [2, 4, 5, 2, 3, 9]], np.float32,
-)  # fmt: skip
+FIRST = np.array([[3, 0, 1, 2, 7, 4], [1, 5, 8, 9, 3, 1], [2, 7, 2, 5, 1, 3],
+                  [0, 1, 3, 1, 7, 8], [4, 2, 1, 6, 2, 8], [2, 4, 5, 2, 3, 9]],
+                 np.float32)  # fmt: skip
 BRIGHT_TO_DARK = np.repeat([[10, 10, 10, 0, 0, 0]], 6, axis=0).astype(np.float32)
 CORNERS = np.block([[np.full((3, 3), 10), np.zeros((3, 3))],
                     [np.zeros((3, 3)), np.full((3, 3), 10)]]).astype(np.float32)  # fmt: skip
@@ -56,23 +55,18 @@ def direction(picture, kernel):
 
 def by_hand(lesson):
     """The lecture's examples: vertical edges of one kind and the other, horizontal ones."""
-    found = {
-        "first": convolve(FIRST, VERTICAL),
-        "bright to dark": convolve(BRIGHT_TO_DARK, VERTICAL),
-        "dark to bright": convolve(BRIGHT_TO_DARK[:, ::-1], VERTICAL),
-        "horizontal": convolve(CORNERS, VERTICAL.T),
+    examples = {
+        "any numbers": (FIRST, VERTICAL),
+        "bright, then dark": (BRIGHT_TO_DARK, VERTICAL),
+        "dark, then bright": (BRIGHT_TO_DARK[:, ::-1], VERTICAL),
+        "edges of both directions": (CORNERS, VERTICAL.T),
     }
-    examples = [
-        (FIRST, VERTICAL, found["first"], "any numbers"),
-        (BRIGHT_TO_DARK, VERTICAL, found["bright to dark"], "bright, then dark"),
-        (BRIGHT_TO_DARK[:, ::-1], VERTICAL, found["dark to bright"], "dark, then bright"),
-        (CORNERS, VERTICAL.T, found["horizontal"], "edges of both directions"),
-    ]
+    found = {name: convolve(*example) for name, example in examples.items()}
     lesson.picture("six", panels.draw(
         [[panels.Numbers(picture, name, "6 × 6"), panels.Sign("*"),
           panels.Numbers(kernel, "kernel", "3 × 3"), panels.Sign("="),
-          panels.Numbers(result, "result", "4 × 4", strong=30)]
-         for picture, kernel, result, name in examples],
+          panels.Numbers(found[name], "result", "4 × 4", strong=30)]
+         for name, (picture, kernel) in examples.items()],
         "A kernel on a picture of 6 × 6 pixels",
         "Rows 1 to 3: vertical edges. Row 4: horizontal ones.",
     ))  # fmt: skip

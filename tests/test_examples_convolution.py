@@ -17,12 +17,15 @@ def equal(actual, expected):
 def test_edges_of_six_by_six_pixels():
     found = lessons.found("01_edges")
     equal(
-        found["first"],
+        found["any numbers"],
         [[-5, -4, 0, 8], [-10, -2, 2, 3], [0, -2, -4, -7], [-3, -2, -3, -16]],
     )
-    equal(found["bright to dark"], [[0, 30, 30, 0]] * 4)
-    equal(found["dark to bright"], [[0, -30, -30, 0]] * 4)
-    equal(found["horizontal"], [[0] * 4, [30, 10, -10, -30], [30, 10, -10, -30], [0] * 4])
+    equal(found["bright, then dark"], [[0, 30, 30, 0]] * 4)
+    equal(found["dark, then bright"], [[0, -30, -30, 0]] * 4)
+    equal(
+        found["edges of both directions"],
+        [[0] * 4, [30, 10, -10, -30], [30, 10, -10, -30], [0] * 4],
+    )
 
 
 def test_slanted_edges():

@@ -8,7 +8,7 @@ from racing import figures
 from racing.engines import ENGINES, FUNCTIONAL, PREPARED
 from racing.figures import Row
 
-_SHORT = {"onnxruntime": "ORT", "openvino": "OpenVINO", "mnn": "MNN"}
+SHORT = {"onnxruntime": "ORT", "openvino": "OpenVINO", "mnn": "MNN"}
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -71,7 +71,7 @@ def layer_table(rows: list[Row], names: dict[str, str]) -> str:
     head = ["layer", "first in", "by"]
     head += ["GFLOP/s", "% peak"] if compute else []
     head += ["% copy"] if copied else []
-    head += ["function ms", "prepared ms", *(_SHORT.get(engine, engine) for engine in engines)]
+    head += ["function ms", "prepared ms", *(SHORT.get(engine, engine) for engine in engines)]
     head += ["function: torch", "all", "prepared: compiled", "all"]
     lines = []
     for row in sorted(rows, key=figures.intensity, reverse=True):

@@ -1,7 +1,6 @@
 """What is raced: a layer of the corpora in one dtype, on so many threads, warm or cold."""
 
 import dataclasses
-import math
 import zlib
 
 import corpus
@@ -19,7 +18,6 @@ LINEAR = "linear"
 CLASSES = (WINDOWS, POINTWISE, UNUSUAL, OTHER, POOLING, LINEAR)
 
 LENET_MACS = 1_000_000
-CACHE_LINE = 64
 # A result may be off by this times the sum of |x||w|: more than transforms with badly chosen
 # points need, and a tenth of what bfloat16 or float16 weights show.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
@@ -123,22 +121,6 @@ class Data:
 def flat(arrays: list[np.ndarray]) -> np.ndarray:
     """Several results as one."""
     return np.concatenate([array.reshape(-1) for array in arrays])
-
-
-def aligned_empty(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """An array that begins with a cache line, as what engines allocate does; NumPy's need not."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % CACHE_LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def aligned(array: np.ndarray) -> np.ndarray:
-    """A copy that begins with a cache line."""
-    copy = aligned_empty(array.shape, array.dtype)
-    copy[...] = array
-    return copy
 
 
 def make_data(layer: corpus.Layer, dtype: str) -> Data:

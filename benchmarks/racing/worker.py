@@ -11,16 +11,18 @@ import importlib
 import json
 import os
 import pathlib
-import re
 import sys
 from typing import Any
 
 import corpus
 import numpy as np
 
+from racing.arrays import aligned
 from racing.engines import COMPETITORS, OWN, Entry, StepTask, Task, Unsupported
+from racing.process import forget_peak, resident
 from racing.timing import WARM_UP, WARM_UP_THREADS, Flush, block
-from racing.work import Data, aligned
+from racing.whole import INPUT, NetworkTask
+from racing.work import Data
 
 ARRAYS = ("x", "weight", "bias", "grad")
 CHECKED_STEPS = 4
@@ -86,18 +88,40 @@ class Worker:
             self.entries[entry] = Entry(step, np.zeros(0).copy)
         return {"losses": told}
 
+    def prepare_network(self, folder: str, batch: int, threads: int) -> dict:
+        """Make each way of running the network whose files are in a folder; leave its results."""
+        self.entries, self.threads = {}, threads
+        engine = importlib.import_module(f"racing.whole.{COMPETITORS[self.name].module}")
+        x = aligned(np.load(pathlib.Path(folder) / INPUT)[:batch])
+        told: dict[str, Any] = {}
+        for entry, make in engine.networks(NetworkTask(folder, x, threads)).items():
+            try:
+                made = make()
+                result = np.ascontiguousarray(made.result())
+            except Exception as error:
+                first = str(error).strip().splitlines() or [""]
+                told[entry] = {"refused": f"{type(error).__name__}: {first[0][:160]}"}
+                continue
+            path = pathlib.Path(folder) / f"{self.name}.{entry.replace(' ', '-')}.npy"
+            np.save(path, result)
+            self.entries[entry] = made
+            told[entry] = {"result": str(path)}
+            if made.weights is not None:
+                told[entry]["weights"] = made.weights
+        return {"entries": told}
+
     def memory(self, file: str, network: str, threads: int, entry: str) -> dict:
         """MB that the process holds at most in training steps, beyond what it held before.
 
         In a process that has done nothing else: what an earlier network left would be used again.
         """
         task = _read_steps(file, network, threads)
-        before = _resident("VmRSS")
-        pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
+        before = resident("VmRSS")
+        forget_peak()
         step = self.engine.steps(task)[entry]()
         for _ in range(CHECKED_STEPS):
             step()
-        return {"MB": (_resident("VmHWM") - before) / 1024}
+        return {"MB": (resident("VmHWM") - before) / 1024}
 
     def time(self, entry: str, seconds: float, least: int, cold: bool) -> dict:
         if cold and self.flush is None:
@@ -126,12 +150,6 @@ def _read_steps(file: str, network: str, threads: int) -> StepTask:
     with np.load(file) as arrays:
         weights = {name: arrays[name] for name in arrays.files}
     return StepTask(network, weights, weights.pop("x"), weights.pop("labels"), threads)
-
-
-def _resident(field: str) -> int:
-    """Kilobytes of this process's memory, now (VmRSS) or at most (VmHWM)."""
-    text = pathlib.Path("/proc/self/status").read_text()
-    return int(re.search(rf"^{field}:\s*(\d+) kB", text, re.MULTILINE)[1])
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import openvino
 from openvino.preprocess import PrePostProcessor
 
+from racing.arrays import aligned, aligned_empty
 from racing.engines import Entry, Task, onnx_model
-from racing.work import aligned, aligned_empty
 
 CORE = openvino.Core()
 

@@ -10,6 +10,7 @@ import fastconv
 import fastconv.functional as F
 from fastconv import _core
 from racing import networks
+from racing.arrays import aligned_empty
 from racing.engines import (
     FUNCTIONAL,
     LEARNING_RATE,
@@ -20,7 +21,7 @@ from racing.engines import (
     StepTask,
     Task,
 )
-from racing.work import aligned_empty, flat, output_shape
+from racing.work import flat, output_shape
 
 
 def versions() -> dict[str, str]:

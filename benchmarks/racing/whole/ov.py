@@ -1,0 +1,48 @@
+"""OpenVINO: float32 forced, the hint of latency, one stream, bound input and output.
+
+Only in NCHW: for a whole network the other layout would save re-ordering three channels of input.
+"""
+
+import pathlib
+
+import numpy as np
+import openvino
+
+from racing.arrays import aligned_empty
+from racing.whole import ONNX, Call, Makers, NetworkTask
+
+
+def networks(task: NetworkTask) -> Makers:
+    return {"nchw": lambda: _network(task)}
+
+
+def _network(task: NetworkTask) -> Call:
+    core = openvino.Core()
+    model = core.read_model(str(pathlib.Path(task.folder) / ONNX))
+    wanted = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": task.threads,
+        "NUM_STREAMS": 1,
+    }
+    compiled = core.compile_model(model, "CPU", wanted)
+    assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == task.threads
+    assert int(compiled.get_property("NUM_STREAMS")) == 1
+
+    y = aligned_empty(tuple(compiled.output(0).shape), np.float32)
+    y.fill(np.nan)
+    request = compiled.create_infer_request()
+    request.set_input_tensor(openvino.Tensor(task.x, shared_memory=True))
+    request.set_output_tensor(openvino.Tensor(y, shared_memory=True))
+    # The binding beneath InferRequest.infer, without the dictionaries that it makes of the result.
+    infer = super(openvino.InferRequest, request).infer
+
+    def call():
+        infer({}, True, True)
+
+    def result():
+        call()
+        return y
+
+    return Call(call, result, held=(core, compiled, request))

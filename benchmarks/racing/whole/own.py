@@ -1,0 +1,49 @@
+"""fastconv: the compiled network with a bound result, and the module without gradients."""
+
+import json
+import pathlib
+
+import numpy as np
+
+import fastconv
+from fastconv import models, nn
+from fastconv.models import safetensors
+from racing.arrays import aligned_empty
+from racing.whole import MODEL, WEIGHTS, Call, Makers, NetworkTask
+
+COMPILED, EAGER = "compiled", "eager"
+
+
+def networks(task: NetworkTask) -> Makers:
+    return {COMPILED: lambda: _compiled(task), EAGER: lambda: _eager(task)}
+
+
+def _model(folder: str) -> nn.Module:
+    path = pathlib.Path(folder)
+    what = json.loads((path / MODEL).read_text())
+    with nn.init.skip():
+        model = models.create(what["name"], **what["options"])
+    model.load_state_dict(safetensors.load(path / WEIGHTS))
+    return model.eval()
+
+
+def _compiled(task: NetworkTask) -> Call:
+    network = fastconv.compile(_model(task.folder), task.x)
+    classes = network.graph.outputs[0].shape
+    x, threads = task.x, task.threads
+    out = aligned_empty((len(x), *classes), np.float32)
+
+    def call():
+        return network(x, out=out, threads=threads)
+
+    return Call(call, lambda: np.array(call()), weights=network.weight_bytes)
+
+
+def _eager(task: NetworkTask) -> Call:
+    model, x, threads = _model(task.folder), task.x, task.threads
+
+    def call():
+        with fastconv.no_grad(), fastconv.num_threads(threads):
+            return model(x)
+
+    return Call(call, lambda: np.asarray(call()))

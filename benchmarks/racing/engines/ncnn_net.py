@@ -7,24 +7,7 @@ import ncnn
 import numpy as np
 
 from racing.engines import Entry, Task, Unsupported
-
-OFF = (
-    "use_fp16_packed",
-    "use_fp16_storage",
-    "use_fp16_arithmetic",
-    "use_bf16_packed",
-    "use_bf16_storage",
-    "use_vulkan_compute",
-)
-ON = (
-    "use_winograd_convolution",
-    "use_winograd23_convolution",
-    "use_winograd43_convolution",
-    "use_winograd63_convolution",
-    "use_sgemm_convolution",
-    "use_packing_layout",
-    "lightmode",
-)
+from racing.whole.ncnn_net import make_net
 
 
 def versions() -> dict[str, str]:
@@ -39,19 +22,7 @@ def _entry(task: Task) -> Entry:
     layer, data = task.layer, task.data
     if layer.mb != 1 and layer.kind != "linear":
         raise Unsupported("one image at a time")
-    net = ncnn.Net()
-    options = net.opt
-    options.num_threads = task.threads
-    for name in OFF:
-        setattr(options, name, False)
-    for name in ON:
-        setattr(options, name, True)
-    pools = ncnn.PoolAllocator(), ncnn.PoolAllocator()
-    options.blob_allocator, options.workspace_allocator = pools
-    assert net.opt.num_threads == task.threads
-    assert not any(getattr(net.opt, name) for name in OFF)
-    assert all(getattr(net.opt, name) for name in ON)
-
+    net, pools = make_net(task.threads)
     folder = pathlib.Path(task.folder)
     parameters, weights = folder / "ncnn.param", folder / "ncnn.bin"
     parameters.write_text(f"7767517\n2 2\nInput input 0 1 x\n{_line(task)}\n")

@@ -4,9 +4,8 @@ import numpy as np
 import onnxruntime
 
 from racing.engines import Entry, Task, onnx_model
+from racing.whole.ort import make_session
 from racing.work import output_shape
-
-onnxruntime.set_default_logger_severity(4)
 
 
 def versions() -> dict[str, str]:
@@ -24,18 +23,7 @@ def entries(task: Task) -> dict:
 
 
 def _entry(task: Task, model: bytes, spinning: bool) -> Entry:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = task.threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    told = session.get_session_options()
-    assert told.intra_op_num_threads == task.threads
-    assert told.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    assert session.get_providers() == ["CPUExecutionProvider"]
-
+    session = make_session(model, task.threads, spinning)
     x = onnxruntime.OrtValue.ortvalue_from_numpy(task.data.x)
     y = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
         output_shape(task.layer), np.dtype(task.dtype).type

@@ -6,6 +6,7 @@ from openvino.preprocess import PrePostProcessor
 
 from racing.arrays import aligned, aligned_empty
 from racing.engines import Entry, Task, onnx_model
+from racing.whole.ov import bind, compile_model
 
 CORE = openvino.Core()
 
@@ -33,27 +34,13 @@ def _entry(task: Task, serialised: bytes, layout: str | None) -> Entry:
         steps.output().tensor().set_layout(openvino.Layout(layout))
         steps.output().model().set_layout(openvino.Layout("NCHW"))
         model = steps.build()
-    wanted = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": task.threads,
-        "NUM_STREAMS": 1,
-    }
-    compiled = CORE.compile_model(model, "CPU", wanted)
-    assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
-    assert compiled.get_property("INFERENCE_NUM_THREADS") == task.threads
-    assert int(compiled.get_property("NUM_STREAMS")) == 1
-
+    compiled = compile_model(CORE, model, task.threads)
     x = task.data.x
     if layout:
         x = aligned(x.transpose(0, 2, 3, 1))
     y = aligned_empty(tuple(compiled.output(0).shape), np.float32)
     y.fill(np.nan)
-    request = compiled.create_infer_request()
-    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
-    request.set_output_tensor(openvino.Tensor(y, shared_memory=True))
-    # The binding beneath InferRequest.infer, without the dictionaries that it makes of the result.
-    infer = super(openvino.InferRequest, request).infer
+    infer, request = bind(compiled, x, y)
 
     def call():
         infer({}, True, True)

@@ -10,14 +10,8 @@ import torch.nn.functional as T
 
 from racing import networks
 from racing.engines import LEARNING_RATE, MOMENTUM, Entry, Step, StepTask, Task
+from racing.whole.pytorch import LAYOUTS, set_threads  # and settings of the process
 from racing.work import flat
-
-torch.backends.mkldnn.enabled = True
-torch.set_float32_matmul_precision("highest")
-assert torch.backends.mkldnn.is_available()
-assert torch.get_float32_matmul_precision() == "highest"
-
-LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
 
 def versions() -> dict[str, str]:
@@ -63,8 +57,7 @@ def training(task: Task) -> dict:
 
 
 def _training(task: Task, layout: torch.memory_format) -> Entry:
-    torch.set_num_threads(task.threads)
-    assert torch.get_num_threads() == task.threads
+    set_threads(task.threads)
     layer, data = task.layer, task.data
     leaves = [
         _tensor(a, layout) if a.ndim == 4 else torch.from_numpy(a)
@@ -100,8 +93,7 @@ def steps(task: StepTask) -> dict[str, Callable[[], Step]]:
 
 
 def _step(task: StepTask, layout: torch.memory_format) -> Step:
-    torch.set_num_threads(task.threads)
-    assert torch.get_num_threads() == task.threads
+    set_threads(task.threads)
     model = networks.build(task.network, torch.nn)
     model.load_state_dict({name: torch.from_numpy(a.copy()) for name, a in task.weights.items()})
     model = model.to(memory_format=layout).train()
@@ -119,8 +111,7 @@ def _step(task: StepTask, layout: torch.memory_format) -> Step:
 
 
 def _entry(task: Task, function) -> Entry:
-    torch.set_num_threads(task.threads)
-    assert torch.get_num_threads() == task.threads
+    set_threads(task.threads)
 
     def call():
         with torch.inference_mode():

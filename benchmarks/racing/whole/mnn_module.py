@@ -4,7 +4,9 @@ The converter is called beneath its command, mnnconvert, which reports on its us
 packages for that.
 """
 
+import contextlib
 import pathlib
+from typing import Any
 
 import MNN
 import MNN.expr
@@ -24,27 +26,34 @@ def networks(task: NetworkTask) -> Makers:
     return {name: lambda level=level: _module(task, level) for name, level in LEVELS.items()}
 
 
-def _convert(folder: pathlib.Path) -> pathlib.Path:
-    """MNN's own file, made from ONNX when there is none yet."""
-    target = folder / FILE
-    if not target.exists():
-        import _tools  # a part of MNN; not needed by who has the file
+def convert(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Make MNN's own file of one in ONNX; there is none afterwards where that is refused."""
+    import _tools  # a part of MNN; not needed by who has the file
 
-        arguments = ["-f", "ONNX", "--modelFile", str(folder / ONNX), "--MNNModel", str(target)]
+    target.unlink(missing_ok=True)
+    arguments = ["-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target)]
+    with contextlib.chdir(target.parent):  # it leaves a file where it is run
         _tools.mnnconvert(["mnnconvert", *arguments, "--bizCode", "race"])
-    if not target.exists():
-        raise RuntimeError("its converter refuses the network")
-    return target
 
 
-def _module(task: NetworkTask, level: int) -> Call:
-    path = _convert(pathlib.Path(task.folder))
-    how = {"backend": "CPU", "numThread": task.threads, "precision": "high"}
+def load(path: pathlib.Path, x: str, y: str, threads: int, level: int) -> tuple[Any, Any]:
+    """The module of a file, from the input's name to the result's, and what has to live as long."""
+    how = {"backend": "CPU", "numThread": threads, "precision": "high"}
     manager = MNN.nn.create_runtime_manager((how,))
     manager.set_hint(WINOGRAD_MEMORY_LEVEL, level)
     module = MNN.nn.load_module_from_file(
-        str(path), ["x0"], ["y0"], runtime_manager=manager, shape_mutable=False
+        str(path), [x], [y], runtime_manager=manager, shape_mutable=False
     )
+    return module, manager
+
+
+def _module(task: NetworkTask, level: int) -> Call:
+    folder = pathlib.Path(task.folder)
+    if not (folder / FILE).exists():
+        convert(folder / ONNX, folder / FILE)
+    if not (folder / FILE).exists():
+        raise RuntimeError("its converter refuses the network")
+    module, manager = load(folder / FILE, "x0", "y0", task.threads, level)
     x = MNN.expr.const(task.x, task.x.shape, MNN.expr.NCHW)
     batch = len(task.x)
 

@@ -37,9 +37,13 @@ def networks(task: NetworkTask) -> Makers:
     return {name: lambda f=f: _network(task, f) for name, f in LAYOUTS.items()}
 
 
+def set_threads(threads: int) -> None:
+    torch.set_num_threads(threads)
+    assert torch.get_num_threads() == threads
+
+
 def _network(task: NetworkTask, layout: torch.memory_format) -> Call:
-    torch.set_num_threads(task.threads)
-    assert torch.get_num_threads() == task.threads
+    set_threads(task.threads)
     folder = pathlib.Path(task.folder)
     run = compose(graph_file.read(folder / GRAPH, folder / ARRAYS), layout)
     x = torch.from_numpy(task.x).to(memory_format=layout)

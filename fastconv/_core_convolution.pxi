@@ -110,14 +110,14 @@ cdef Plan convolution_plan(
     desc.dilation_h = effective_dilation(how.dilation_h, desc.kh)
     desc.dilation_w = effective_dilation(how.dilation_w, desc.kw)
     desc.groups = how.groups
-    desc.src_stride = src.stride
+    memcpy(desc.src_stride, src.stride, sizeof(desc.src_stride))
     if weight_stride == NULL:
         desc.weights_prepared = True  # a Conv2d's own
     else:
         desc.weights_strided = True
         memcpy(desc.weight_stride, weight_stride, sizeof(desc.weight_stride))
     if dst != NULL:
-        desc.dst_stride = dst.stride
+        memcpy(desc.dst_stride, dst.stride, sizeof(desc.dst_stride))
     else:
         desc.dst_stride[3] = 1
         desc.dst_stride[2] = pixels[1]
@@ -304,13 +304,13 @@ def conv_transpose2d(
     desc.dilation_h = dilation_h
     desc.dilation_w = dilation_w
     desc.groups = groups
-    desc.src_stride = src.stride
+    memcpy(desc.src_stride, src.stride, sizeof(desc.src_stride))
     desc.weights_strided = True
     desc.weight_stride = weight_stride
     if out is not None:
         direct_out = writable_images(<cnp.ndarray>out, kind, &dst)
     if direct_out:
-        desc.dst_stride = dst.stride
+        memcpy(desc.dst_stride, dst.stride, sizeof(desc.dst_stride))
     else:
         desc.dst_stride[3] = 1
         desc.dst_stride[2] = dims[batched + 2]

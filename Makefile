@@ -13,6 +13,9 @@ RUN := PYTHONSAFEPATH=1 $(PY) -m
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip -qq
 # Arguments for pytest: make test PYTEST_ARGS='-k conv2d'
 PYTEST_ARGS ?=
+# Tests run in as many processes as there are cores. Threads of the engine that wait for work must not
+# spin then, on cores that other tests would use.
+TESTS := env GOMP_SPINCOUNT=0 PYTHONSAFEPATH=1 $(PY) -m pytest -n $(shell nproc 2>/dev/null || echo 1) --dist worksteal
 # Passed on to csrc/Makefile by ctest.
 WERROR ?= 0
 
@@ -76,11 +79,11 @@ examples: $(VENV)/installed-demo
 # What may be skipped stands in tests/allowed_skips.txt; anything else skipped is a failure.
 test: $(VENV)/installed-test
 	@mkdir -p build
-	@$(RUN) pytest --junitxml=build/tests.xml $(PYTEST_ARGS)
+	@$(TESTS) --junitxml=build/tests.xml $(PYTEST_ARGS)
 	@$(PY) tools/check_skips.py --allowed tests/allowed_skips.txt build/tests.xml
 
 slow: $(VENV)/installed-test
-	$(RUN) pytest -m "slow and not oracle" $(PYTEST_ARGS)
+	$(TESTS) -m "slow and not oracle" $(PYTEST_ARGS)
 
 # One network: make bench PYTEST_ARGS='--network lenet5'
 bench: $(VENV)/installed-bench
@@ -97,7 +100,7 @@ $(VENV)/oracles: $(VENV)/torch
 # A comparison that did not take place must not look like one that came out equal.
 oracles: $(VENV)/installed-test $(VENV)/oracles
 	@mkdir -p build
-	@$(RUN) pytest -m oracle --junitxml=build/oracles.xml $(PYTEST_ARGS)
+	@$(TESTS) -m oracle --junitxml=build/oracles.xml $(PYTEST_ARGS)
 	@$(PY) tools/check_skips.py build/oracles.xml
 
 # Against other engines, layer by layer: make race RACE='--network resnet18'. Not a part of bench: the

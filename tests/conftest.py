@@ -2,9 +2,11 @@
 
 import os
 import sys
+import zlib
 
 import pytest
 
+_LONGEST = ("test_core_sweeps", "test_core_sweeps_whole")
 _ON_REQUEST = {
     "slow": "long sweeps; run them with -m slow",
     "oracle": "compares with PyTorch, which must be installed; run them with -m oracle",
@@ -16,14 +18,32 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--share",
+        default="0/1",
+        metavar="I/N",
+        help="run the Ith of N parts of the tests, which are drawn by their names",
+    )
+
+
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is run on request, unless -m says what to do with it."""
+    """Leave out what is run on request, unless -m says what to do with it, and other shares; begin
+    with what takes longest, so that several processes end together."""
     expression = config.option.markexpr or ""
     left_out = [marker for marker in _ON_REQUEST if marker not in expression]
-    out = [item for item in items if any(item.get_closest_marker(name) for name in left_out)]
+    share, shares = map(int, config.option.share.split("/"))
+    out = [
+        item
+        for item in items
+        if any(item.get_closest_marker(name) for name in left_out)
+        or zlib.crc32(item.nodeid.encode()) % shares != share
+    ]
     if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in set(out)]
+        gone = set(out)
+        items[:] = [item for item in items if item not in gone]
+    items.sort(key=lambda item: item.originalname not in _LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,21 @@ def test_examples(module):
     assert doctest.testmod(module).failed == 0
 
 
+# ---- legends
+
+
+@pytest.mark.parametrize("names", [["a"], ["a rather long name", "another one as long"] * 2])
+def test_a_legend_keeps_clear_of_the_title(names):
+    x = np.array([1.0, 2.0])
+    lines = [charts.Line(name, x, x, RED, 3) for name in names]
+    picture = pixels(charts.draw([charts.Panel("Norm of each gradient", lines)], "Title"))
+    legend = np.argwhere((picture[:108] == RED).all(axis=2))
+    assert len(legend) > 20 * len(names)
+    title = np.argwhere((picture[68:88, 74:260] < 128).all(axis=2)) + (68, 74)
+    across = legend[:, 1].min(), title[:, 1].max()
+    assert across[0] > across[1] or legend[:, 0].min() > title[:, 0].max()
+
+
 # ---- axes
 
 

@@ -186,12 +186,16 @@ def _ranges(lines: list[_Points], panel: Panel) -> tuple[float, float, float, fl
 
 
 def _legend(canvas: Canvas, panel: Panel, left: int, top: int, width: int) -> None:
-    """Names with their colours, from the right of the row above the frame."""
+    """Names with their colours, from the right of the row above the frame: beside the title, or
+    below it where they do not fit."""
+    named = [line for line in panel.lines if line.name]
+    needed = sum(text_width(line.name, 13) + 46 for line in named)
+    y = top - 31 if needed + text_width(panel.title, 16) <= width else top - 19
     x = left + width
-    for line in reversed([line for line in panel.lines if line.name]):
+    for line in reversed(named):
         x -= text_width(line.name, 13)
-        canvas.text((x, top - 31), line.name, 13, INK, "la")
-        canvas.line([(x - 26, top - 23), (x - 7, top - 23)], line.colour, max(line.width, 2))
+        canvas.text((x, y), line.name, 13, INK, "la")
+        canvas.line([(x - 26, y + 8), (x - 7, y + 8)], line.colour, max(line.width, 2))
         x -= 46
 
 

@@ -11,6 +11,7 @@ from .canvas import FAINT, GRID, INK, Canvas
 __all__ = ["digits", "diverging", "kernels"]
 
 _MARGIN, _HEADER, _GAP = 24, 84, 12
+_MANY = 24  # kernels: of more each is shown smaller
 
 # Where a weight is positive, zero, negative.
 _RED = np.array([178, 24, 43], float)
@@ -49,7 +50,8 @@ def kernels(weight: np.ndarray, title: str) -> Any:
         tiles = diverging(weight.mean(axis=1) / float(np.abs(weight.mean(axis=1)).max() or 1.0))
         told = f"blue is negative, white 0, red positive, up to {largest:.2g}"
     count, height, width = tiles.shape[:3]
-    size = max(4, 120 // max(height, width))
+    side = 120 if count <= _MANY else 66
+    size = max(4, side // max(height, width))
     columns = min(count, max(1, 860 // (width * size + _GAP)))
     rows = math.ceil(count / columns)
     canvas = Canvas(

@@ -58,9 +58,9 @@ def test_a_legend_keeps_clear_of_the_title(names):
     x = np.array([1.0, 2.0])
     lines = [charts.Line(name, x, x, RED, 3) for name in names]
     picture = pixels(charts.draw([charts.Panel("Norm of each gradient", lines)], "Title"))
-    legend = np.argwhere((picture[:108] == RED).all(axis=2))
+    legend = np.argwhere((picture[:118] == RED).all(axis=2))
     assert len(legend) > 20 * len(names)
-    title = np.argwhere((picture[68:88, 74:260] < 128).all(axis=2)) + (68, 74)
+    title = np.argwhere((picture[78:98, 74:260] < 128).all(axis=2)) + (78, 74)
     across = legend[:, 1].min(), title[:, 1].max()
     assert across[0] > across[1] or legend[:, 0].min() > title[:, 0].max()
 

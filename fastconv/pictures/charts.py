@@ -13,7 +13,7 @@ __all__ = ["Line", "Panel", "draw", "ticks"]
 
 _LEFT, _RIGHT = 74, 26  # pixels beside a panel's frame
 _ABOVE, _BELOW = 52, 46
-_HEADER = 58
+_HEADER = 68
 _TICK_TEXT = 12.5
 
 

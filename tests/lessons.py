@@ -8,12 +8,30 @@ import tempfile
 from pathlib import Path
 
 import course
+import pytest
 
 import fastconv
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "course"
 NAMES = sorted(path.stem for path in (ROOT / "examples").glob("[0-9]*.py"))
+
+# Those that read pictures of other packages, which `make oracles` installs.
+OF_OTHERS = {
+    name
+    for name in NAMES
+    if re.search(r"^import photographs$", (ROOT / f"examples/{name}.py").read_text("utf-8"), re.M)
+}
+# Those whose full form takes minutes: `make examples` is what runs it.
+LONG = {"17_choosing", "19_plain_and_residual"}
+
+
+def params(names=NAMES):
+    """The names for pytest's parametrize: those of OF_OTHERS are run where the pictures are."""
+    return [
+        pytest.param(name, marks=pytest.mark.oracle) if name in OF_OTHERS else name
+        for name in names
+    ]
 
 
 @functools.cache

@@ -17,7 +17,7 @@ EXAMPLES = lessons.ROOT / "examples"
 LARGEST_PICTURE = 120_000  # bytes
 
 
-@pytest.fixture(params=lessons.NAMES)
+@pytest.fixture(params=lessons.params())
 def name(request):
     return request.param
 
@@ -65,6 +65,9 @@ def test_tables_are_not_stale(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", lessons.params([name for name in lessons.NAMES if name not in lessons.LONG])
+)
 def test_pages_are_what_the_full_form_makes(name, tmp_path):
     lesson, _ = lessons.run(name, tmp_path, quick=False)
     shown = lessons.shown(name)

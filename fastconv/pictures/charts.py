@@ -114,7 +114,7 @@ def _panel(
 
     canvas.text((left, top - 40), panel.title, 16, bold=True)
     _legend(canvas, panel, left, top, width)
-    y_ticks = _log_ticks(y_low, y_high) if panel.logarithmic else ticks(y_low, y_high)
+    y_ticks = _log_ticks(y_low, y_high) if panel.logarithmic else ticks(y_low, y_high, 8)
     for tick in y_ticks:
         y = place(x_low, tick)[1]
         canvas.line([(left, y), (left + width, y)], GRID)

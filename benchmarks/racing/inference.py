@@ -31,8 +31,9 @@ from fastconv.graph.trace import trace
 from fastconv.models import safetensors
 from racing import graph_file, ncnn_graph, whole
 from racing.children import ANSWER_SECONDS, Child, ChildDied, environment
-from racing.contest import Effort, Entry, hold
+from racing.contest import Effort, Entry
 from racing.engines import COMPETITORS, FORM, FUNCTIONAL, OWN
+from racing.referee import hold_without_dead
 
 COMPILED, EAGER = "compiled", "eager"  # fastconv's forms, as racing.whole.own has them
 EFFORT = Effort(runs=20, seconds=0.3, limit=6.0, block_seconds=0.05, block_runs=2)
@@ -88,27 +89,31 @@ class Wanted:
 def build(network: str) -> nn.Module:
     """The network with drawn weights, always the same ones, in eval mode.
 
-    Statistics of batch normalisation are those of two images of noise: so every layer gets numbers
-    of the size that it would get in a trained network.
+    They are such that every layer gets numbers of the size that it would get in a trained network:
+    variances as He et al. have them, where the papers' would let images come to the same, and
+    statistics of batch normalisation those of two images.
     """
     what = NETWORKS[network]
-    fastconv.manual_seed(zlib.crc32(network.encode()))
-    model = models.create(what.model, **what.options).eval()
-    rng = np.random.default_rng(0)
+    with nn.init.skip():
+        model = models.create(what.model, **what.options).eval()
+    rng = np.random.default_rng(zlib.crc32(network.encode()))
+    for part in model.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            deviation = np.float32(np.sqrt(2 / np.prod(part.weight.shape[1:])))
+            part.weight.data[...] = rng.standard_normal(part.weight.shape, np.float32) * deviation
+            if part.bias is not None:
+                part.bias.data[...] = rng.normal(0.0, 0.1, part.bias.shape)
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
     if not norms:
         return model
     for norm in norms:
         norm.weight.data[...] = rng.uniform(0.5, 1.5, norm.weight.shape)
         norm.bias.data[...] = rng.normal(0.0, 0.2, norm.bias.shape)
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
+        norm.running_mean[...], norm.running_var[...] = 0.0, 1.0
         norm.train()
-        norm.momentum = 1.0
+        norm.momentum = 1.0  # the statistics become those of the next batch
     with fastconv.no_grad():
         model(images(network, 2))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
     return model.eval()
 
 
@@ -297,8 +302,13 @@ class NetworkReferee:
                 form = EAGER if FORM[engine] == FUNCTIONAL else COMPILED
                 rivals.append((entry, (OWN, form), engine))
         forms = [(OWN, COMPILED), (OWN, EAGER)]
-        for (name, entry), found in hold(forms, rivals, measure, self.effort, roof).items():
+        times, dead = hold_without_dead(
+            forms, rivals, measure, self.effort, roof, lambda name: self.children[name].alive
+        )
+        for (name, entry), found in times.items():
             told["entries"][f"{name}/{entry}"] = found.summary()
+        for name, why in dead.items():
+            told["entries"][f"{name}/-"] = {"refused": why}
         told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
 
     # ---- fresh processes

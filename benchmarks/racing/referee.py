@@ -4,13 +4,14 @@ import datetime
 import pathlib
 import statistics
 import tempfile
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import corpus
 import numpy as np
 
 from racing.children import Child, ChildDied
-from racing.contest import Effort, Entry, hold
+from racing.contest import Effort, Entry, Measure, Times, hold
 from racing.engines import COMPETITORS, FORM, FUNCTIONAL, OWN, PREPARED
 from racing.work import Data, Exact, Row, footprint, is_memory_bound, make_data, make_exact
 from racing.worker import ARRAYS
@@ -121,7 +122,6 @@ class Referee:
             for entry in competing
             if entry[0] != OWN
         ]
-        dead: dict[str, str] = {}
         peaks: list[float] = []
         copies: list[float] = []
         size = footprint(row.layer, np.dtype(row.dtype).itemsize)
@@ -138,17 +138,9 @@ class Referee:
                 copies.append(own.ask("copy", size=size, threads=row.threads)["rate"])
             own.rest()
 
-        while True:
-            standing = [rival for rival in rivals if rival[0][0] not in dead]
-            try:
-                times = hold(forms, standing, measure, effort, roofs)
-                break
-            except ChildDied as why:
-                # Whoever died is the one that runs no longer; the others start anew without it.
-                gone = [rival[0][0] for rival in standing if not self.children[rival[0][0]].alive]
-                if not gone:
-                    raise
-                dead |= dict.fromkeys(gone, str(why))
+        times, dead = hold_without_dead(
+            forms, rivals, measure, effort, roofs, lambda name: self.children[name].alive
+        )
         for (name, entry), found in times.items():
             told["entries"][f"{name}/{entry}"] = found.summary()
         for name, why in dead.items():
@@ -156,6 +148,28 @@ class Referee:
         told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
         if copies:
             told["copy"] = round(statistics.median(copies) * 1e-9, 2)
+
+
+def hold_without_dead(
+    forms: Sequence[Entry],
+    rivals: Sequence[tuple[Entry, Entry, str]],
+    measure: Measure,
+    effort: Effort,
+    each_round: Callable[[], None],
+    alive: Callable[[str], bool],
+) -> tuple[dict[Entry, Times], dict[str, str]]:
+    """`hold`, begun anew without those whose processes die: times, and why which process died."""
+    dead: dict[str, str] = {}
+    while True:
+        standing = [rival for rival in rivals if rival[0][0] not in dead]
+        try:
+            return hold(forms, standing, measure, effort, each_round), dead
+        except ChildDied as why:
+            # Whoever died is the one that runs no longer.
+            gone = [name for (name, _), _, _ in standing if not alive(name)]
+            if not gone:
+                raise
+            dead |= dict.fromkeys(gone, str(why))
 
 
 def _ask(child: Child, do: str) -> None:

@@ -63,4 +63,4 @@ def _module(task: NetworkTask, level: int) -> Call:
     def result():
         return np.array(call().read()).reshape(batch, -1)
 
-    return Call(call, result, held=(manager,))
+    return Call(call, result, held=(task.x, manager))

@@ -52,4 +52,4 @@ def _session(task: NetworkTask, spinning: bool) -> Call:
         call()
         return y.numpy()
 
-    return Call(call, result, held=(x,))
+    return Call(call, result, held=(task.x, x))

@@ -33,7 +33,7 @@ def _network(task: NetworkTask) -> Call:
         call()
         return y
 
-    return Call(call, result, held=(core, compiled, request))
+    return Call(call, result, held=(task.x, core, compiled, request))
 
 
 def compile_model(core: Any, model: Any, threads: int) -> Any:

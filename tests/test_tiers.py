@@ -5,6 +5,7 @@ here as whole test sessions, none of whose tests may fail, be skipped or go miss
 """
 
 import datetime
+import os
 import platform
 import subprocess
 import sys

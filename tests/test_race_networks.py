@@ -160,7 +160,7 @@ def test_a_graph_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-@pytest.mark.parametrize("passes", [(), (fold_batch_norm, fuse_activation)])
+@pytest.mark.parametrize("passes", [(), (fold_batch_norm, fuse_activation), PASSES])
 def test_torch_computes_the_graph(tmp_path, layout, passes):
     import torch
     from racing.whole import pytorch

@@ -1,7 +1,10 @@
-"""The race of fastconv against other engines, layer by layer; benchmarks/race.py starts it.
+"""The races of fastconv against other engines: layer by layer (benchmarks/race.py), whole networks
+(race_networks.py), and training (race_training.py, race_steps.py).
 
-Imports run downwards: race.py → referee → contest, children → engines → work;
-worker → engines, timing; report → tables → figures → engines.
+Imports run downwards: race.py → referee → contest, children → engines → work, whole;
+worker → engines, whole, timing; report → tables → figures → engines; race_networks.py →
+network_report, inference → referee, onnx_graph, ncnn_graph, graph_file → windows. What is in whole
+imports nothing but its engine, NumPy, arrays and graph_file.
 
     work       what is raced: layers, their data, exact results, tolerances, classes
     engines/   each competitor at its best settings
@@ -14,4 +17,15 @@ worker → engines, timing; report → tables → figures → engines.
     tables     Markdown, and how a layer is named in it
     report     docs/benchmarks.md from the rows
     roofline   docs/roofline.png from the rows
+
+    inference       a row of the race of networks: files for everybody, results, times, processes
+    whole/          each engine with a whole network, at its best settings
+    first_answer    a fresh process: time and memory until its first answer
+    onnx_graph      a graph of the compiler in ONNX
+    ncnn_graph      … in ncnn's format
+    graph_file      … as JSON and bytes, from which torch's form is made
+    windows         pooling as other formats have it
+    network_report  docs/networks.md from the rows
+    network_bars    docs/networks.png from the rows
+    arrays, process  aligned memory; what a process holds
 """

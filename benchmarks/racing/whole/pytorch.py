@@ -110,11 +110,17 @@ def _make_conv2d(o, held, shape, own) -> Operation:
     top, bottom, left, right = o["padding"]
     stride, dilation, groups = o["stride"], o["dilation"], o["groups"]
     border = "constant" if o["border"] == "zeros" else o["border"]
-    if border == "constant" and (top, left) == (bottom, right):
-        padding = (top, left)
-        return lambda x: T.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    how = (weight, bias, stride, (top, left), dilation, groups)
+    even = border == "constant" and (top, left) == (bottom, right)
+    if not even:
+        how = (weight, bias, stride, 0, dilation, groups)
     sides = (left, right, top, bottom)
-    return lambda x: T.conv2d(T.pad(x, sides, border), weight, bias, stride, 0, dilation, groups)
+
+    def conv2d(x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        y = T.conv2d(x if even else T.pad(x, sides, border), *how)
+        return y if residual is None else y.add_(residual)
+
+    return conv2d
 
 
 def _make_linear(o, held, shape, own) -> Operation:

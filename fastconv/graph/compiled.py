@@ -16,7 +16,7 @@ from fastconv.geometry import flag, integer
 from .file import Stored, read, write
 from .ir import Graph
 from .lower import Lowered, lower
-from .passes import PASSES, optimize
+from .passes import PASSES, apply
 from .profile import Profile, Step
 from .trace import rebuild, trace
 
@@ -81,7 +81,7 @@ def compile(
             f"{', '.join(map(repr, _core.PRECISION_CODES))}; give one of them"
         )
     graph, structure = trace(model, inputs, _OP)
-    stored = Stored(optimize(graph, passes), structure, {"precision": name}, {})
+    stored = Stored(apply(graph, passes), structure, {"precision": name}, {})
     batch = max(int(inputs[0].shape[0]), 1)
     return CompiledNetwork(stored, batch, threads, flag(_OP, "keep_weights", keep_weights), passes)
 
@@ -169,7 +169,7 @@ class CompiledNetwork:
         inputs = tuple(np.empty((0, *shape), self.graph.dtype) for shape in shapes)
         graph, structure = trace(model, inputs, _OP)
         settings = {"precision": self.precision}
-        self._take(Stored(optimize(graph, self._passes), structure, settings, {}), 1)
+        self._take(Stored(apply(graph, self._passes), structure, settings, {}), 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, for ``fastconv.load_compiled``: its graph, its weights, and

@@ -1,4 +1,7 @@
-"""fastconv: the compiled network with a bound result, and the module without gradients."""
+"""fastconv: the compiled network with a bound result, and the module without gradients.
+
+The compiled one is loaded from its file, as others load theirs.
+"""
 
 import json
 import pathlib
@@ -12,6 +15,7 @@ from racing.arrays import aligned_empty
 from racing.whole import MODEL, WEIGHTS, Call, Makers, NetworkTask
 
 COMPILED, EAGER = "compiled", "eager"
+COMPILED_FILE = "network.fcnet"
 
 
 def networks(task: NetworkTask) -> Makers:
@@ -28,7 +32,10 @@ def _model(folder: str) -> nn.Module:
 
 
 def _compiled(task: NetworkTask) -> Call:
-    network = fastconv.compile(_model(task.folder), task.x)
+    path = pathlib.Path(task.folder) / COMPILED_FILE
+    if not path.exists():
+        fastconv.compile(_model(task.folder), task.x, keep_weights=True).save(path)
+    network = fastconv.load_compiled(path)
     classes = network.graph.outputs[0].shape
     x, threads = task.x, task.threads
     out = aligned_empty((len(x), *classes), np.float32)

@@ -28,10 +28,14 @@ PASSES: tuple[Callable[[Graph], None], ...] = (
 )
 
 
-def optimize(graph: Graph, passes: Iterable[Callable[[Graph], None]] = PASSES) -> Graph:
-    """A copy of the graph after these passes."""
-    graph = graph.copy()
+def apply(graph: Graph, passes: Iterable[Callable[[Graph], None]] = PASSES) -> Graph:
+    """The graph itself, after these passes have changed it."""
     for one in passes:
         one(graph)
         graph.check()
     return graph
+
+
+def optimize(graph: Graph, passes: Iterable[Callable[[Graph], None]] = PASSES) -> Graph:
+    """A copy of the graph after these passes; arrays that they leave as they are it shares."""
+    return apply(graph.copy(), passes)

@@ -4,6 +4,7 @@ Batches of no images at all have shapes, too: so networks of any size are measur
 """
 
 import collections
+import functools
 import math
 import pathlib
 import pickle
@@ -35,17 +36,16 @@ def unfilled(name, **options):
         return models.create(name, **options)
 
 
-def measured(model, input_shape):
+@functools.cache
+def measured(name, **options):
     """(nn.summary of no images, multiply-adds of one image, its convolutions and linear layers)."""
+    model = unfilled(name, **options)
     inputs = {}
     products = []
-
-    def before(layer, args):
-        inputs[layer] = args[0].shape
-
     for part in model.modules():
-        part.register_forward_pre_hook(before)
-    told = nn.summary(model, (0, *input_shape))
+        if isinstance(part, nn.Conv2d):
+            part.register_forward_pre_hook(lambda part, args: inputs.update({part: args[0].shape}))
+    told = nn.summary(model, (0, *models.entry(name).input_shape))
     parts = dict(model.named_modules())
     for row in told.layers:
         part = parts[row.name]
@@ -69,11 +69,8 @@ def measured(model, input_shape):
 @pytest.mark.parametrize("name", model_tables.SHAPES)
 def test_shapes_of_the_papers_table(name):
     created, _, form = name.partition(" ")
-    entry = models.entry(created)
-    model = unfilled(created, **({"form": form} if form else {}))
-    shapes = {}
-    for row in nn.summary(model, (0, *entry.input_shape)).layers:
-        shapes[row.name] = row.output_shape[1:]
+    told, _, _ = measured(created, **({"form": form} if form else {}))
+    shapes = {row.name: row.output_shape[1:] for row in told.layers}
     expected = model_tables.SHAPES[name]
     assert {row: shapes[row] for row in expected} == expected
 
@@ -81,7 +78,7 @@ def test_shapes_of_the_papers_table(name):
 @every_network
 def test_parameters_and_multiply_adds(name):
     entry = models.entry(name)
-    told, multiply_adds, _ = measured(unfilled(name), entry.input_shape)
+    told, multiply_adds, _ = measured(name)
     assert (told.parameters, multiply_adds) == (entry.parameters, entry.multiply_adds)
     assert told.trained_parameters == told.parameters
 
@@ -140,15 +137,16 @@ def test_parameters_with_options(name, options, parameters):
 
 @pytest.mark.parametrize(("depth", "billions"), [(50, 3.8), (101, 7.6), (152, 11.3)])
 def test_resnets_multiply_adds_are_the_papers_in_the_papers_form(depth, billions):
-    _, multiply_adds, _ = measured(unfilled(f"resnet{depth}", form="paper"), (3, 224, 224))
+    _, multiply_adds, _ = measured(f"resnet{depth}", form="paper")
     assert abs(multiply_adds / 1e9 - billions) < 0.1
 
 
 def test_rows_of_googlenets_table():
     """The paper's parameters of its modules (in units of 1,024, as it seems), but for 4c and 5a,
     where its column is 7 and 5 % off what its own sizes make; and its total of multiply-adds."""
-    model = unfilled("googlenet", form="paper", auxiliaries=False)
-    _, total, products = measured(model, (3, 224, 224))
+    options = {"form": "paper", "auxiliaries": False}
+    model = unfilled("googlenet", **options)
+    _, total, products = measured("googlenet", **options)
     sizes = collections.Counter()
     for layer, parameter in model.named_parameters():
         if layer.endswith("weight"):
@@ -163,8 +161,7 @@ def test_rows_of_googlenets_table():
 @pytest.mark.parametrize(("network", "name", "options"), model_tables.CORPORA)
 def test_layers_are_those_of_the_corpus(network, name, options):
     """tests/shapes has the layers of some networks, written down apart from these modules."""
-    entry = models.entry(name)
-    _, _, products = measured(unfilled(name, **options), entry.input_shape)
+    _, _, products = measured(name, **options)
     expected = collections.Counter()
     for layer in corpus.load(network):
         if layer.kind in ("conv", "linear"):
@@ -210,6 +207,16 @@ def test_the_document_has_the_table():
     assert models.table() in DOCUMENT.read_text(encoding="utf-8"), (
         "docs/models.md is behind: put there what models.table() returns"
     )
+
+
+def test_the_documents_example_runs(capsys):
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    exec(compile(example, "models.md", "exec"), {})
+    reference, multiply_adds = capsys.readouterr().out.splitlines()
+    assert reference == models.entry("resnet18").reference
+    assert int(multiply_adds) > 1e6
 
 
 def test_names_are_unique_and_entries_frozen():

@@ -18,7 +18,7 @@ ROWS = [line.split() for line in TEXT.splitlines() if not line.startswith("#")]
 NAMES = list(dict.fromkeys(row[0] for row in ROWS))
 # By torchvision's name, where ours is another.
 OURS = {"alexnet": "alexnet_torchvision"}
-QUICK = ("squeezenet1_0", "squeezenet1_1", "mobilenet_v2", "googlenet", "resnet18", "densenet121")
+QUICK = ("squeezenet1_1", "mobilenet_v2", "googlenet", "resnet18", "densenet121")
 
 
 def make(name, dtype=None):

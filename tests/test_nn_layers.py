@@ -9,6 +9,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
@@ -335,6 +336,57 @@ def test_initial_values_are_seeded_in_place_and_not_recorded():
     fastconv.manual_seed(1)
     two = nn.Linear(3, 3)
     np.testing.assert_array_equal(one.bias.detach(), two.bias.detach())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5), (300, 229), (70000,)])
+def test_draws_are_the_generators_wherever_they_go(shape, dtype):
+    """In blocks or at once, and whether or not the elements lie in their order."""
+    for order in "CF":
+        t = Tensor(np.empty(shape, dtype, order))
+        nn.init.normal_(t, 0.5, 0.25, np.random.default_rng(3))
+        expected = np.random.default_rng(3).standard_normal(shape, dtype) * 0.25 + 0.5
+        np.testing.assert_array_equal(t.numpy(), expected)
+        nn.init.uniform_(t, -1.5, 0.5, np.random.default_rng(3))
+        expected = np.random.default_rng(3).random(shape, dtype) * 2.0 - 1.5
+        np.testing.assert_array_equal(t.numpy(), expected)
+    saved = Tensor(np.ones(shape, dtype), True)
+    product = saved * saved
+    nn.init.normal_(saved)
+    with pytest.raises(RuntimeError, match="changed"):
+        product.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        "uniform_", "normal_", "trunc_normal_", "xavier_uniform_", "xavier_normal_",
+        "kaiming_uniform_", "kaiming_normal_", "orthogonal_", "ones_", "zeros_", "eye_",
+    ],
+)  # fmt: skip
+def test_initial_values_can_be_skipped(fill):
+    state = fastconv.manual_seed(5).bit_generator.state
+    t = Tensor(np.full((3, 4), 7.0))
+    with nn.init.skip():
+        with nn.init.skip():
+            nn.Conv2d(3, 4, 5)
+        assert getattr(nn.init, fill)(t) is t
+    assert (t.numpy() == 7).all()
+    assert fastconv.random.generator().bit_generator.state == state
+    getattr(nn.init, fill)(t)
+    assert (t.numpy() != 7).all()
+
+
+def test_skipping_ends_with_an_error_and_holds_in_one_thread():
+    t = Tensor(np.zeros(3))
+    with nn.init.skip():
+        thread = threading.Thread(target=nn.init.ones_, args=(t,))
+        thread.start()
+        thread.join()
+    assert t.tolist() == [1, 1, 1]
+    with pytest.raises(TypeError), nn.init.skip():
+        nn.init.zeros_(None)
+    assert nn.init.zeros_(t).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3), (4, 4)])

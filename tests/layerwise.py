@@ -52,6 +52,7 @@ SMALL = {
     "mobilenet_v1": ({"width": 1 / 4}, (65, 48)),
     "mobilenet_v2": ({"width": 1 / 4}, (65, 48)),
     "densenet121": ({"growth": 4}, (65, 48)),
+    "efficientnet_lite0": ({}, (33, 26)),
 }
 EXACT = (nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.Dropout, nn.Identity, nn.Flatten, PaddedShortcut)
 

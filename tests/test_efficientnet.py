@@ -83,7 +83,6 @@ def test_layers_parameters_and_multiply_adds(model):
         multiply_adds += (expansion > 1) * size**2 * channels * inside
         multiply_adds += result**2 * inside * (kernel**2 + width)
         channels, size = width, result
-    # The authors' README: 407 million, with the other layers.
     assert told.multiply_adds == multiply_adds == 385_187_552
 
 

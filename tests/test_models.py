@@ -36,6 +36,14 @@ def unfilled(name, **options):
         return models.create(name, **options)
 
 
+def four_sided(padding, *axes):
+    """((top, bottom), (left, right)); 'same' for axes (size, kernel, stride)."""
+    if padding != "same":
+        return [(p, p) for p in padding]
+    totals = [max(((n - 1) // s) * s + k - n, 0) for n, k, s in axes]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
 @functools.cache
 def measured(name, **options):
     """(name → shape of each layer's result, multiply-adds of one image, convolutions and linear
@@ -48,11 +56,13 @@ def measured(name, **options):
         if isinstance(layer, nn.Linear):
             products.append(corpus.Layer(kind="linear", ic=args[0].shape[1], oc=result.shape[1]))
         elif isinstance(layer, nn.Conv2d):
-            (ph, pw), (sh, sw), (kh, kw) = layer.padding, layer.stride, layer.kernel_size
+            (sh, sw), (kh, kw) = layer.stride, layer.kernel_size
             _, ic, ih, iw = args[0].shape
+            (ph, bottom), (pw, right) = four_sided(layer.padding, (ih, kh, sh), (iw, kw, sw))
+            ends = {} if (bottom, right) == (ph, pw) else {"phe": bottom, "pwe": right}
             product = corpus.Layer(
                 kind="conv", ic=ic, ih=ih, iw=iw, oc=layer.out_channels, kh=kh, kw=kw,
-                sh=sh, sw=sw, ph=ph, pw=pw, g=layer.groups,
+                sh=sh, sw=sw, ph=ph, pw=pw, g=layer.groups, **ends,
             )  # fmt: skip
             assert result.shape == (0, product.oc, *product.output_size)
             products.append(product)

@@ -158,7 +158,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("mobilenet_v2", MobileNetV2, IMAGENET, 3_504_872, 300_774_272,
           "3,504,872, 0.301 G (torchvision)", "Sandler et al. 2018, arXiv:1801.04381"),
     Entry("efficientnet_lite0", EfficientNetLite0, IMAGENET, 4_652_008, 385_187_552,
-          "4.7 M, 407 M (authors)", "Tan and Le 2019, arXiv:1905.11946"),
+          "4.7 M, – (authors)", "Tan and Le 2019, arXiv:1905.11946"),
 )
 # fmt: on
 _BY_NAME = {one.name: one for one in ENTRIES}

@@ -28,7 +28,7 @@ def parser(description: str, version: str) -> argparse.ArgumentParser:
         "--batch", type=_from_to(1, 1024), default=1, metavar="N", help="images (%(default)s)"
     )
     _bench(commands.add_parser(
-        "bench", help="time a network, also in PyTorch where that is installed"
+        "bench", help="time a network, also compiled, and in PyTorch where that is installed"
     ))  # fmt: skip
     commands.add_parser("info", help="the engine, its instruction sets, threads, caches, memory")
     return result

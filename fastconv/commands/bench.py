@@ -56,7 +56,8 @@ def run(arguments: Any) -> int:
     """Print median milliseconds of a forward pass; the exit status: 1 if a peer computes otherwise.
 
     It is ``model(x)`` within ``no_grad``, in eval mode, with initial weights and random input. What
-    it is compared with runs by turns with it, after its result was found to be the same.
+    it is compared with, its compiled form and torch, runs by turns with it, after the result was
+    found to be the same.
 
     Raises:
         ValueError: there is no network of that name.
@@ -107,6 +108,11 @@ def _row(label: str, ms: float, gflop: float) -> str:
     return f"  {label:<24} {ms:>9.3f} ms  {gflop / ms * 1e3:>7.1f} GFLOP/s"
 
 
+def _compiled(model: Module, x: np.ndarray, threads: int) -> Iterator[tuple[str, Call]]:
+    """The same network as one program."""
+    yield "fastconv, compiled", partial(fastconv.compile(model, x), x)
+
+
 def _torch(model: Module, x: np.ndarray, threads: int) -> Iterator[tuple[str, Call]]:
     """PyTorch, eager, in both layouts."""
     import torch
@@ -127,6 +133,8 @@ def _torch(model: Module, x: np.ndarray, threads: int) -> Iterator[tuple[str, Ca
         yield f"torch {layout.removesuffix('_format')}", partial(call, given)
 
 
+# By the package that must be installed.
 _PEERS: dict[str, Callable[[Module, np.ndarray, int], Iterator[tuple[str, Call]]]] = {
-    "torch": _torch
+    "fastconv": _compiled,
+    "torch": _torch,
 }

@@ -428,7 +428,7 @@ def test_members_that_are_the_same_bytes(load):
     contents = body + bytes(entries) + contents[end:]
     assert zipfile.ZipFile(io.BytesIO(contents)).getinfo("archive/data/9").file_size == size
     tracemalloc.start()
-    with pytest.raises(DataError, match=r"overlap|cut off|ends after|Overlapped|CRC"):
+    with pytest.raises(DataError, match="its members overlap"):
         load(contents)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -109,6 +109,7 @@ def picture(norms: dict[str, list[float]], losses: dict[str, list[float]]) -> An
     by_step = [
         charts.Line("", np.arange(1, len(loss) + 1), np.array(loss), colours[name])
         for name, loss in losses.items()
+        if len(loss) > 1  # one that exploded is off every scale
     ]
     return charts.draw(
         [

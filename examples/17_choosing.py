@@ -68,7 +68,7 @@ def main(lesson: course.Lesson) -> dict[str, Any]:
     images, labels = data.digits()
     split = data.train_dev_test_split(images[:, None], labels, "80/10/10", seed=lesson.seed)
     train, dev, test = ((models.prepare_digits(part.x), part.y) for part in split)
-    trials, epochs, count = (6, 1, 1000) if lesson.quick else (24, 3, len(train[1]))
+    trials, epochs, count = (6, 1, 1000) if lesson.quick else (24, 2, 2000)
     options = {"loss": F.cross_entropy, "dev": dev, "metrics": ["accuracy"]}
     found = random_search(
         build, SPACE, trials, lesson.seed, monitor="dev_accuracy", epochs=epochs,
@@ -87,7 +87,7 @@ def main(lesson: course.Lesson) -> dict[str, Any]:
     manual_seed(lesson.seed)
     chosen = build(**found.best.parameters)
     history = fit(
-        train=train, epochs=2 if lesson.quick else 30, patience=5, monitor="dev_accuracy",
+        train=train, epochs=2 if lesson.quick else 15, patience=4, monitor="dev_accuracy",
         seed=lesson.seed, progress=False, **chosen, **options,
     )  # fmt: skip
     best = history.epochs["dev_accuracy"][history.best_epoch - 1]

@@ -95,7 +95,7 @@ def main(lesson: course.Lesson) -> dict[str, list[float]]:
     few = data.Dataset(first.x[:400], first.y[:400])
     others_x, others_y = photographs.other_digits()
     others = data.Dataset(others_x[:, None], others_y)
-    count, steps = (200, 100) if lesson.quick else (1000, 800)
+    count, steps = (200, 300) if lesson.quick else (1000, 800)
     sharp = texture_squares(0, slice(0, 300), count, 1)
     soft = texture_squares(2.5, slice(300, None), count // 2, 2)
     # What is trained on, what matters, how much of the latter is trained on, and the network.

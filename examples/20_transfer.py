@@ -84,22 +84,28 @@ def main(lesson: course.Lesson) -> dict[str, np.ndarray]:
     header = ("head on", "numbers", "cats right", "others right",
               f"of {len(firsts)} photographs most squares right")  # fmt: skip
     lesson.table("accuracy", header, rows, within=np.inf)
-    lesson.picture("photographs", picture(squares[firsts], shares))
+    names = [*photographs.CATS, *photographs.OTHERS]
+    rows = [
+        (name, f"{100 * pixels:.0f} %", f"{100 * fire9:.0f} %")
+        for name, pixels, fire9 in zip(names, shares["pixels"], shares["fire9"], strict=True)
+    ]
+    lesson.table("each", ("photograph", "pixels", "fire9"), rows, within=np.inf)
+    lesson.picture("photographs", picture(squares[firsts], names, shares))
     return shares
 
 
-def picture(squares: np.ndarray, shares: dict[str, np.ndarray]) -> Any:
-    """A square of each photograph, and how many of its squares are right."""
-    names = [*photographs.CATS, *photographs.OTHERS]
+def picture(squares: np.ndarray, names: list[str], shares: dict[str, np.ndarray]) -> Any:
+    """A square of each photograph that may be shown, and how many of its squares are right."""
     shown = [
         panels.Picture(
             images.resize(square, 110, 110), name,
             f"{100 * shares['pixels'][i]:.0f} %, {100 * shares['fire9'][i]:.0f} %",
         )
         for i, (square, name) in enumerate(zip(squares, names, strict=True))
+        if name in photographs.FREE
     ]  # fmt: skip
     return panels.draw(
-        [shown[k : k + 5] for k in range(0, len(shown), 5)],
+        [shown[k : k + 4] for k in range(0, len(shown), 4)],
         "Answered rightly, though the photograph was not trained on",
         "squares of it by a head on pixels, and by one on the features of fire9",
     )

@@ -19,6 +19,7 @@ from fastconv.data import images
 
 __all__ = [
     "CATS",
+    "FREE",
     "OTHERS",
     "MissingPackage",
     "cat_crops",
@@ -56,6 +57,10 @@ OTHERS = {
     "pagoda": ("sklearn", "datasets/images/china.jpg"),
     "flower": ("sklearn", "datasets/images/flower.jpg"),
 }
+
+
+# In the public domain: these may be shown in pages. The other cats are from ImageNet.
+FREE = ("Chelsea", "astronaut", "coffee", "rocket", "camera", "coins", "tissue", "gravel")
 
 
 class MissingPackage(ImportError):

@@ -337,7 +337,8 @@ def test_the_examples_of_the_readme_run(capsys, monkeypatch, tmp_path):
     shown = capsys.readouterr().out
     assert shown.startswith("(1, 64, 56, 56)\n")
     assert "\n(64, 3, 3, 3)\n" in shown
-    assert shown.count("algorithm") == 3
+    assert shown.count("algorithm") == 4  # of three explanations, and a profile's column
+    assert "\n(1, 1000) layer " in shown
     assert "of peak" in shown
     assert str(tmp_path) in shown
 

@@ -33,7 +33,7 @@ static size_t scratch_bytes(const fc_plan *plan, int threads, bool packed) {
 
 static bool args_complete(const fc_plan *plan, const fc_args *args) {
     if (plan->linear.desc.has_bias && !args->bias) return false;
-    return args->weights || args->packed;
+    return args->weights || (args->packed && packed_bytes(plan));
 }
 
 static void execute(const fc_plan *plan, const fc_args *args, void *scratch, int threads) {

@@ -304,6 +304,23 @@ static void test_execute(void) {
     guarded_free(&src), guarded_free(&dst), guarded_free(&weights);
 }
 
+/* A linear layer that reads its weights where they lie has no use for packed ones. */
+static void test_linear_without_weights(void) {
+    enum { FEATURES = 128 };
+    fc_linear_desc d = {.struct_size = sizeof d, .dtype = FC_F32, .rows = 1, .in_features = FEATURES,
+                        .out_features = 1, .src_row_stride = FEATURES};
+    static float numbers[FEATURES];
+    float dst = 5;
+    fc_plan *plan;
+    CHECK(fc_linear_create(&d, &plan) == FC_OK);
+    CHECK(fc_plan_packed_bytes(plan) == 0);
+    fc_args args = {.struct_size = sizeof args, .src = numbers, .packed = numbers, .dst = &dst};
+    CHECK(fc_execute(plan, &args, 1) == FC_ERR_INVALID_ARGUMENT && dst == 5);
+    args.weights = numbers;
+    CHECK(fc_execute(plan, &args, 1) == FC_OK && dst == 0);
+    fc_plan_destroy(plan);
+}
+
 int main(void) {
     CHECK(fc_init() == FC_OK && fc_init() == FC_OK);
     test_refusals();
@@ -312,6 +329,7 @@ int main(void) {
     test_struct_size();
     test_execute();
     test_no_image();
+    test_linear_without_weights();
     fc_runtime_info runtime = {.struct_size = sizeof runtime};
     fc_runtime_query(&runtime);
     CHECK(runtime.isa_compiled >> runtime.isa_used & 1);

@@ -152,15 +152,27 @@ class _Preact(_Unit):
     """Units whose first activation is, by `before`: 'own', of the branch alone; 'shared', of branch
     and shortcut, at the beginning of a stage; None, where that has taken place already."""
 
-    def _begin(
-        self, inputs: int, downsample: nn.Module | None, shortcut: bool, before: Any
+    def __init__(
+        self,
+        inputs: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        shortcut: bool = True,
+        before: str | None = "own",
     ) -> None:
+        super().__init__()
         if before is not None:
             self.bn1 = nn.BatchNorm2d(inputs)
         self.relu = nn.ReLU()
         self.before = before
         self.downsample = downsample
         self.shortcut = shortcut
+        self._make_branch(inputs, planes, stride)
+
+    def _make_branch(self, inputs: int, planes: int, stride: int) -> None:
+        """The convolutions and what is between them."""
+        raise NotImplementedError
 
     def _activated(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the branch and what the shortcut begin with."""
@@ -173,17 +185,7 @@ class _Preact(_Unit):
 class PreactBasicBlock(_Preact):
     """Two 3 × 3 convolutions, each after its activation."""
 
-    def __init__(
-        self,
-        inputs: int,
-        planes: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        shortcut: bool = True,
-        before: str | None = "own",
-    ) -> None:
-        super().__init__()
-        self._begin(inputs, downsample, shortcut, before)
+    def _make_branch(self, inputs: int, planes: int, stride: int) -> None:
         self.conv1 = conv3x3(inputs, planes, stride)
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv2 = conv3x3(planes, planes)
@@ -199,17 +201,7 @@ class PreactBottleneck(_Preact):
 
     expansion = 4
 
-    def __init__(
-        self,
-        inputs: int,
-        planes: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        shortcut: bool = True,
-        before: str | None = "own",
-    ) -> None:
-        super().__init__()
-        self._begin(inputs, downsample, shortcut, before)
+    def _make_branch(self, inputs: int, planes: int, stride: int) -> None:
         self.conv1 = conv1x1(inputs, planes)
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv2 = conv3x3(planes, planes, stride)

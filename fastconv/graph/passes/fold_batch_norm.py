@@ -10,31 +10,17 @@ import numpy as np
 
 from fastconv.graph.ir import Graph, Node
 
+from .absorb import absorb
+
 _WEIGHTED = ("conv2d", "conv_transpose2d", "linear")
 
 
 def fold_batch_norm(graph: Graph) -> None:
     """Where nobody else takes what is normalised, and nothing is done to it in between."""
-    users = graph.users()
-    kept = []
-    for node in graph.nodes:
-        maker = node.inputs[0].node
-        if (
-            node.kind == "batch_norm"
-            and maker is not None
-            and len(users[maker.output]) == 1
-            and maker.output not in graph.outputs
-            and _can_take(maker)
-        ):
-            _multiply_out(maker, node)
-            users[maker.output] = users[node.output]
-            graph.replace(node.output, maker.output)
-        else:
-            kept.append(node)
-    graph.nodes = kept
+    absorb(graph, "batch_norm", _can_take, _multiply_out)
 
 
-def _can_take(node: Node) -> bool:
+def _can_take(node: Node, _norm: Node) -> bool:
     return (
         node.kind in _WEIGHTED
         and node.options["activation"] is None

@@ -131,13 +131,14 @@ def test_early_layers_run_image_by_image():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled_module, "cache_share", lambda: 300_000)
         parts = compile(model, x)
-    images = [step["dst_shape"][0] for step in parts._programs[6].program.steps]
+    images = [step["dst_shape"][0] for step in parts._state.programs[6].program.steps]
     assert images == [1, 1, 1, 6, 6]
-    repeats = [step["repeats"] for step in parts._programs[6].program.steps]
+    repeats = [step["repeats"] for step in parts._state.programs[6].program.steps]
     assert repeats == [6, 6, 6, 1, 1]
     np.testing.assert_array_equal(parts(x), whole(x))
     # What lies between the early layers is of one image.
-    assert parts._programs[6].program.arena_bytes < whole._programs[6].program.arena_bytes / 3
+    one, all_at_once = (net._state.programs[6].program.arena_bytes for net in (parts, whole))
+    assert one < all_at_once / 3
 
 
 def dense_block(x):
@@ -208,7 +209,7 @@ def test_memory_is_used_again():
     """A chain of fifty layers takes the memory of two."""
     model = nn.Sequential(*[nn.Conv2d(8, 8, 3, padding=1) for _ in range(50)])
     compiled = compile(model, normal(1, 8, 16, 16))
-    [program] = [lowered.program for lowered in compiled._programs.values()]
+    [program] = [lowered.program for lowered in compiled._state.programs.values()]
     assert program.arena_bytes == 2 * 8 * 16 * 16 * 4
 
 
@@ -223,7 +224,7 @@ def test_batches():
     assert compiled(x[:0]).shape == (0, 10)
     for n in range(1, 13):
         compiled(normal(n, 3, 20, 22))
-    assert len(compiled._programs) <= 8
+    assert len(compiled._state.programs) <= 8
 
 
 def test_tensors_and_structure():
@@ -269,6 +270,27 @@ def test_the_weights_are_a_snapshot():
     np.testing.assert_array_equal(compiled(x), before)
     np.testing.assert_array_equal(compiled(normal(2, 3, 20, 22))[:0].shape, (0, 10))
     compiled.refresh(model)
+    np.testing.assert_allclose(compiled(x), eager(model, x).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_another_network_is_no_refreshed_one():
+    compiled, x = compile(network(), normal(1, 3, 20, 22)), normal(1, 3, 20, 22)
+    before = compiled(x)
+    with pytest.raises(ValueError, match="another network"):
+        compiled.refresh(nn.Sequential(nn.Flatten(), nn.Linear(1320, 10)))
+    np.testing.assert_array_equal(compiled(x), before)
+
+
+def test_a_call_that_is_under_way_keeps_no_old_weights_for_later_ones():
+    """A program for another batch that is made while weights are refreshed belongs to the old."""
+    model, x = network(), normal(2, 3, 20, 22)
+    compiled = compile(model, x[:1])
+    old = compiled._state
+    with no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    compiled.refresh(model)
+    compiled._for(old, 2)  # as a thread does that began before
     np.testing.assert_allclose(compiled(x), eager(model, x).numpy(), rtol=1e-4, atol=1e-5)
 
 

@@ -77,6 +77,20 @@ def test_float64_and_precision(tmp_path, precision):
     assert loaded.explain()[0].algorithm == compiled.explain()[0].algorithm
 
 
+def test_a_loaded_network_can_be_refreshed(tmp_path):
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
+    x = normal(1, 3, 8, 8)
+    compile(model, x, keep_weights=True).save(tmp_path / "net")
+    loaded = load_compiled(tmp_path / "net")
+    steps = [step.op for step in loaded.explain()]
+    with fastconv.no_grad():
+        model[0].weight.mul_(2.0)
+        expected = model(fastconv.Tensor(x)).numpy()
+    loaded.refresh(model)
+    np.testing.assert_allclose(loaded(x), expected, rtol=1e-4, atol=1e-5)
+    assert [step.op for step in loaded.explain()] == steps == ["conv2d"]
+
+
 def memory_in_use():
     gc.collect()  # what earlier tests left
     return fastconv.memory_stats()["in_use_bytes"]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,19 @@ def load_compiled(path: str | os.PathLike[str], *, threads: int | None = None) -
     path = Path(path)
     stored = read(path)
     try:
-        return CompiledNetwork(stored, 1, threads, True, ())
+        return CompiledNetwork(stored, 1, threads, True, PASSES)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise DataError(f"{path}: not a usable compiled network: {error}") from error
+
+
+@dataclass
+class _State:
+    """What belongs together: a call takes all of it at once, whatever is refreshed meanwhile."""
+
+    graph: Graph
+    structure: Any
+    store: Any
+    programs: dict[int, Lowered]
 
 
 class CompiledNetwork:
@@ -155,8 +166,11 @@ class CompiledNetwork:
         programs = {batch: self._program(graph, batch, store)}
         if not self._keep_weights:
             store.release()
-        self.graph, self._structure, self._store = graph, stored.structure, store
-        self._programs = programs
+        self._state = _State(graph, stored.structure, store, programs)
+
+    @property
+    def graph(self) -> Graph:
+        return self._state.graph
 
     def _program(self, graph: Graph, batch: int, store: Any) -> Lowered:
         threads = self._threads or runtime.get_num_threads()
@@ -164,12 +178,22 @@ class CompiledNetwork:
         return lower(graph, batch, store, code, threads, self._cache_bytes)
 
     def refresh(self, model: nn.Module) -> None:
-        """Take the weights of `model` as they are now: the same one, trained further."""
+        """Take the weights of `model` as they are now: the same one, trained further.
+
+        Calls that are under way end with the weights that they began with.
+
+        Raises:
+            ValueError: it is another network.
+        """
         shapes = [value.shape for value in self.graph.inputs]
         inputs = tuple(np.empty((0, *shape), self.graph.dtype) for shape in shapes)
         graph, structure = trace(model, inputs, _OP)
-        settings = {"precision": self.precision}
-        self._take(Stored(apply(graph, self._passes), structure, settings, {}), 1)
+        apply(graph, self._passes)
+        if str(graph) != str(self.graph):
+            raise ValueError(
+                "refresh: the model is another network than the one that was compiled; compile it"
+            )
+        self._take(Stored(graph, structure, {"precision": self.precision}, {}), 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, for ``fastconv.load_compiled``: its graph, its weights, and
@@ -179,7 +203,8 @@ class CompiledNetwork:
             OSError: the file cannot be written.
             ValueError: it was compiled without keep_weights=True, so the weights are no more.
         """
-        graph, forms = self.graph.copy(), {}
+        state = self._state
+        graph, forms = state.graph.copy(), {}
         for i, node in enumerate(graph.nodes):
             weight = node.arrays.get("weight")
             if node.kind != "conv2d":
@@ -191,11 +216,11 @@ class CompiledNetwork:
                 )
             node.arrays["weight"] = weight.plain
             forms[i] = weight.convolution_forms()
-        write(Path(path), Stored(graph, self._structure, {"precision": self.precision}, forms))
+        write(Path(path), Stored(graph, state.structure, {"precision": self.precision}, forms))
 
     @property
     def weight_bytes(self) -> int:
-        return self._store.nbytes
+        return self._state.store.nbytes
 
     def __call__(self, *inputs: Any, out: Any = None, threads: int | None = None) -> Any:
         """The network's result for a batch.
@@ -211,15 +236,16 @@ class CompiledNetwork:
             MemoryError: the result or the memory for what lies in between does not fit.
         """
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+        state = self._state
         batch = self._check(arrays)
         results = self._results(batch, out)
         if batch:
-            program = self._for(batch).program
+            program = self._for(state, batch).program
             ready = [np.ascontiguousarray(array) for array in arrays]
             program.run([*ready, *results], self._thread_count(threads))
         if any(isinstance(x, Tensor) for x in inputs):
-            return rebuild(self._structure, [wrap(result) for result in results])
-        return rebuild(self._structure, results)
+            return rebuild(state.structure, [wrap(result) for result in results])
+        return rebuild(state.structure, results)
 
     def _thread_count(self, threads: int | None) -> int:
         if threads is not None:
@@ -264,22 +290,22 @@ class CompiledNetwork:
                 )
         return given
 
-    def _for(self, batch: int) -> Lowered:
+    def _for(self, state: _State, batch: int) -> Lowered:
         """The program for a batch size."""
-        known = self._programs
+        known = state.programs
         program = known.get(batch)
         if program is None:
-            program = self._program(self.graph, batch, self._store)
+            program = self._program(state.graph, batch, state.store)
             # A new dict: another thread may be reading the old one.
             kept = list(known.items())[-(_MOST_PROGRAMS - 1) :]
-            self._programs = {**dict(kept), batch: program}
+            state.programs = {**dict(kept), batch: program}
         return program
 
     # ---- what it does
 
     def explain(self, batch: int = 1) -> list[Step]:
         """The steps of its program for a batch size: operation, layer, algorithm and why."""
-        lowered = self._for(batch)
+        lowered = self._for(self._state, batch)
         return [
             Step.of(told, node, None)
             for told, node in zip(lowered.program.steps, lowered.nodes, strict=True)
@@ -296,7 +322,7 @@ class CompiledNetwork:
         if not batch:
             raise ValueError("profile: the batch is empty; give at least one image")
         repeats = integer("profile", "repeats", repeats, 1)
-        lowered = self._for(batch)
+        lowered = self._for(self._state, batch)
         ready = [np.ascontiguousarray(array) for array in arrays]
         return Profile.measured(
             lowered.program,

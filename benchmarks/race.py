@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -63,21 +63,11 @@ def main() -> int:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--network", action="append", choices=corpus.networks())
+    parser = common_options(__doc__, corpus.networks())
+    peer_options(parser)
     parser.add_argument("--layer", help="regular expression on the layer's line or name")
-    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
     parser.add_argument("--dtype", action="append", choices=("float32", "float64"))
     parser.add_argument("--cold", action="store_true", help="flush the caches before each call")
-    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
-    parser.add_argument(
-        "--peer", action="append", help="only these engines; default: all installed"
-    )
-    parser.add_argument("--again", action="store_true", help="measure also what has been measured")
-    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
-    parser.add_argument("--render", action="store_true", help="only write the documents")
     parser.add_argument(
         "--document",
         type=lambda text: pathlib.Path(text) if text else None,
@@ -85,6 +75,27 @@ def read_options() -> argparse.Namespace:
         help="the folder for the documents; '' for none",
     )
     return parser.parse_args()
+
+
+def common_options(text: str, networks: Iterable[str]) -> argparse.ArgumentParser:
+    """A parser of what all races have; `text` describes the race."""
+    parser = argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--network", action="append", choices=list(networks))
+    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
+    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
+    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
+    return parser
+
+
+def peer_options(parser: argparse.ArgumentParser) -> None:
+    """What races against all engines have, too."""
+    parser.add_argument(
+        "--peer", action="append", help="only these engines; default: all installed"
+    )
+    parser.add_argument("--again", action="store_true", help="measure also what has been measured")
+    parser.add_argument("--render", action="store_true", help="only write what is to be read")
 
 
 def wanted_rows(options: argparse.Namespace) -> list[Row]:

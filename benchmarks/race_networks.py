@@ -14,7 +14,18 @@ import pathlib
 import sys
 import tempfile
 
-from race import RESULTS, commit, cores, cpu_name, default_threads, measure, session, start_children
+from race import (
+    RESULTS,
+    commit,
+    common_options,
+    cores,
+    cpu_name,
+    default_threads,
+    measure,
+    peer_options,
+    session,
+    start_children,
+)
 
 # The import above has put the folders of the corpora and of the race on the path.
 from racing import inference, network_report, store  # isort: skip
@@ -42,19 +53,9 @@ def main() -> int:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--network", action="append", choices=list(inference.NETWORKS))
+    parser = common_options(__doc__, inference.NETWORKS)
+    peer_options(parser)
     parser.add_argument("--batch", type=int, action="append", choices=inference.BATCHES)
-    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
-    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
-    parser.add_argument(
-        "--peer", action="append", help="only these engines; default: all installed"
-    )
-    parser.add_argument("--again", action="store_true", help="measure also what has been measured")
-    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
-    parser.add_argument("--render", action="store_true", help="only write the document")
     parser.add_argument(
         "--document",
         type=pathlib.Path,

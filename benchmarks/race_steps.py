@@ -16,6 +16,7 @@ import tempfile
 from race import (
     RESULTS,
     commit,
+    common_options,
     cores,
     cpu_name,
     default_threads,
@@ -30,13 +31,7 @@ from racing.networks import STEPS
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--network", action="append", choices=list(STEPS))
-    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
-    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
-    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
+    parser = common_options(__doc__, STEPS)
     parser.add_argument(
         "--document",
         type=pathlib.Path,

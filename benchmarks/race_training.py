@@ -13,7 +13,17 @@ import pathlib
 import sys
 import tempfile
 
-from race import RESULTS, commit, cores, cpu_name, default_threads, measure, session, start_children
+from race import (
+    RESULTS,
+    commit,
+    common_options,
+    cores,
+    cpu_name,
+    default_threads,
+    measure,
+    session,
+    start_children,
+)
 
 # The import above has put the folders of the corpora and of the race on the path.
 import corpus  # isort: skip
@@ -23,13 +33,7 @@ from racing.work import Row
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--network", action="append", choices=corpus.networks())
-    parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
-    parser.add_argument("--quick", action="store_true", help="few runs: to see that it works")
-    parser.add_argument("--results", type=pathlib.Path, help="the file of rows")
+    parser = common_options(__doc__, corpus.networks())
     parser.add_argument(
         "--document",
         type=pathlib.Path,

@@ -33,7 +33,7 @@ from racing import graph_file, ncnn_graph, whole
 from racing.children import ANSWER_SECONDS, Child, ChildDied, environment
 from racing.contest import Effort, Entry
 from racing.engines import COMPETITORS, FORM, FUNCTIONAL, OWN
-from racing.referee import hold_without_dead
+from racing.referee import compete
 
 COMPILED, EAGER = "compiled", "eager"  # fastconv's forms, as racing.whole.own has them
 EFFORT = Effort(runs=20, seconds=0.3, limit=6.0, block_seconds=0.05, block_runs=2)
@@ -179,7 +179,7 @@ class NetworkReferee:
             "errors": {},
         }
         competing = self._prepare(row, told)
-        self._time(row, competing, told)
+        self._time(competing, told)
         for child in self.children.values():
             try:
                 child.ask("forget")
@@ -281,35 +281,14 @@ class NetworkReferee:
             raise ChildDied(f"fastconv does not compute {row.name}: {faults}")
         return competing
 
-    def _time(self, row: Wanted, competing: list[Entry], told: Row) -> None:
-        own = self.children[OWN]
-        peaks: list[float] = []
-
-        def measure(entry: Entry, seconds: float, least: int) -> dict[str, Any]:
-            child = self.children[entry[0]]
-            block = child.ask("time", entry=entry[1], seconds=seconds, least=least, cold=False)
-            child.rest()
-            return block
-
-        def roof() -> None:
-            peaks.append(own.ask("peak", dtype="float32", threads=row.threads)["rate"])
-            own.rest()
-
+    def _time(self, competing: list[Entry], told: Row) -> None:
         rivals = []
         for entry in competing:
             engine = self.children[entry[0]].engine
             if engine != OWN:
                 form = EAGER if FORM[engine] == FUNCTIONAL else COMPILED
                 rivals.append((entry, (OWN, form), engine))
-        forms = [(OWN, COMPILED), (OWN, EAGER)]
-        times, dead = hold_without_dead(
-            forms, rivals, measure, self.effort, roof, lambda name: self.children[name].alive
-        )
-        for (name, entry), found in times.items():
-            told["entries"][f"{name}/{entry}"] = found.summary()
-        for name, why in dead.items():
-            told["entries"][f"{name}/-"] = {"refused": why}
-        told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
+        compete(self.children, [(OWN, COMPILED), (OWN, EAGER)], rivals, self.effort, told)
 
     # ---- fresh processes
 

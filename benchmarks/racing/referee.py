@@ -114,7 +114,6 @@ class Referee:
         return verdicts
 
     def _time(self, row: Row, competing: list[Entry], told: dict[str, Any]) -> None:
-        own = self.children[OWN]
         effort = self.effort.for_cold() if row.cold else self.effort
         forms = [(OWN, form) for form in self.forms]
         rivals = [
@@ -122,35 +121,54 @@ class Referee:
             for entry in competing
             if entry[0] != OWN
         ]
-        peaks: list[float] = []
-        copies: list[float] = []
-        size = footprint(row.layer, np.dtype(row.dtype).itemsize)
-
-        def measure(entry: Entry, seconds: float, least: int) -> dict[str, Any]:
-            child = self.children[entry[0]]
-            block = child.ask("time", entry=entry[1], seconds=seconds, least=least, cold=row.cold)
-            child.rest()
-            return block
-
-        def roofs() -> None:
-            peaks.append(own.ask("peak", dtype=row.dtype, threads=row.threads)["rate"])
-            if is_memory_bound(row.layer) and not row.cold:
-                copies.append(own.ask("copy", size=size, threads=row.threads)["rate"])
-            own.rest()
-
-        times, dead = hold_without_dead(
-            forms, rivals, measure, effort, roofs, lambda name: self.children[name].alive
-        )
-        for (name, entry), found in times.items():
-            told["entries"][f"{name}/{entry}"] = found.summary()
-        for name, why in dead.items():
-            told["entries"][f"{name}/-"] = {"refused": why}
-        told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
-        if copies:
-            told["copy"] = round(statistics.median(copies) * 1e-9, 2)
+        copied = None
+        if is_memory_bound(row.layer) and not row.cold:
+            copied = footprint(row.layer, np.dtype(row.dtype).itemsize)
+        compete(self.children, forms, rivals, effort, told, copied)
 
 
-def hold_without_dead(
+def compete(
+    children: dict[str, Child],
+    forms: Sequence[Entry],
+    rivals: Sequence[tuple[Entry, Entry, str]],
+    effort: Effort,
+    told: dict[str, Any],
+    copied: int | None = None,
+) -> None:
+    """Time forms and rivals by turns, and the machine in each round; who dies, is left out.
+
+    told: the row, with its dtype, threads and whether it is cold; it is given what was found, and
+        the peak. copied: bytes of a plain copy that is timed, too, or None.
+    """
+    own = children[OWN]
+    peaks: list[float] = []
+    copies: list[float] = []
+
+    def measure(entry: Entry, seconds: float, least: int) -> dict[str, Any]:
+        child = children[entry[0]]
+        block = child.ask("time", entry=entry[1], seconds=seconds, least=least, cold=told["cold"])
+        child.rest()
+        return block
+
+    def roofs() -> None:
+        peaks.append(own.ask("peak", dtype=told["dtype"], threads=told["threads"])["rate"])
+        if copied is not None:
+            copies.append(own.ask("copy", size=copied, threads=told["threads"])["rate"])
+        own.rest()
+
+    times, dead = _hold_without_dead(
+        forms, rivals, measure, effort, roofs, lambda name: children[name].alive
+    )
+    for (name, entry), found in times.items():
+        told["entries"][f"{name}/{entry}"] = found.summary()
+    for name, why in dead.items():
+        told["entries"][f"{name}/-"] = {"refused": why}
+    told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
+    if copies:
+        told["copy"] = round(statistics.median(copies) * 1e-9, 2)
+
+
+def _hold_without_dead(
     forms: Sequence[Entry],
     rivals: Sequence[tuple[Entry, Entry, str]],
     measure: Measure,

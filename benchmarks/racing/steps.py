@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import pathlib
-import statistics
 import tempfile
 from collections.abc import Iterable
 from typing import Any
@@ -12,10 +11,11 @@ import numpy as np
 
 from racing import figures
 from racing.children import Child
-from racing.contest import Effort, Entry, hold
+from racing.contest import Effort, Entry
 from racing.engines import COMPETITORS, FUNCTIONAL, LEARNING_RATE, MOMENTUM, OWN
 from racing.figures import Row
 from racing.networks import STEPS, build
+from racing.referee import compete
 from racing.tables import number, table
 
 EFFORT = Effort(runs=20, seconds=0.5, limit=12.0, block_seconds=0.1, block_runs=2, alone=False)
@@ -78,7 +78,11 @@ class StepReferee:
             "losses": expected,
             "entries": {},
         }
-        self._time(row, list(losses), told)
+        form = (OWN, FUNCTIONAL)
+        rivals = [
+            (entry, form, self.children[entry[0]].engine) for entry in losses if entry != form
+        ]
+        compete(self.children, [form], rivals, self.effort, told)
         for child in self.children.values():
             child.ask("forget")
         told["MB"] = self._memory(list(losses), how)
@@ -101,28 +105,6 @@ class StepReferee:
             )
             self._held = network
         return str(path)
-
-    def _time(self, row: Wanted, competing: list[Entry], told: Row) -> None:
-        own = self.children[OWN]
-        peaks: list[float] = []
-
-        def measure(entry: Entry, seconds: float, least: int) -> dict[str, Any]:
-            child = self.children[entry[0]]
-            block = child.ask("time", entry=entry[1], seconds=seconds, least=least, cold=False)
-            child.rest()
-            return block
-
-        def roof() -> None:
-            peaks.append(own.ask("peak", dtype="float32", threads=row.threads)["rate"])
-            own.rest()
-
-        form = (OWN, FUNCTIONAL)
-        rivals = [
-            (entry, form, self.children[entry[0]].engine) for entry in competing if entry != form
-        ]
-        for (name, entry), found in hold([form], rivals, measure, self.effort, roof).items():
-            told["entries"][f"{name}/{entry}"] = found.summary()
-        told["peak"] = round(statistics.median(peaks) * 1e-9, 2)
 
     def _memory(self, entries: list[Entry], how: dict[str, Any]) -> dict[str, float]:
         """MB of each engine, at most: of several ways the leanest one."""

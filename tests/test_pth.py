@@ -28,14 +28,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def load(file):
-    """Load a file of these contents."""
-
-    def load(contents, *arguments, **options):
-        file.unlink(missing_ok=True)  # some file systems wait for the disk when a file is cut off
-        file.write_bytes(contents)
-        return pth.load(file, *arguments, **options)
-
-    return load
+    return tf.loader(file)
 
 
 @pytest.mark.parametrize("module", [pickles, pth, pth_tensors, weights])

@@ -70,7 +70,9 @@ def main(lesson: course.Lesson) -> dict[str, Any]:
     lesson.table("accuracy", header, rows, within=np.inf)
     w, _, _ = logistic.learn(x - x.mean(axis=1, keepdims=True), cats, logistic.RATE, steps)
     face_w, _, _ = logistic.learn(face_x - face_x.mean(axis=1, keepdims=True), is_face, 0.05, steps)
-    lesson.picture("weights", picture(squares, cats, w, face_squares, face_w))
+    names = np.array([*photographs.CATS, *photographs.OTHERS])
+    free = np.isin(names[numbers], photographs.FREE)  # of the others no square is shown
+    lesson.picture("weights", picture(squares[free], cats[free], w, face_squares, face_w))
     return found
 
 
@@ -80,8 +82,9 @@ def picture(
     """Some of the squares, and the weights as images of the same form."""
     rows = []
     for kind, caption in ((1, "a cat"), (0, "no cat")):
-        some = squares[cats == kind][::21][:4]
-        rows.append([panels.Picture(square, caption, scale=2) for square in some])
+        some = squares[cats == kind]
+        four = some[:: len(some) // 4][:4]
+        rows.append([panels.Picture(square, caption, scale=2) for square in four])
     colours = w.reshape(SIDE, SIDE, 3)
     colours = np.clip(colours / np.quantile(np.abs(colours), 0.99), -1, 1)
     colours = np.rint(127.5 * (1 + colours)).astype(np.uint8)

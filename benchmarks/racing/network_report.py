@@ -110,8 +110,8 @@ compared with fastconv's own layers in float64: off by more than {TOLERANCE:g} o
 results is wrong, and does not race. Engines live in processes of their own and take turns in blocks
 of calls; a figure is the median, and of an engine's settings the best one counts:
 
-- **compiled**: `fastconv.compile(model, x)` with a bound result; **eager**: `model(x)` under
-  `no_grad`;
+- **compiled**: what `fastconv.compile` makes of the model, loaded from its file, with a bound
+  result; **eager**: `model(x)` under `no_grad`;
 - **torch** eager in inference mode, NCHW and channels_last, with glibc's defaults and with a glibc
   that keeps freed memory; batch normalisation multiplied into the weights beforehand, activations
   and sums in place;

@@ -7,8 +7,14 @@
  *   weights [oc][ic] --- read where they lie --> pixel_tile --> dst [oc][pixel] <----------'
  *
  * The pixels of a list, which is a plane (or a row, where the result's rows lie apart), are cut into
- * panels, the output channels of a group into tiles of rows; every panel meets every tile. While a
- * panel fits the first-level cache, tiles pass over it; deeper panels pass under one tile's weights.
+ * panels, the output channels of a group into tiles of rows; every panel meets every tile. A block of
+ * tiles passes over one panel after the other:
+ *
+ *   for each block of tiles            weights stay in the second-level cache
+ *     for each panel
+ *       for each piece of its depth    pixels stay in the first-level cache
+ *         for each tile of the block   one call; sums wait in `sums` for the next piece
+ *
  * Each call prefetches the operand that the next one does not share with it: the first touch of a
  * plane is 128 bytes on each of many pages, which no hardware prefetcher foresees.
  *
@@ -20,112 +26,11 @@
 #include "../base/cpu.h"
 #include "conv_blocked.h"
 #include "cost.h"
+#include "pointwise_cut.h"
 #include "pointwise_pixels.h"
 #include "tile_weights.h"
 
 #define MOST_LANES 32 /* two vectors of the widest tier */
-
-/* Whether an eighth or more of the vectors that hold one plane is not pixels. */
-static bool is_ragged(const fc_conv_problem *p) {
-    const int64_t plane = p->oh * p->ow;
-    return fc_round_up(plane, p->kernels->vlen) * 7 > plane * 8;
-}
-
-/* Whether channels lie so far apart, by a multiple of the page, that all lines of a panel meet in a
- * few sets of the caches and are gone before the next tile wants them: such panels are better copied. */
-static bool channels_collide(const fc_conv_problem *p, int64_t icg, int64_t tiles) {
-    const int64_t bytes = (int64_t)fc_dtype_bytes(p->desc.dtype);
-    return tiles > 2 && icg > 8 && p->desc.src_stride[1] * bytes % 4096 == 0;
-}
-
-/* Whether whole panels of a list are read where they lie. */
-static bool reads_in_place(const fc_conv_problem *p, int64_t icg, int64_t tiles, int64_t list) {
-    if (channels_collide(p, icg, tiles)) return false;
-    return list > p->ow ? fc_pointwise_src_is_flat(p) : p->desc.stride_w == 1 && p->desc.src_stride[3] == 1;
-}
-
-static bool dst_is_flat(const fc_conv_problem *p) {
-    return p->oh == 1 || p->desc.dst_stride[2] == p->ow;
-}
-
-/* How many of the last pixels of a list are computed by pixel_rest: where it gains over a vector that is
- * mostly idle. With few channels its scattered stores outweigh that. */
-static int64_t rest_of(const fc_conv_problem *p, int64_t icg, int64_t list) {
-    const int64_t vlen = p->kernels->vlen, rest = list % vlen;
-    const int64_t most = p->desc.weights_prepared           ? fc_min64(FC_REST_MAX_PIXELS, vlen * 5 / 8)
-                         : p->desc.weight_stride[2] == 1 ? fc_min64(FC_REST_PIXELS, vlen / 4)
-                                                            : 0;
-    return rest <= most && rest < list && icg >= 2 * vlen ? rest : 0;
-}
-
-/* Into how many pieces, at least `least`, each of `lists` lists of `total` is cut for this many threads:
- * as few as leave the busiest within a sixteenth of its share; or else so many that the last ones even
- * it out. */
-static int64_t pieces_for(int64_t total, int64_t least, int64_t lists, int64_t threads) {
-    const int64_t most = fc_min64(total, fc_max64(least, fc_div_up(4 * threads, lists)));
-    for (int64_t pieces = least; pieces < most; pieces++) {
-        const int64_t busiest = fc_div_up(lists * pieces, threads) * fc_div_up(total, pieces);
-        if (busiest * threads * 16 <= lists * total * 17) return pieces;
-    }
-    return most;
-}
-
-/* How one call is cut. A function of the shape, the caches and the thread count alone. */
-static fc_pointwise_job cut(const fc_conv_problem *p, int threads) {
-    const fc_conv2d_desc *d = &p->desc;
-    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), plane = p->oh * p->ow;
-    fc_pointwise_job job = {
-        .problem = p,
-        .icg = d->ic / d->groups,
-        .ocg = d->oc / d->groups,
-        .merged = dst_is_flat(p) && d->n > 1 && is_ragged(p),
-        .width = 2 * p->kernels->vlen,
-        .parts = 1,
-    };
-    job.list = job.merged ? d->n * plane : dst_is_flat(p) ? plane : p->ow;
-    job.lists = d->n * plane / job.list;
-    job.rest = job.merged ? 0 : rest_of(p, job.icg, job.list);
-    job.panels = fc_div_up(job.list - job.rest, job.width);
-    job.tiles = fc_tile_count(p);
-    job.rows = fc_tile_rows(p);
-    job.lanes = fc_tile_lanes(p);
-    job.in_place = !job.merged && reads_in_place(p, job.icg, job.tiles, job.list);
-    job.by_rows = !job.merged && !job.in_place && !fc_pointwise_src_is_flat(p);
-    /* a line more than its pixels: panels that begin in one set of a cache would drive each other out */
-    const int64_t panel_bytes = fc_round_up(job.icg * job.width * bytes, FC_CACHE_LINE) + FC_CACHE_LINE;
-    job.panel_step = (ptrdiff_t)(panel_bytes / bytes);
-    job.deep = panel_bytes > (int64_t)fc_cpu_caches()->l1d * 3 / 4;
-    const int64_t most = fc_max64(1, (int64_t)fc_cpu_caches()->l2 / 2 / panel_bytes);
-    job.chunks = fc_div_up(job.panels, most);
-    const int64_t lists = job.lists * d->groups, tasks = lists * job.chunks;
-    if (threads > 1 && tasks < 4 * threads) {
-        /* Too few tasks to balance. Each reads all weights of its part and all pixels of its chunk, so
-         * cut first where there is more to be divided. What is copied is copied once a part. */
-        if (job.ocg > job.list)
-            job.parts = job.in_place ? pieces_for(job.tiles, 1, tasks, threads)
-                                     : fc_min64(job.tiles, fc_div_up(threads, tasks));
-        else
-            job.chunks = pieces_for(job.panels, job.chunks, lists, threads);
-        if (lists * job.chunks * job.parts < threads) {
-            if (job.parts > 1)
-                job.chunks = fc_min64(job.panels, fc_div_up(threads, lists * job.parts));
-            else
-                job.parts = fc_min64(job.tiles, fc_div_up(threads, lists * job.chunks));
-        }
-    }
-    const int64_t copied = job.in_place ? (job.list - job.rest) % job.width != 0
-                                        : fc_div_up(job.panels, job.chunks);
-    job.panels_bytes = (size_t)(copied * panel_bytes);
-    job.worker_bytes =
-        job.panels_bytes + (size_t)fc_round_up(job.rest * job.icg * bytes, FC_CACHE_LINE);
-    if (job.by_rows) {
-        /* an odd number of lines: the channels of a panel then meet in no set of a cache */
-        const int64_t most_pixels = fc_min64(copied * job.width, job.list - job.rest) + job.rest;
-        job.pitch = (fc_div_up(most_pixels * bytes, FC_CACHE_LINE) | 1) * FC_CACHE_LINE / bytes;
-        job.worker_bytes = (size_t)(job.icg * job.pitch * bytes);
-    }
-    return job;
-}
 
 /* The runs of pixels [first, first + count) of a merged list, one for each image they belong to. */
 static void pieces_of(const fc_conv_problem *p, int64_t first, int64_t count,
@@ -154,7 +59,10 @@ typedef struct pointwise_task {
     int64_t weights_tile;   /* elements from one tile's to the next */
     char *dst;              /* of the list and the group's first channel, */
     const char *residual;
-    int64_t row, pixel;     /* and where in it the next call begins */
+    int64_t row, pixel;     /* and where in it the next call begins, */
+    const char *rows;       /* its tile of weights, */
+    const char *pixels;     /* its panel */
+    char *sums;             /* of the block's tiles */
     fc_pixel_tile_args tile;
     fc_pixel_piece pieces[MOST_LANES];
 } pointwise_task;
@@ -164,7 +72,7 @@ static void take_rows(const fc_pointwise_job *job, pointwise_task *t, int64_t in
     const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
     t->row = index * job->rows;
     t->tile.rows = (int)fc_min64(job->rows, job->ocg - t->row);
-    t->tile.weights = t->weights + index * t->weights_tile * bytes;
+    t->rows = t->weights + index * t->weights_tile * bytes;
     if (job->problem->desc.has_bias)
         t->tile.bias = (const char *)job->args->bias + (t->group * job->ocg + t->row) * bytes;
 }
@@ -175,11 +83,11 @@ static void take_panel(const fc_pointwise_job *job, pointwise_task *t, int64_t p
     const int64_t i = panel - t->begin;
     const bool copied = i >= t->whole;
     t->pixel = panel * job->width;
-    t->tile.src = copied ? t->panels + (i - t->whole) * job->panel_step * bytes
-                         : t->src + i * job->width * bytes;
+    t->pixels = copied ? t->panels + (i - t->whole) * job->panel_step * bytes
+                       : t->src + i * job->width * bytes;
     t->tile.src_channel = copied ? job->width : job->problem->desc.src_stride[1];
     if (job->by_rows) {
-        t->tile.src = t->panels + i * job->width * bytes;
+        t->pixels = t->panels + i * job->width * bytes;
         t->tile.src_channel = job->pitch;
     }
     t->tile.pixels = (int)fc_min64(job->width, job->list - job->rest - t->pixel);
@@ -190,10 +98,16 @@ static void take_panel(const fc_pointwise_job *job, pointwise_task *t, int64_t p
     }
 }
 
-/* `ahead`: what the next call reads and this one does not. */
-static void call(const fc_pointwise_job *job, pointwise_task *t, bool weights_change) {
+/* Channels [from, to) of the sum. `ahead`: what the next call reads and this one does not. */
+static void call(const fc_pointwise_job *job, pointwise_task *t, int64_t from, int64_t to, char *sums,
+                 bool weights_change) {
     const ptrdiff_t bytes = (ptrdiff_t)job->problem->kernels->element_bytes;
     fc_pixel_tile_args *tile = &t->tile;
+    tile->src = t->pixels + from * tile->src_channel * bytes;
+    tile->weights = t->rows + from * tile->weights_channel * bytes;
+    tile->depth = to - from;
+    tile->begin = from > 0 ? sums : NULL;
+    tile->sums = to < job->icg ? sums : NULL;
     tile->dst = t->dst + (t->row * tile->dst_channel + t->pixel) * bytes;
     if (t->residual)
         tile->residual = t->residual + (t->row * tile->residual_channel + t->pixel) * bytes;
@@ -201,10 +115,25 @@ static void call(const fc_pointwise_job *job, pointwise_task *t, bool weights_ch
         tile->ahead = (const char *)tile->weights + t->weights_tile * bytes;
         tile->ahead_step = FC_CACHE_LINE;
     } else {
-        tile->ahead = (const char *)tile->src + job->width * bytes;
+        const ptrdiff_t next = to < job->icg ? tile->depth * tile->src_channel : job->width;
+        tile->ahead = (to < job->icg ? (const char *)tile->src : t->pixels) + next * bytes;
         tile->ahead_step = tile->src_channel * bytes;
     }
     job->problem->kernels->pixel_tile(tile);
+}
+
+/* A panel against tiles [from, to), one piece of its depth after the other. */
+static void compute_panel(const fc_pointwise_job *job, pointwise_task *t, int64_t panel, int64_t from,
+                          int64_t to) {
+    const ptrdiff_t tile_sums = job->rows * job->width * (ptrdiff_t)job->problem->kernels->element_bytes;
+    take_panel(job, t, panel);
+    for (int64_t k = 0; k == 0 || k < job->icg; k += job->depth)
+        for (int64_t i = from; i < to; i++) {
+            take_rows(job, t, i);
+            const bool last = panel + 1 == t->end && to < t->to; /* of the block */
+            call(job, t, k, fc_min64(k + job->depth, job->icg), t->sums + (i - from) * tile_sums,
+                 i + 1 < to || last);
+        }
 }
 
 /* The rest of the list against tiles [from, to). */
@@ -217,6 +146,8 @@ static void compute_rest(const fc_pointwise_job *job, const pointwise_task *task
     take_rows(job, &t, from);
     t.tile.rows = (int)(end - t.row);
     t.tile.tile_rows = job->problem->desc.weights_prepared ? (int)job->rows : 0;
+    t.tile.weights = t.rows;
+    t.tile.depth = job->icg;
     t.tile.src = t.rest;
     t.tile.src_channel = job->by_rows ? job->pitch : job->rest;
     t.tile.pixels = (int)job->rest;
@@ -246,7 +177,6 @@ static void run_task(void *context, int64_t index, int worker) {
         .list = chunk / job->chunks / d->groups,
         .panels = panels,
         .tile = {
-            .depth = job->icg,
             .dst_channel = d->dst_stride[1],
             .residual_channel = plane,
             .activation = d->activation,
@@ -294,26 +224,14 @@ static void run_task(void *context, int64_t index, int worker) {
         t.rest = rest;
     }
 
-    const int64_t together = rest_tiles(job);
-    if (job->deep)
-        for (int64_t i = t.from; i < t.to; i++) {
-            take_rows(job, &t, i);
-            for (int64_t j = t.begin; j < t.end; j++) {
-                take_panel(job, &t, j);
-                call(job, &t, j + 1 == t.end && i + 1 < t.to);
-            }
-            const int64_t done = (i - t.from) % together + 1;
-            if (t.rest && (done == together || i + 1 == t.to)) compute_rest(job, &t, i + 1 - done, i + 1);
-        }
-    else
-        for (int64_t j = t.begin; j < t.end; j++) {
-            take_panel(job, &t, j);
-            for (int64_t i = t.from; i < t.to; i++) {
-                take_rows(job, &t, i);
-                call(job, &t, i + 1 < t.to);
-            }
-        }
-    if (!job->deep && t.rest) compute_rest(job, &t, t.from, t.to);
+    t.sums = panels + (job->worker_bytes - job->sums_bytes);
+    const int64_t together = job->block > 1 ? job->block : rest_tiles(job);
+    for (int64_t i = t.from; i < t.to; i += job->block) {
+        const int64_t end = fc_min64(i + job->block, t.to);
+        for (int64_t j = t.begin; j < t.end; j++) compute_panel(job, &t, j, i, end);
+        const int64_t done = (end - t.from - 1) % together + 1;
+        if (t.rest && (done == together || end == t.to)) compute_rest(job, &t, end - done, end);
+    }
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
@@ -342,7 +260,9 @@ static double rest_cost(const fc_conv_problem *p, int64_t icg, int64_t ocg, int6
     const int64_t vlen = p->kernels->vlen;
     const bool packed = p->desc.weights_prepared;
     const int64_t vectors = packed ? fc_tile_count(p) * fc_tile_lanes(p) / vlen : fc_div_up(ocg, vlen);
-    const int64_t latency = FC_COST_LATENCY / (rest <= 2 && packed ? 4 : 2);
+    /* four tiles at once have as many sums: of six rows each too few to hide the latency (Zen 3, AVX2) */
+    const bool hidden = rest <= 2 && packed && !fc_pointwise_tiles_are_low(p);
+    const int64_t latency = FC_COST_LATENCY / (hidden ? 4 : 2);
     const int64_t step = packed ? fc_max64(rest, latency) : fc_max64(rest + TRANSPOSE, latency);
     return (double)(vectors * icg * step) + (double)(SCATTER * ocg * rest);
 }
@@ -354,14 +274,14 @@ static double cost(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen, icg = d->ic / d->groups, ocg = d->oc / d->groups;
     const int64_t tiles = fc_tile_count(p), rows = fc_tile_rows(p);
-    const bool whole = dst_is_flat(p);
+    const bool whole = fc_pointwise_dst_is_flat(p);
     const int64_t list = whole ? p->oh * p->ow : p->ow, lists = whole ? 1 : p->oh;
-    const int64_t rest = rest_of(p, icg, list), vectors = fc_div_up(list - rest, vlen);
+    const int64_t rest = fc_pointwise_rest(p, icg, list), vectors = fc_div_up(list - rest, vlen);
     double sum = GROUP + (double)(tiles - 1) * tile_cost(icg, rows, vectors) +
                  tile_cost(icg, ocg - (tiles - 1) * rows, vectors) + rest_cost(p, icg, ocg, rest);
     /* what is copied: the ragged end, or everything, by rows or panels */
     const int64_t step = d->stride_w * d->src_stride[3];
-    const bool in_place = reads_in_place(p, icg, tiles, list);
+    const bool in_place = fc_pointwise_reads_in_place(p, icg, tiles, list);
     if (!in_place && !fc_pointwise_src_is_flat(p)) {
         const int64_t run = fc_min64(list, p->ow), loads = step == 1 ? 1 : 2;
         const double row = step <= 2 ? (double)(ROW_VECTOR * loads * fc_div_up(run, vlen))
@@ -379,11 +299,11 @@ static double cost(const fc_conv_problem *p) {
 static void prepare(fc_conv_problem *p) { (void)p; }
 
 static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
-    return cut(p, threads).worker_bytes * (size_t)threads;
+    return fc_pointwise_cut(p, threads).worker_bytes * (size_t)threads;
 }
 
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
-    fc_pointwise_job job = cut(p, threads);
+    fc_pointwise_job job = fc_pointwise_cut(p, threads);
     job.args = args;
     job.scratch = scratch;
     fc_parallel_tasks(threads, p->desc.dtype,

@@ -6,29 +6,7 @@
 #ifndef FC_DRIVER_POINTWISE_PIXELS_H
 #define FC_DRIVER_POINTWISE_PIXELS_H
 
-#include "driver.h"
-
-/* How one call is cut (conv_pointwise.c). */
-typedef struct fc_pointwise_job {
-    const fc_conv_problem *problem;
-    const fc_args *args;
-    char *scratch;
-    size_t worker_bytes;
-    int64_t icg, ocg;       /* channels of one group */
-    int64_t list, lists;    /* pixels of a list; lists of a group */
-    bool merged;            /* the one list of all images */
-    bool in_place;          /* whole panels are read where they lie */
-    bool by_rows;           /* pixels are copied [channel][pixel], `pitch` elements a channel */
-    bool deep;              /* a panel leaves no room in the first-level cache */
-    int64_t width;          /* pixels of a panel */
-    ptrdiff_t panel_step;   /* elements from one copied panel to the next */
-    int64_t pitch;
-    int64_t rest;           /* pixels behind the panels, for pixel_rest */
-    size_t panels_bytes;    /* of a worker's copied panels; behind them, its rest */
-    int64_t panels, chunks; /* of a list; a chunk of panels is one task's, */
-    int64_t tiles, parts;   /* with a part of a group's tiles, */
-    int64_t rows, lanes;    /* output channels each, and what holds them where they are packed */
-} fc_pointwise_job;
+#include "pointwise_cut.h"
 
 /* Whether the source pixels of the rows of a plane are one run, as those of the result may be. */
 bool fc_pointwise_src_is_flat(const fc_conv_problem *problem);

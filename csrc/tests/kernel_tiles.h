@@ -184,6 +184,26 @@ static void prepare_pixel_tile(trial *t) {
     a->activation = fused_activation(t);
     a->ahead = random_below(2) ? a->src : NULL, a->ahead_step = 64;
     a->dst = result(t, (a->rows - 1) * a->dst_channel + dst_pixels);
+    t->pieces = t->timed ? 1 : draw(t, 1, fc_min64(3, a->depth));
+}
+
+/* One tile, whose sum rests between one piece of its depth and the next in exactly what it may use. */
+static void call_one_pixel_tile(const trial *t, const fc_pixel_tile_args *whole) {
+    const int64_t vectors = whole->pixels > t->table->vlen ? 2 : 1;
+    const size_t bytes = fc_dtype_bytes(t->dtype);
+    guarded rest = guarded_new((size_t)(whole->rows * vectors * t->table->vlen) * bytes, true);
+    for (int64_t i = 0; i < t->pieces; i++) {
+        fc_pixel_tile_args a = *whole;
+        int64_t from, to;
+        fc_split(whole->depth, t->pieces, i, &from, &to);
+        a.src = at(t, a.src, from * a.src_channel);
+        a.weights = at(t, a.weights, from * a.weights_channel);
+        a.depth = to - from;
+        a.begin = i > 0 ? rest.data : NULL;
+        a.sums = i + 1 < t->pieces ? rest.data : NULL;
+        t->table->pixel_tile(&a);
+    }
+    guarded_free(&rest);
 }
 
 /* Rows and pixels beyond a smaller tier's tile go to further calls. */
@@ -192,7 +212,7 @@ static void call_pixel_tile(trial *t) {
     const fc_pixel_piece all = {.pixels = whole.pixels};
     const int rows = t->table->tile_pixels, pixels = 2 * t->table->vlen;
     if (whole.rows <= rows && whole.pixels <= pixels) {
-        t->table->pixel_tile(&whole);
+        call_one_pixel_tile(t, &whole);
         return;
     }
     for (int r = 0; r < whole.rows; r += rows) {
@@ -209,7 +229,7 @@ static void call_pixel_tile(trial *t) {
                 if (a.bias) a.bias = at(t, a.bias, r);
                 if (a.residual)
                     a.residual = at(t, a.residual, r * a.residual_channel + piece->residual + i);
-                t->table->pixel_tile(&a);
+                call_one_pixel_tile(t, &a);
             }
     }
 }

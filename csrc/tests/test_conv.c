@@ -204,6 +204,7 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         .groups = groups,
         .weights_strided = 1,
     };
+    if (pointwise && random_below(8) == 0) d->ic = groups * (300 + random_below(600)); /* sums in pieces */
     if (whole) d->kh = d->ih, d->kw = d->iw, d->dilation_h = d->dilation_w = 1;
     if (!pointwise && !whole) {
         d->pad_top = random_below(4), d->pad_bottom = random_below(4);

@@ -8,11 +8,29 @@
 
 FC_INLINE ptrdiff_t at_most(ptrdiff_t n, ptrdiff_t limit) { return n < limit ? n : limit; }
 
+/* Whole panels of two vectors; how many pixels that are. Rows begin on pages of their own, which no
+ * hardware prefetcher foresees: the next but one is asked for. */
+FC_INLINE ptrdiff_t copy_whole(const fc_copy_panels_args *a, const real *src, real *row) {
+    ptrdiff_t begin = 0;
+    for (; begin + 2 * VLEN <= a->pixels; begin += 2 * VLEN, row += a->panel_step) {
+        __builtin_prefetch(src + 2 * a->src_row + begin);
+        const vec first = vec_load(src + begin), second = vec_load(src + begin + VLEN);
+        vec_store(row, first);
+        vec_store(row + VLEN, second);
+    }
+    return begin;
+}
+
 FC_INLINE void copy(const fc_copy_panels_args *a, const int step) {
     for (ptrdiff_t r = 0; r < a->rows; r++) {
         const real *src = (const real *)a->src + r * a->src_row;
         real *row = (real *)a->dst + r * a->dst_row;
-        for (ptrdiff_t begin = 0; begin < a->fill; begin += a->panel, row += a->panel_step) {
+        ptrdiff_t begin = 0;
+        if (step == 1 && a->panel == 2 * VLEN) {
+            begin = copy_whole(a, src, row);
+            row += begin / (2 * VLEN) * a->panel_step;
+        }
+        for (; begin < a->fill; begin += a->panel, row += a->panel_step) {
             const ptrdiff_t end = at_most(begin + a->panel, a->fill);
             for (ptrdiff_t x = begin; x < end; x += VLEN) {
                 const ptrdiff_t have = at_most(a->pixels - x, VLEN);

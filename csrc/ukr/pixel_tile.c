@@ -19,7 +19,7 @@
 #include <assert.h>
 #include <math.h>
 
-/* The end of a tile that leaves in pieces, or through an activation that needs the registers: `sums`
+/* The end of a sum that leaves in pieces, or through an activation that needs the registers: `sums`
  * are [row][vectors * VLEN], still in the first-level cache. */
 static __attribute__((noinline)) void finish_tile(const fc_pixel_tile_args *a, const real *sums,
                                                   ptrdiff_t sums_row) {
@@ -42,12 +42,25 @@ static __attribute__((noinline)) void finish_tile(const fc_pixel_tile_args *a, c
     }
 }
 
+/* The lines that the end reads and writes come while the sum is made, unless it is short; the first of a row
+ * has come with the panel before. */
+FC_INLINE void ask_for_rows(const void *rows, ptrdiff_t row, const fc_pixel_tile_args *a) {
+    if (a->depth < 32) return;
+    const real *last = (const real *)rows + a->pixels - 1;
+    for (int r = 0; r < a->rows; r++) __builtin_prefetch(last + r * row);
+}
+
+static const real zeros[TILE_PIXELS * 2 * VLEN];
+
 /* The body, instantiated for constant rows and vectors: everything unrolls. */
 FC_INLINE void tile(const fc_pixel_tile_args *a, const int rows, const int vectors) {
     const int third = (rows + 2) / 3; /* base pointers */
     vec acc[TILE_PIXELS * 2];
+    const real *begin = a->begin ? a->begin : zeros;
 #pragma GCC unroll 32
-    for (int i = 0; i < rows * vectors; i++) acc[i] = vec_zero();
+    for (int i = 0; i < rows * vectors; i++) acc[i] = vec_load(begin + i * VLEN);
+    ask_for_rows(a->dst, a->dst_channel, a);
+    if (a->residual) ask_for_rows(a->residual, a->residual_channel, a);
 
     const real *src = a->src, *base[TILE_PIXELS];
     const ptrdiff_t row = a->weights_row;
@@ -74,11 +87,11 @@ FC_INLINE void tile(const fc_pixel_tile_args *a, const int rows, const int vecto
         for (int i = 0; i < third; i++) base[i] += a->weights_channel;
     }
 
-    if (a->pieces || a->activation > FC_ACT_RELU6) {
-        real sums[TILE_PIXELS * 2 * VLEN];
+    if (a->sums || a->pieces || a->activation > FC_ACT_RELU6) {
+        real here[TILE_PIXELS * 2 * VLEN], *sums = a->sums ? a->sums : here;
 #pragma GCC unroll 32
         for (int i = 0; i < rows * vectors; i++) vec_store(sums + i * VLEN, acc[i]);
-        finish_tile(a, sums, vectors * VLEN);
+        if (!a->sums) finish_tile(a, sums, vectors * VLEN);
         return;
     }
     const real *bias = a->bias, *residual = a->residual;

@@ -174,6 +174,8 @@ typedef struct fc_plane_tile_args {
  * src, `pixels` rounded up to whole vectors are read for each k; what the rest holds changes nothing.
  * With `pieces` the pixels fall into runs that lie apart in dst and residual: run i begins
  * pieces[i].dst and pieces[i].residual elements on; the runs' pixels add up to `pixels`.
+ * A long sum may be had in several calls: what one leaves in `sums` (and then nothing in dst) the next
+ * takes up as `begin`; [r][x], the vectors of a row side by side, aligned as vectors are.
  * `ahead` is any address, NULL included: ahead + k*ahead_step (bytes) is prefetched at each k. */
 typedef struct fc_pixel_piece {
     ptrdiff_t dst, residual, pixels;
@@ -185,6 +187,8 @@ typedef struct fc_pixel_tile_args {
     const void *bias;     /* `rows` elements or NULL */
     const void *residual; /* or NULL */
     const fc_pixel_piece *pieces; /* or NULL */
+    const void *begin;            /* or NULL: zero */
+    void *sums;                   /* or NULL: the sum is whole */
     const void *ahead;
     ptrdiff_t ahead_step;
     ptrdiff_t depth;
@@ -195,7 +199,7 @@ typedef struct fc_pixel_tile_args {
 } fc_pixel_tile_args;
 
 /* pixel_rest: the formula of pixel_tile, bit for bit, for any number of rows and few pixels. Only these
- * pixels of src are read. There are no `pieces`; nothing is prefetched.
+ * pixels of src are read. There are no `pieces`, `begin` and `sums`; nothing is prefetched.
  *   tile_rows == 0: weights_channel is 1; at most FC_REST_PIXELS pixels.
  *   tile_rows > 0: weights are packed, [tile][k][weights_channel]: row r is element r % tile_rows of a
  *   column of tile r / tile_rows; weights_channel is tile_rows rounded up to whole vectors, of which what

@@ -281,6 +281,12 @@ MUTANTS = [
         "const ptrdiff_t last = a->pixels - (vectors - 1) * VLEN - 1;",
     ),
     Mutant(
+        "pointwise: the second piece of a sum begins at zero",
+        "csrc/ukr/pixel_tile.c",
+        "const real *begin = a->begin ? a->begin : zeros;",
+        "const real *begin = zeros;",
+    ),
+    Mutant(
         "pointwise: the last output channel of longer tiles missing",
         "csrc/driver/conv_pointwise.c",
         "t->tile.rows = (int)fc_min64(job->rows, job->ocg - t->row);",

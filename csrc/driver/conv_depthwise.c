@@ -6,9 +6,9 @@
  * Channel planes stay in plain NCHW and are vectorised along their rows. The kernel finds input
  * rows through a table of pointers in which rows above and below the image are one row of zeros.
  *
- *   in place   contiguous rows, stride_w 1, or 2 too on AVX-512, a tier with masked loads: the table
- *              points into src and the kernel masks the lanes beyond either end of a row. Nothing is
- *              copied.
+ *   in place   contiguous rows, stride_w 1 or 2, on tiers with masked loads (AVX2: of stride 2 the
+ *              windows of 3 x 3 and 5 x 5): the table points into src and the kernel masks the lanes
+ *              beyond either end of a row. Nothing is copied.
  *   bordered   otherwise: rows are copied with their border into thread-private scratch, split
  *              into stride_w phases so that every tap is a contiguous load:
  *
@@ -44,17 +44,15 @@ typedef struct worker_head {
     int64_t first; /* padded source row that the table was made for, -1: none */
 } worker_head;
 
-/* The kernel's contract for rows without a border. AVX2: only the first and the last vector of a row
- * of output may have taps outside the image. */
+/* The kernel's contract for rows without a border. AVX2: with stride 2 only squares of 3 and 5. */
 static bool reads_in_place(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
-    const int64_t vlen = p->kernels->vlen;
     if (d->src_stride[3] != 1 || d->border != FC_BORDER_ZEROS) return false;
     if (p->kernels->isa == FC_ISA_AVX512) return d->stride_w <= 2;
-    if (p->kernels->isa != FC_ISA_AVX2 || d->stride_w != 1 || d->kw > FC_WINDOW_TAPS) return false;
-    const int64_t last = (p->ow - 1) / vlen * vlen; /* first pixel of the last vector */
-    const int64_t before = last - 1 + fc_window_cols(d) - 1 - d->pad_left; /* read by the one before */
-    return last == 0 || (d->pad_left <= vlen && before < d->iw);
+    if (p->kernels->isa != FC_ISA_AVX2 || d->kw > FC_WINDOW_TAPS) return false;
+    if (d->stride_w == 1) return true;
+    return d->stride_w == 2 && d->dilation_w == 1 && d->stride_h == 2 * d->dilation_h &&
+           d->kh == d->kw && (d->kh == 3 || d->kh == 5);
 }
 
 /* How one call is cut. A function of the shape, the tier, the caches and the thread count. */

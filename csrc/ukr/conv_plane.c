@@ -30,6 +30,8 @@
 #include "conv_plane_row.h"
 #if HAVE_SLIDES
 #include "conv_plane_pairs.h"
+#else
+#include "conv_plane_roll.h"
 #endif
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -127,6 +129,13 @@ FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const 
         .far = HAVE_SLIDES && (how == PLAIN_ROW || how == PLAIN || how == FAR_CHAIN),
         .loads = how == LOADS_ROW || how == LOADS || how == LOADS_CHAIN,
     };
+#if !HAVE_SLIDES
+    if (k.K) {
+        roll(a, c, k);
+        if (!c->finished) finish(a, c, V);
+        return;
+    }
+#endif
     for (ptrdiff_t y = c->first;;) {
         vec acc[16];
 #pragma GCC unroll 16
@@ -202,10 +211,17 @@ RUN_ALL(CHAIN_5)
 RUN_ALL(CHAIN_3)
 RUN_ALL(HALVES_5)
 RUN_ALL(HALVES_3)
+#if HAVE_PARTS
+RUN_2(HALVES_5, 2)
+RUN_2(HALVES_3, 2)
+#endif
 
-static const columns_fn run_table[1][WAYS][MAX_ROW_VECTORS][EDGES] = {
+static const columns_fn run_table[1 + HAVE_PARTS][WAYS][MAX_ROW_VECTORS][EDGES] = {
     {ALL(PLAIN_ROW), ALL(PLAIN), ALL(CHAIN), ALL(CHAIN_5), ALL(CHAIN_3), ALL(HALVES_5),
      ALL(HALVES_3)},
+#if HAVE_PARTS
+    {[HALVES_5] = {OF_2(HALVES_5, 2)}, [HALVES_3] = {OF_2(HALVES_3, 2)}},
+#endif
 };
 #endif
 
@@ -233,7 +249,7 @@ static way choose(const fc_conv_plane_args *a, bool known, bool far, int vectors
     }
     const bool neighbours = a->row_step == a->tap_step && a->step == 1;
     const bool halves = a->row_step == 2 * a->tap_step && (!HAVE_SLIDES || a->step == 2);
-    if (a->rows >= rows && has_body(a, known)) {
+    if ((!HAVE_SLIDES || a->rows >= rows) && has_body(a, known)) {
         if (neighbours) return a->kh == 3 ? CHAIN_3 : CHAIN_5;
         if (halves) return a->kh == 3 ? HALVES_3 : HALVES_5;
     }
@@ -269,13 +285,14 @@ static columns_fn columns_prepare(columns *c, const fc_conv_plane_args *a, int v
 #else
     (void)c;
 #if HAVE_WINDOWS
-    for (ptrdiff_t b = 0; edge && b < a->kw; b++) {
-        const ptrdiff_t at = a->column[b] + c->x;
-        c->window[b][0] = window_at(at, a->width);
-        c->window[b][1] = window_at(at + (vectors - 1) * VLEN, a->width);
-    }
+    for (ptrdiff_t b = 0; edge && b < a->kw; b++)
+        for (int i = 0; i < 2; i++) {
+            const ptrdiff_t at = a->column[b] + (c->x + i * (vectors - 1) * VLEN) * a->step;
+            c->window[b][i] = window_at(at, a->width);
+            if (a->step == 2) c->upper[b][i] = window_at(at + VLEN, a->width);
+        }
 #endif
-    return run_table[0][choose(a, known, false, vectors)][vectors - 1][edge];
+    return run_table[a->step - 1][choose(a, known, false, vectors)][vectors - 1][edge];
 #endif
 }
 
@@ -292,7 +309,7 @@ static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vector
             c->x = from * VLEN;
             c->lanes = width == left ? a->pixels - (vectors - 1) * VLEN : VLEN;
             const ptrdiff_t begin = a->column[0] + c->x * a->step;
-            const ptrdiff_t end = a->column[a->kw - 1] + c->x + width * VLEN;
+            const ptrdiff_t end = a->column[a->kw - 1] + (c->x + width * VLEN) * a->step;
             const bool edge = a->width && (begin < 0 || end > a->width);
             columns_prepare(c, a, (int)width, edge, known)(a, c);
         }
@@ -302,7 +319,7 @@ static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vector
 void FC_NAME(conv_plane)(const fc_conv_plane_args *a);
 void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
     assert(!a->width || HAVE_SLIDES || (HAVE_WINDOWS && a->kw <= FC_WINDOW_TAPS));
-    assert(a->step == 1 || (HAVE_SLIDES && a->step == 2 && a->width));
+    assert(a->step == 1 || ((HAVE_SLIDES || HAVE_PARTS) && a->step == 2 && a->width));
     const ptrdiff_t vectors = (a->pixels + VLEN - 1) / VLEN;
     columns c = {.end = a->rows, .lanes = a->pixels - (vectors - 1) * VLEN};
 #if HAVE_SLIDES

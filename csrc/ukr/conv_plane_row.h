@@ -41,6 +41,24 @@ FC_INLINE vec slide_cut(vec low, vec high, slide s) {
 #define HAVE_SLIDES 0
 #endif
 
+/* The even and the odd of two vectors' elements, in the order that takes one shuffle each;
+ * part_order puts lanes into their own. */
+#if FC_TIER == FC_TAG_avx2
+#define HAVE_PARTS 1
+FC_INLINE vec part_even(vec low, vec high) {
+    return BY_DTYPE(_mm256_shuffle_ps(low, high, 0x88), _mm256_unpacklo_pd(low, high));
+}
+FC_INLINE vec part_odd(vec low, vec high) {
+    return BY_DTYPE(_mm256_shuffle_ps(low, high, 0xdd), _mm256_unpackhi_pd(low, high));
+}
+FC_INLINE vec part_order(vec v) {
+    return BY_DTYPE(_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), 0xd8)),
+                    _mm256_permute4x64_pd(v, 0xd8));
+}
+#else
+#define HAVE_PARTS 0
+#endif
+
 /* ---- one input row ------------------------------------------------------------------------------ */
 
 #define KNOWN_COLUMNS 5 /* most kernel columns of a body that is compiled for their number */
@@ -74,6 +92,7 @@ typedef struct columns {
     ptrdiff_t run; /* kernel columns within reach of the first */
 #else
     window window[FC_WINDOW_TAPS][2]; /* by kernel column: of the first and of the last vector */
+    window upper[KNOWN_COLUMNS][2];   /* with step 2: of the second halves of what they are made of */
 #endif
 } columns;
 
@@ -89,11 +108,9 @@ FC_INLINE void multiply(const vec *x, const real *weights, vec *acc, const int l
 }
 
 /* One input row's vectors under kernel column b. */
-FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const real *row,
-                            const real *weights, vec *acc, const int low, const int high,
-                            ptrdiff_t b, ptrdiff_t kw, const body k) {
+FC_INLINE void load_column(vec *x, const real *row, const fc_conv_plane_args *a, const columns *c,
+                           ptrdiff_t b, const body k) {
     const real *p = row + a->column[b] + c->x;
-    vec x[MAX_ROW_VECTORS];
 #pragma GCC unroll 8
     for (int v = 0; v < k.V; v++)
 #if HAVE_SLIDES
@@ -103,6 +120,14 @@ FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const
                    ? window_load(p + v * VLEN, c->window[b][v == 0 ? 0 : 1])
                    : vec_load(p + v * VLEN);
 #endif
+}
+
+/* Their products with the kernel column. */
+FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const real *row,
+                            const real *weights, vec *acc, const int low, const int high,
+                            ptrdiff_t b, ptrdiff_t kw, const body k) {
+    vec x[MAX_ROW_VECTORS];
+    load_column(x, row, a, c, b, k);
     multiply(x, weights + b, acc, low, high, kw, k);
 }
 
@@ -212,18 +237,8 @@ FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const re
 FC_INLINE void chain_row(const fc_conv_plane_args *a, const columns *c, const real *row,
                          const real *weights, vec *acc, const int low, const int high,
                          const body k) {
-    /* Or the compiler keeps all weights of the kernel in registers, though there are not so many. */
-    __asm__("" : "+r"(weights));
-    /* Five columns unrolled make the compiler spill sums where there are 16 registers: on SSE2 0.78
-     * of the speed of a loop. */
-    if (k.K == 3) {
-#pragma GCC unroll 8
-        for (int b = 0; b < 3; b++)
-            chain_column(a, c, row, weights, acc, low, high, b, 3, k);
-        return;
-    }
-    const ptrdiff_t kw = k.K ? k.K : a->kw;
-    for (ptrdiff_t b = 0; b < kw; b++) chain_column(a, c, row, weights, acc, low, high, b, kw, k);
+    for (ptrdiff_t b = 0; b < a->kw; b++)
+        chain_column(a, c, row, weights, acc, low, high, b, a->kw, k);
 }
 
 #endif

@@ -44,15 +44,20 @@ typedef struct worker_head {
     int64_t first; /* padded source row that the table was made for, -1: none */
 } worker_head;
 
-/* The kernel's contract for rows without a border. AVX2: with stride 2 only squares of 3 and 5. */
+/* The kernel's contract for rows without a border. AVX2: only the first and the last vector of a row
+ * of output may have taps outside the image, and with stride 2 windows are squares of 3 and 5. */
 static bool reads_in_place(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
+    const int64_t vlen = p->kernels->vlen, sw = d->stride_w;
     if (d->src_stride[3] != 1 || d->border != FC_BORDER_ZEROS) return false;
     if (p->kernels->isa == FC_ISA_AVX512) return d->stride_w <= 2;
     if (p->kernels->isa != FC_ISA_AVX2 || d->kw > FC_WINDOW_TAPS) return false;
-    if (d->stride_w == 1) return true;
-    return d->stride_w == 2 && d->dilation_w == 1 && d->stride_h == 2 * d->dilation_h &&
-           d->kh == d->kw && (d->kh == 3 || d->kh == 5);
+    if (sw > 2 || (sw == 2 && (d->dilation_w != 1 || d->stride_h != 2 * d->dilation_h ||
+                               d->kh != d->kw || (d->kh != 3 && d->kh != 5))))
+        return false;
+    const int64_t last = (p->ow - 1) / vlen * vlen; /* first pixel of the last vector */
+    const int64_t before = last * sw - 1 + fc_window_cols(d) - 1 - d->pad_left; /* read by the one before */
+    return last == 0 || (d->pad_left <= vlen * sw && before < d->iw);
 }
 
 /* How one call is cut. A function of the shape, the tier, the caches and the thread count. */

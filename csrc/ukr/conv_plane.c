@@ -16,6 +16,7 @@
  *           loaded once and the vectors of the other kernel columns are cut out of neighbouring
  *           registers. With step 2 the row is first parted into its even and its odd elements.
  *           Kernel columns further than a vector from the first begin another such run.
+ *   roll    (elsewhere, 3 x 3 and 5 x 5) rows of a chain without blocks: conv_plane_roll.h
  *
  * Other shapes ("plain") go through the input rows of each output row by itself.
  *
@@ -35,10 +36,6 @@
 #endif
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
-
-/* Planes come from caches beyond the first-level one; 3 x 3 with stride 2 is 1.17 times as fast when
- * their rows are called for in advance. */
-#define AHEAD (1024 / (ptrdiff_t)sizeof(real))
 
 /* Kernel rows kh >= R, or a kernel of K x K when K is not 0. */
 FC_INLINE void chain(const fc_conv_plane_args *a, const columns *c, const real *const *src,
@@ -132,7 +129,6 @@ FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const 
 #if !HAVE_SLIDES
     if (k.K) {
         roll(a, c, k);
-        if (!c->finished) finish(a, c, V);
         return;
     }
 #endif
@@ -149,7 +145,6 @@ FC_INLINE void columns_run(const fc_conv_plane_args *a, const columns *c, const 
         if (y + k.R >= c->end) break;
         y = y + 2 * k.R <= c->end ? y + k.R : c->end - k.R;
     }
-    if (!c->finished) finish(a, c, V);
 }
 
 typedef void (*columns_fn)(const fc_conv_plane_args *a, const columns *c);
@@ -207,20 +202,24 @@ static const columns_fn run_table[2][WAYS][MAX_ROW_VECTORS][EDGES] = {
 RUN_ALL(PLAIN_ROW)
 RUN_ALL(PLAIN)
 RUN_ALL(CHAIN)
-RUN_ALL(CHAIN_5)
-RUN_ALL(CHAIN_3)
-RUN_ALL(HALVES_5)
-RUN_ALL(HALVES_3)
+RUN_2(CHAIN_5, 1)
+RUN_4(CHAIN_3, 1)
+/* of copies, which have their border */
+#define INNER(how, V) {run_##how##_##V##_1_0}
+RUN(HALVES_5, 1, 1, 0) RUN(HALVES_5, 2, 1, 0)
+RUN(HALVES_3, 1, 1, 0) RUN(HALVES_3, 2, 1, 0) RUN(HALVES_3, 3, 1, 0) RUN(HALVES_3, 4, 1, 0)
 #if HAVE_PARTS
 RUN_2(HALVES_5, 2)
-RUN_2(HALVES_3, 2)
+RUN_4(HALVES_3, 2)
 #endif
 
 static const columns_fn run_table[1 + HAVE_PARTS][WAYS][MAX_ROW_VECTORS][EDGES] = {
-    {ALL(PLAIN_ROW), ALL(PLAIN), ALL(CHAIN), ALL(CHAIN_5), ALL(CHAIN_3), ALL(HALVES_5),
-     ALL(HALVES_3)},
+    {ALL(PLAIN_ROW), ALL(PLAIN), ALL(CHAIN), [CHAIN_5] = {OF_2(CHAIN_5, 1)},
+     [CHAIN_3] = {OF_4(CHAIN_3, 1)},
+     [HALVES_5] = {INNER(HALVES_5, 1), INNER(HALVES_5, 2)},
+     [HALVES_3] = {INNER(HALVES_3, 1), INNER(HALVES_3, 2), INNER(HALVES_3, 3), INNER(HALVES_3, 4)}},
 #if HAVE_PARTS
-    {[HALVES_5] = {OF_2(HALVES_5, 2)}, [HALVES_3] = {OF_2(HALVES_3, 2)}},
+    {[HALVES_5] = {OF_2(HALVES_5, 2)}, [HALVES_3] = {OF_4(HALVES_3, 2)}},
 #endif
 };
 #endif
@@ -241,14 +240,18 @@ static bool has_body(const fc_conv_plane_args *a, bool known) {
     return known && a->kh == a->kw && (a->kh == 3 || a->kh == 5);
 }
 
+/* Every second row of input begins a row of output, and columns are taken so too, or stand in a copy. */
+static bool sees_halves(const fc_conv_plane_args *a) {
+    return a->row_step == 2 * a->tap_step && (a->step == 2 || (!HAVE_SLIDES && !a->width));
+}
+
 static way choose(const fc_conv_plane_args *a, bool known, bool far, int vectors) {
     const int rows = chain_rows(vectors, a->step);
     if (HAVE_SLIDES && far && !a->width) {
         const bool chained = a->rows >= rows && a->row_step == a->tap_step && a->kh >= rows;
         return chained ? LOADS_CHAIN : a->rows >= 4 ? LOADS : LOADS_ROW;
     }
-    const bool neighbours = a->row_step == a->tap_step && a->step == 1;
-    const bool halves = a->row_step == 2 * a->tap_step && (!HAVE_SLIDES || a->step == 2);
+    const bool neighbours = a->row_step == a->tap_step && a->step == 1, halves = sees_halves(a);
     if ((!HAVE_SLIDES || a->rows >= rows) && has_body(a, known)) {
         if (neighbours) return a->kh == 3 ? CHAIN_3 : CHAIN_5;
         if (halves) return a->kh == 3 ? HALVES_3 : HALVES_5;
@@ -267,7 +270,9 @@ static ptrdiff_t most_vectors(const fc_conv_plane_args *a, const columns *c, boo
     if (c->run < a->kw && !a->width) return MAX_VECTORS;
     if (c->run < a->kw || a->row_step != a->tap_step || (a->kh < 4 && !has_body(a, known))) return 3;
 #endif
-    (void)a, (void)c, (void)known;
+    (void)c;
+    if (!HAVE_SLIDES && has_body(a, known) && (a->row_step == a->tap_step || sees_halves(a)))
+        return a->kh == 3 ? MAX_ROLL_VECTORS : 2;
     return MAX_VECTORS;
 }
 
@@ -312,6 +317,7 @@ static void wide_plane(const fc_conv_plane_args *a, columns *c, ptrdiff_t vector
             const ptrdiff_t end = a->column[a->kw - 1] + (c->x + width * VLEN) * a->step;
             const bool edge = a->width && (begin < 0 || end > a->width);
             columns_prepare(c, a, (int)width, edge, known)(a, c);
+            if (!c->finished) finish(a, c, width);
         }
     }
 }
@@ -354,9 +360,11 @@ void FC_NAME(conv_plane)(const fc_conv_plane_args *a) {
             continue;
         }
 #endif
-        if (run)
-            run(a, &c);
-        else
+        if (!run) {
             wide_plane(a, &c, vectors, most, known);
+            continue;
+        }
+        run(a, &c);
+        if (!c.finished) finish(a, &c, vectors);
     }
 }

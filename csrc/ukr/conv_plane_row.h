@@ -15,11 +15,12 @@
 #else
 #define MAX_VECTORS 2
 #endif
+#define MAX_ROLL_VECTORS 4 /* of rows that roll by under 3 x 3 (conv_plane_roll.h) */
 #if FC_TIER == FC_TAG_avx512
 #define MAX_ROW_VECTORS 8 /* of a row by itself: a vector alone waits for its last multiply-add */
 #define ROWS_OF(vectors) ((vectors) <= 2 ? 7 : 4)
 #else
-#define MAX_ROW_VECTORS MAX_VECTORS
+#define MAX_ROW_VECTORS MAX_ROLL_VECTORS
 #define ROWS_OF(vectors) ((vectors) == 1 ? 7 : 4)
 #endif
 
@@ -58,6 +59,10 @@ FC_INLINE vec part_order(vec v) {
 #else
 #define HAVE_PARTS 0
 #endif
+
+/* Planes come from caches beyond the first-level one; 3 x 3 with stride 2 is 1.17 times as fast when
+ * their rows are called for in advance. */
+#define AHEAD (1024 / (ptrdiff_t)sizeof(real))
 
 /* ---- one input row ------------------------------------------------------------------------------ */
 
@@ -107,27 +112,23 @@ FC_INLINE void multiply(const vec *x, const real *weights, vec *acc, const int l
     }
 }
 
-/* One input row's vectors under kernel column b. */
-FC_INLINE void load_column(vec *x, const real *row, const fc_conv_plane_args *a, const columns *c,
-                           ptrdiff_t b, const body k) {
-    const real *p = row + a->column[b] + c->x;
-#pragma GCC unroll 8
-    for (int v = 0; v < k.V; v++)
-#if HAVE_SLIDES
-        x[v] = vec_load(p + v * VLEN);
-#else
-        x[v] = k.edge && (v == 0 || v == k.V - 1)
-                   ? window_load(p + v * VLEN, c->window[b][v == 0 ? 0 : 1])
-                   : vec_load(p + v * VLEN);
+/* Vector v of an input row under kernel column b, where vector 0 begins at p. */
+FC_INLINE vec load_vector(const real *p, const columns *c, ptrdiff_t b, int v, const body k) {
+#if !HAVE_SLIDES
+    if (k.edge && (v == 0 || v == k.V - 1)) return window_load(p + v * VLEN, c->window[b][v != 0]);
 #endif
+    (void)c, (void)b, (void)k;
+    return vec_load(p + v * VLEN);
 }
 
-/* Their products with the kernel column. */
+/* One input row's vectors under kernel column b. */
 FC_INLINE void chain_column(const fc_conv_plane_args *a, const columns *c, const real *row,
                             const real *weights, vec *acc, const int low, const int high,
                             ptrdiff_t b, ptrdiff_t kw, const body k) {
+    const real *p = row + a->column[b] + c->x;
     vec x[MAX_ROW_VECTORS];
-    load_column(x, row, a, c, b, k);
+#pragma GCC unroll 8
+    for (int v = 0; v < k.V; v++) x[v] = load_vector(p, c, b, v, k);
     multiply(x, weights + b, acc, low, high, kw, k);
 }
 

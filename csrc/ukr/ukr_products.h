@@ -369,8 +369,9 @@ typedef struct fc_winograd_weights_args {
  * of vlen (a bordered copy with slack); step is 1.
  * width > 0 (tiers with masked loads, AVX2 and AVX-512): rows hold `width` elements, taps outside
  * [0, width) are zero and are not read; columns rise.
- *   AVX2      kw <= FC_WINDOW_TAPS; step is 1, or 2 where kh = kw = 3 or 5, columns are neighbours and
- *             row_step is 2*tap_step
+ *   AVX2      step is 1, or 2 where kh = kw = 3 or 5, columns are neighbours and row_step is 2*tap_step;
+ *             kw <= FC_WINDOW_TAPS, and only the first vlen pixels and those from the last multiple of
+ *             vlen below `pixels` may have taps outside
  *   AVX-512   step is 1 or 2 */
 #define FC_WINDOW_TAPS 16
 typedef struct fc_conv_plane_args {

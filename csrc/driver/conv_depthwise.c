@@ -237,20 +237,30 @@ static const char *refuse(const fc_conv2d_desc *d) {
 /* Of a tap of a vector, by how many output rows an input row serves. */
 static double tap_cost(const fc_conv_problem *p, bool in_place) {
     const fc_conv2d_desc *d = &p->desc;
-    if (in_place && d->stride_w == 2) { /* parted in registers: squares have bodies of their own */
-        const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == 2;
-        return square ? 3 : 10;
+    const bool square = d->kh == d->kw && (d->kh == 3 || d->kh == 5); /* these have bodies of their own */
+    const bool three = d->kh == 3, wide = p->kernels->isa == FC_ISA_AVX512;
+    const bool neighbours = d->stride_h == 1 || d->dilation_h % d->stride_h == 0;
+    if (in_place && d->stride_w == 2) { /* parted in registers */
+        if (!wide) return three ? 2.6 : 2.05;
+        return square && d->stride_h == 2 ? 3 : 10;
     }
-    if (d->stride_h == 1 || d->dilation_h % d->stride_h == 0)
-        return in_place && p->kernels->isa != FC_ISA_AVX512 ? 2 : 1.5;
+    if (square && neighbours && !wide) {
+        if (p->kernels->isa == FC_ISA_AVX2) return three ? 1.05 : 0.9;
+        return three ? 0.8 : 1.5;
+    }
+    if (square && d->stride_h == 2 * d->dilation_h && !in_place && !wide) return three ? 1.2 : 1.7;
+    if (neighbours) return in_place && !wide ? 2 : 1.5;
     return in_place ? 3 : d->stride_h == 2 ? 2.1 : 2.7;
 }
 
 static double cost_in_planes(const fc_conv_problem *p) {
-    enum { PLANE = 60, ROW = 6, VECTOR = 7, COPIED_ROW = 12, COPIED_VECTOR = 5 };
+    enum { VECTOR = 7, COPIED_ROW = 12, COPIED_VECTOR = 5 };
     const double element = 2.8; /* copied to its phase, of three and more */
     /* AVX-512: a narrow store to the copy is waited for by the wide loads that straddle it */
     enum { STRADDLED_ROW = 48, STRADDLED_VECTOR = 20 };
+    /* AVX2: a plane begins with an empty pipeline, a row ends with a store in parts (Zen 3) */
+    const bool avx2 = p->kernels->isa == FC_ISA_AVX2;
+    const double plane = avx2 ? 200 : 60, row = avx2 ? 8 : 6;
     const fc_conv2d_desc *d = &p->desc;
     const bool in_place = reads_in_place(p), wide = p->kernels->isa == FC_ISA_AVX512;
     const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
@@ -262,7 +272,7 @@ static double cost_in_planes(const fc_conv_problem *p) {
                  ((wide ? STRADDLED_ROW : COPIED_ROW) +
                   (d->stride_w > 2 ? element * (double)d->iw
                                    : COPIED_VECTOR * (double)fc_div_up(d->iw, p->kernels->vlen)));
-    return copied + (double)d->oc * (PLANE + (double)p->oh * (ROW + vectors * (vector + taps)));
+    return copied + (double)d->oc * (plane + (double)p->oh * (row + vectors * (vector + taps)));
 }
 
 static double cost(const fc_conv_problem *p) {

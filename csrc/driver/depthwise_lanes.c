@@ -75,7 +75,7 @@ double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
     /* of a vector of channels; of a block of the kernel; of a sum's step; of a pixel in and out, for each
      * halving of a square; of a pixel that is copied, or gathered lane by lane */
     enum { UNIT = 120, BLOCK = 50, COPIED = 5, GATHERED = 4, PACKED_TAP = 20 };
-    const double step = 1.6, in = 3.2, out = 2.7;
+    const double step = p->kernels->isa == FC_ISA_AVX2 ? 1.1 : 1.6, in = 3.2, out = 2.7;
     enum { MAP = 32 << 10, WIDE_MAP = 256 << 10, FARTHER = 6 }; /* maps that outgrow a cache */
     const fc_conv2d_desc *d = &p->desc;
     if (!fits(p)) return INFINITY;

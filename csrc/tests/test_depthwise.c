@@ -456,6 +456,36 @@ static void test_split_phases(fc_dtype dtype) {
             }
 }
 
+/* Where loads can be masked, rows are read where they lie, with stride 2 too: no scratch holds a plane. */
+static void test_in_place(fc_dtype dtype) {
+    enum { SIZE = 64, TABLES = 12 << 10 }; /* bytes, more than 16 planes' tables of rows take */
+    fc_runtime_info info = {.struct_size = sizeof info};
+    fc_runtime_query(&info);
+    const bool masks = info.isa_used == FC_ISA_AVX2 || info.isa_used == FC_ISA_AVX512;
+    fc_test_depthwise_lanes = -1;
+    for (int64_t k = 3; k <= 5; k += 2)
+        for (int64_t stride = 1; stride <= 2; stride++)
+            for (int copied = 0; copied < 2; copied++) {
+                test_case t = plain_case(dtype, 1, SIZE, SIZE, k);
+                fc_conv2d_desc *d = &t.desc;
+                d->struct_size = sizeof *d;
+                d->direction = FC_FORWARD;
+                d->src_layout = d->dst_layout = FC_LAYOUT_STRIDED;
+                d->algorithm = FC_ALGO_DEPTHWISE;
+                d->ic = 1;
+                d->stride_h = d->stride_w = stride;
+                t.oh = t.ow = SIZE / stride;
+                t.src = copied ? EVERY_OTHER : DENSE;
+                set_strides(&t);
+                fc_plan *plan = NULL;
+                if (!CHECK(fc_conv2d_create(d, &plan) == FC_OK)) continue;
+                CHECK_AT((fc_plan_scratch_bytes(plan, 1, 0) < TABLES) == (masks && !copied), "%s",
+                         describe(&t));
+                fc_plan_destroy(plan);
+            }
+    fc_test_depthwise_lanes = 0;
+}
+
 static void test_refusal(void) {
     test_case t = plain_case(FC_F32, 2, 8, 8, 3);
     fc_conv2d_desc *d = &t.desc;
@@ -480,6 +510,7 @@ int main(void) {
         test_large(dtype);
         test_special_values(dtype);
         test_split_phases(dtype);
+        test_in_place(dtype);
     }
     test_refusal();
     return check_summary("depthwise");

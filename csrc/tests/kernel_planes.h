@@ -6,8 +6,8 @@
 
 /* ---- planes ---------------------------------------------------------------------------------------- */
 
-/* Step 2 is in the contract of AVX-512 alone; for other tiers such a case is laid out in two phases, as
- * the driver does. */
+/* Step 2 is in the contract of AVX-512, and of AVX2 for squares of 3 and 5; for other tiers such a case is
+ * laid out in two phases, as the driver does. */
 static void prepare_conv_plane(trial *t) {
     fc_conv_plane_args *a = &t->args.conv_plane;
     const int64_t vlen = t->shape->vlen;
@@ -22,14 +22,16 @@ static void prepare_conv_plane(trial *t) {
     if (!t->timed && random_below(3) == 0) a->row_step = 2 * a->tap_step;
     const int64_t dilation = t->timed ? 1 : draw(t, 1, 2);
     const bool windows = draw(t, 0, 1);
-    const int64_t step = slides && windows && !t->timed ? draw(t, 1, 2) : 1;
+    const bool parts = t->shape->isa == FC_ISA_AVX2 && a->kh == a->kw && (a->kh == 3 || a->kh == 5) &&
+                       a->row_step == 2 * a->tap_step && dilation == 1;
+    const int64_t step = (slides || parts) && windows && !t->timed ? draw(t, 1, 2) : 1;
     const int64_t left = draw(t, 0, slides && windows ? a->kw : fc_min64(2, vlen));
     a->planes = draw(t, 1, 3), a->multiplier = t->timed ? 1 : draw(t, 1, 2);
     ptrdiff_t *column = (ptrdiff_t *)(void *)keep(t, guarded_new((size_t)a->kw * sizeof *column, true))->data;
     const int64_t last = (a->kw - 1) * dilation - left, whole = fc_round_up(a->pixels, vlen) * step;
     /* elements outside a row: on AVX2 wanted by the first and the last vector alone */
     int64_t width = fc_max64(1, a->pixels * step - draw(t, 0, 2));
-    if (!slides) width = fc_max64(width, last + whole - vlen);
+    if (!slides) width = fc_max64(width, last + whole - vlen * step);
     const int64_t src_rows = (a->rows - 1) * a->row_step + (a->kh - 1) * a->tap_step + 1;
     const int64_t lead = fc_round_up(left, step);
     const int64_t pitch = fc_round_up(lead + fc_max64(width, last + whole), step);

@@ -15,7 +15,9 @@ cdef class Weight:
     cdef readonly int64_t packed_nbytes
     cdef cnp.ndarray array  # None after a release
     cdef dict forms  # key -> Packed
+    cdef list own  # Packed of plans whose forms have no key
     cdef bint read  # by a plan, as it lies
+    cdef object check  # called before the array is first read, or None
     cdef cnp.npy_intp dims[4]
 
     @property
@@ -26,7 +28,12 @@ cdef class Weight:
     @property
     def plain(self):
         """The array, or None after a release."""
+        self.checked()
         return self.array
+
+    def retain(self):
+        """Have a release leave the array."""
+        self.read = True
 
     cdef Packed packed_for(self, str op, Plan plan, int64_t groups, int threads):
         """The weights as the plan wants them, or None where it takes them as they lie.
@@ -34,16 +41,14 @@ cdef class Weight:
         Under the GIL: a few milliseconds once, in which no other thread can begin the same.
         """
         cdef Packed packed
-        cdef fc_status status
         cdef size_t size = plan.info.packed_weight_bytes
         if size == 0:
             self.readable(op)
             self.read = True
             return None
-        if plan.info.packing:
-            form = <int>plan.info.op, groups, plan.info.packing, plan.info.packed_window
-        else:
-            form = plan.key
+        if not plan.info.packing:
+            return self.packed_as_others(self.pack(op, plan, size, threads))
+        form = <int>plan.info.op, groups, plan.info.packing, plan.info.packed_window
         packed = self.forms.get(form)
         if packed is not None:
             if packed.size != <Py_ssize_t>size:
@@ -52,6 +57,24 @@ cdef class Weight:
                     f"{size}; they are of another shape or another engine"
                 )
             return packed
+        packed = self.pack(op, plan, size, threads)
+        self.forms[form] = packed
+        self.packed_nbytes += size
+        return packed
+
+    cdef Packed packed_as_others(self, Packed packed):
+        """An equal form that there is, or else this one, which is kept."""
+        cdef Packed other
+        for other in self.own:
+            if other.size == packed.size and memcmp(other.block, packed.block, packed.size) == 0:
+                return other
+        self.own.append(packed)
+        self.packed_nbytes += packed.size
+        return packed
+
+    cdef Packed pack(self, str op, Plan plan, size_t size, int threads):
+        cdef Packed packed
+        cdef fc_status status
         self.readable(op)
         packed = Packed.__new__(Packed)
         packed.block = fc_pool_acquire(size)
@@ -61,12 +84,12 @@ cdef class Weight:
                 f"arrays"
             )
         packed.size = <Py_ssize_t>size
+        if not plan.info.packing:
+            memset(packed.block, 0, size)  # these are compared, gaps in them as well
         status = fc_plan_pack(
             plan.handle, cnp.PyArray_DATA(self.array), packed.block, allowed_threads(threads))
         if status != FC_OK:
             raise_status(op, status, 0)
-        self.forms[form] = packed
-        self.packed_nbytes += size
         return packed
 
     def convolution_forms(self):
@@ -75,15 +98,23 @@ cdef class Weight:
         return [
             (form[1:], np.frombuffer(packed, np.uint8))
             for form, packed in self.forms.items()
-            if type(form) is tuple and form[0] == FC_OP_CONV2D
+            if form[0] == FC_OP_CONV2D
         ]
 
     cdef int readable(self, str op) except -1:
         if self.array is None:
             raise ValueError(
-                f"{op}: the weights {self.shape} were released, and this step needs them in another "
-                f"form than those that were packed; build all programs before PackedStore.release"
+                f"{op}: the weights {self.shape} were released after packing, and this step needs them "
+                f"in another form; compile with keep_weights=True, or build all programs before "
+                f"PackedStore.release"
             )
+        self.checked()
+        return 0
+
+    cdef int checked(self) except -1:
+        if self.check is not None:
+            self.check()
+            self.check = None
         return 0
 
 
@@ -133,18 +164,20 @@ cdef class PackedStore:
             weight.dtype = (<object>a).dtype
             weight.array = a
             weight.forms = {}
+            weight.own = []
             memcpy(weight.dims, cnp.PyArray_DIMS(a), cnp.PyArray_NDIM(a) * sizeof(cnp.npy_intp))
             self.held[key] = weight
             self.weights.append(weight)
         return weight
 
-    def adopt(self, array, forms):
+    def adopt(self, array, forms, check=None):
         """``hold``, with packed forms that ``convolution_forms`` once told of.
 
         Args:
             forms: (key, bytes) of each, arrays of bytes that begin at a multiple of 64; they are not
                 copied. Whether they are what the key says is the caller's word; a step that asks
                 for one compares its size.
+            check: called before the array itself is first read, to raise where it cannot be.
 
         Raises:
             TypeError, ValueError: forms are no such pairs.
@@ -152,6 +185,7 @@ cdef class PackedStore:
         cdef Weight weight = self.hold(array)
         cdef cnp.ndarray block
         cdef Packed packed
+        weight.check = check
         for key, block in forms:
             groups, packing, window = key
             if not (cnp.PyArray_TYPE(block) == cnp.NPY_UINT8 and cnp.PyArray_NDIM(block) == 1
@@ -176,7 +210,7 @@ cdef class PackedStore:
         cdef Weight weight
         cdef int64_t released = 0
         for key, weight in list(self.held.items()):
-            if weight.forms and not weight.read:
+            if (weight.forms or weight.own) and not weight.read:
                 released += weight.array.nbytes
                 weight.array = None
                 del self.held[key]

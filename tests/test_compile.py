@@ -131,13 +131,14 @@ def test_early_layers_run_image_by_image():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled_module, "cache_share", lambda: 300_000)
         parts = compile(model, x)
-    images = [step["dst_shape"][0] for step in parts._state.programs[6].program.steps]
+    programs = {net: net._plans.of(((6, 3, 32, 32),)).lowered.program for net in (parts, whole)}
+    images = [step["dst_shape"][0] for step in programs[parts].steps]
     assert images == [1, 1, 1, 6, 6]
-    repeats = [step["repeats"] for step in parts._state.programs[6].program.steps]
+    repeats = [step["repeats"] for step in programs[parts].steps]
     assert repeats == [6, 6, 6, 1, 1]
     np.testing.assert_array_equal(parts(x), whole(x))
     # What lies between the early layers is of one image.
-    one, all_at_once = (net._state.programs[6].program.arena_bytes for net in (parts, whole))
+    one, all_at_once = (programs[net].arena_bytes for net in (parts, whole))
     assert one < all_at_once / 3
 
 
@@ -209,7 +210,8 @@ def test_memory_is_used_again():
     """A chain of fifty layers takes the memory of two."""
     model = nn.Sequential(*[nn.Conv2d(8, 8, 3, padding=1) for _ in range(50)])
     compiled = compile(model, normal(1, 8, 16, 16))
-    [program] = [lowered.program for lowered in compiled._state.programs.values()]
+    [sizes] = compiled._plans.sizes
+    program = compiled._plans.of(sizes).lowered.program
     assert program.arena_bytes == 2 * 8 * 16 * 16 * 4
 
 
@@ -224,7 +226,7 @@ def test_batches():
     assert compiled(x[:0]).shape == (0, 10)
     for n in range(1, 13):
         compiled(normal(n, 3, 20, 22))
-    assert len(compiled._state.programs) <= 8
+    assert len(compiled._plans.sizes) == 8
 
 
 def test_tensors_and_structure():
@@ -285,12 +287,12 @@ def test_a_call_that_is_under_way_keeps_no_old_weights_for_later_ones():
     """A program for another batch that is made while weights are refreshed belongs to the old."""
     model, x = network(), normal(2, 3, 20, 22)
     compiled = compile(model, x[:1])
-    old = compiled._state
+    old = compiled._plans
     with no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)
     compiled.refresh(model)
-    compiled._for(old, 2)  # as a thread does that began before
+    old.of(((2, 3, 20, 22),))  # as a thread does that began before
     np.testing.assert_allclose(compiled(x), eager(model, x).numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -355,7 +357,8 @@ def test_profile():
     [
         (([[1.0]],), TypeError, "must be an array or Tensor"),
         ((np.zeros((1, 3, 20, 22)),), TypeError, "float32, not float64"),
-        ((normal(1, 3, 20, 21),), ValueError, "compile again"),
+        ((normal(1, 4, 20, 22),), ValueError, "expected"),
+        ((normal(1, 3, 0, 22),), ValueError, "empty"),
         ((normal(3, 20, 22),), ValueError, "expected"),
         ((), TypeError, "takes 1 inputs, not 0"),
     ],

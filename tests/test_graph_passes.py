@@ -56,7 +56,7 @@ def test_remove_dead():
     "function",
     [
         lambda x: autograd.cat([x], 1),
-        lambda x: F.adaptive_avg_pool2d(x, 6),
+        lambda x: F.adaptive_avg_pool2d(x, None),
         lambda x: F.max_pool2d(x, 1),
         lambda x: F.pad(x, (0, 0)),
     ],
@@ -73,6 +73,19 @@ def test_remove_identities(function):
 def test_what_is_no_identity(function):
     kinds, _ = kinds_after(passes.remove_identities, lambda x: function(x).relu())
     assert len(kinds) == 2
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: F.adaptive_avg_pool2d(x, (6, None)), lambda x: x.view(-1, 4, 6, 6)]
+)
+def test_remove_identities_here(function):
+    """What is left out for this size alone leaves a graph for this size alone."""
+    kinds, graph = kinds_after(passes.remove_identities, lambda x: function(x).relu())
+    assert len(kinds) == 2
+    assert not graph.fixed
+    kinds, graph = kinds_after(passes.remove_identities_here, lambda x: function(x).relu())
+    assert kinds == ["activation"]
+    assert "left out" in graph.fixed
 
 
 @pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])

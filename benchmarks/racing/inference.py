@@ -25,7 +25,7 @@ from fastconv.graph.passes import (
     fuse_activation,
     optimize,
     remove_dead,
-    remove_identities,
+    remove_identities_here,
 )
 from fastconv.graph.trace import trace
 from fastconv.models import safetensors
@@ -220,8 +220,8 @@ class NetworkReferee:
         safetensors.save(folder / whole.WEIGHTS, weights)
         traced, _ = trace(model, (x[:1],))
         # onnxruntime, OpenVINO and MNN fold and fuse by themselves, into what they do best.
-        self._graph = optimize(traced, (remove_dead, remove_identities))
-        passes = (remove_dead, remove_identities, fold_pad, fold_batch_norm, fuse_activation)
+        self._graph = optimize(traced, (remove_dead, remove_identities_here))
+        passes = (remove_dead, remove_identities_here, fold_pad, fold_batch_norm, fuse_activation)
         folded = optimize(traced, passes)
         graph_file.write(folded, folder / whole.GRAPH, folder / whole.ARRAYS)
         ncnn_graph.convert(folded, folder / whole.NCNN_LAYERS, folder / whole.NCNN_WEIGHTS)

@@ -1,8 +1,7 @@
 """A compiled network: what ``fastconv.compile`` gives."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from .file import Stored, read, write
 from .ir import Graph
 from .lower import Lowered, lower
 from .passes import PASSES, apply
+from .plans import Plans, Sizes
 from .profile import Profile, Step
 from .trace import rebuild, trace
 
 _OP = "compile"
-_MOST_PROGRAMS = 8  # batch sizes that a network remembers
 
 
 def compile(
@@ -38,8 +37,8 @@ def compile(
 
     The model is run once, on values that record what is done with them: what it decides by shapes
     is fixed, what it would decide by values is refused. It computes what the model does in eval
-    mode, from a copy of the weights as they are now (``refresh`` takes them anew); any batch size,
-    images of the example's size.
+    mode, from a copy of the weights as they are now (``refresh`` takes them anew), for any batch
+    size, and images of other sizes than the example's where the layers can take them.
 
     Args:
         model: of fastconv.nn, of those operations that look at each image by itself.
@@ -49,8 +48,8 @@ def compile(
             ``fastconv.get_precision()`` now.
         threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
         keep_weights: also keep the weights of convolutions as they were, which takes as much
-            memory again: ``save``
-            needs them.
+            memory again: ``save`` needs them, and images of another size do where convolutions take
+            their weights in another form for them.
         passes: what is done to the graph (fastconv.graph.passes), in this order.
 
     Returns:
@@ -82,7 +81,7 @@ def compile(
             f"{', '.join(map(repr, _core.PRECISION_CODES))}; give one of them"
         )
     graph, structure = trace(model, inputs, _OP)
-    stored = Stored(apply(graph, passes), structure, {"precision": name}, {})
+    stored = Stored(apply(graph, passes), structure, {"precision": name}, {}, {})
     batch = max(int(inputs[0].shape[0]), 1)
     return CompiledNetwork(stored, batch, threads, flag(_OP, "keep_weights", keep_weights), passes)
 
@@ -122,25 +121,17 @@ def load_compiled(path: str | os.PathLike[str], *, threads: int | None = None) -
         raise DataError(f"{path}: not a usable compiled network: {error}") from error
 
 
-@dataclass
-class _State:
-    """What belongs together: a call takes all of it at once, whatever is refreshed meanwhile."""
-
-    graph: Graph
-    structure: Any
-    store: Any
-    programs: dict[int, Lowered]
-
-
 class CompiledNetwork:
     """A function of arrays (N, ...), made by ``fastconv.compile``.
 
     It takes arrays or Tensors and gives the same; Tensors without history. Any number of threads
-    may call it at once.
+    may call it at once. For another batch size or other images than before it plans once more,
+    which takes milliseconds; the last eight plans are kept, and all share one copy of each form of
+    the weights.
 
     Attributes:
-        graph: after its passes; ``str(graph)`` shows it. Weights that are kept in the engine's own
-            form are shown by their shape.
+        graph: after its passes, for the example's images; ``str(graph)`` shows it. Weights that are
+            kept in the engine's own form are shown by their shape.
         precision: the name.
         weight_bytes: of the weights in the forms that the programs use.
     """
@@ -151,28 +142,24 @@ class CompiledNetwork:
         self._keep_weights = keep_weights
         self._passes = passes
         self._cache_bytes = cache_share()
-        self._take(stored, batch)
+        images = [value.shape for value in stored.graph.inputs]
+        self._take(stored, [tuple((batch, *shape) for shape in images)])
 
-    def _take(self, stored: Stored, batch: int) -> None:
-        graph = stored.graph
-        store = _core.PackedStore()
-        for i, node in enumerate(graph.nodes):
-            # The packed forms of these do not depend on the batch.
-            if node.kind == "conv2d":
-                plain = node.arrays["weight"]
-                node.arrays["weight"] = store.adopt(plain, stored.forms.get(i, []))
-        # One batch size at once: whatever there is to refuse is refused here, and weights of which
+    def _take(self, stored: Stored, several: Iterable[Sizes]) -> None:
+        plans = Plans(stored, self._lower)
+        # At least one at once: whatever there is to refuse is refused here, and weights of which
         # the engine has a form of its own are let go.
-        programs = {batch: self._program(graph, batch, store)}
+        for sizes in several:
+            plans.of(sizes)
         if not self._keep_weights:
-            store.release()
-        self._state = _State(graph, stored.structure, store, programs)
+            plans.store.release()
+        self._plans = plans
 
     @property
     def graph(self) -> Graph:
-        return self._state.graph
+        return self._plans.graph
 
-    def _program(self, graph: Graph, batch: int, store: Any) -> Lowered:
+    def _lower(self, graph: Graph, batch: int, store: Any) -> Lowered:
         threads = self._threads or runtime.get_num_threads()
         code = _core.PRECISION_CODES[self.precision]
         return lower(graph, batch, store, code, threads, self._cache_bytes)
@@ -193,7 +180,9 @@ class CompiledNetwork:
             raise ValueError(
                 "refresh: the model is another network than the one that was compiled; compile it"
             )
-        self._take(Stored(graph, structure, {"precision": self.precision}, {}), 1)
+        # For all sizes it is used for, while the plain weights are there.
+        stored = Stored(graph, structure, {"precision": self.precision}, {}, {})
+        self._take(stored, self._plans.sizes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, for ``fastconv.load_compiled``: its graph, its weights, and
@@ -203,8 +192,8 @@ class CompiledNetwork:
             OSError: the file cannot be written.
             ValueError: it was compiled without keep_weights=True, so the weights are no more.
         """
-        state = self._state
-        graph, forms = state.graph.copy(), {}
+        plans = self._plans
+        graph, forms = plans.graph.copy(), {}
         for i, node in enumerate(graph.nodes):
             weight = node.arrays.get("weight")
             if node.kind != "conv2d":
@@ -216,17 +205,18 @@ class CompiledNetwork:
                 )
             node.arrays["weight"] = weight.plain
             forms[i] = weight.convolution_forms()
-        write(Path(path), Stored(graph, state.structure, {"precision": self.precision}, forms))
+        write(Path(path), Stored(graph, plans.structure, {"precision": self.precision}, forms, {}))
 
     @property
     def weight_bytes(self) -> int:
-        return self._state.store.nbytes
+        return self._plans.store.nbytes
 
     def __call__(self, *inputs: Any, out: Any = None, threads: int | None = None) -> Any:
         """The network's result for a batch.
 
         Args:
-            inputs: as the example's, of any batch size, the same for all.
+            inputs: as the example's, of any batch size, the same for all, and of any size that its
+                layers can take.
             out: an array, or a list of arrays in the order of the results, to write into:
                 C-contiguous, of the result's shape and dtype, sharing no memory with an input.
             threads: None is what compile was given.
@@ -236,24 +226,27 @@ class CompiledNetwork:
             MemoryError: the result or the memory for what lies in between does not fit.
         """
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-        state = self._state
-        batch = self._check(arrays)
-        results = self._results(batch, out)
+        plans = self._plans
+        sizes = self._sizes(arrays)
+        batch = sizes[0][0]
         if batch:
-            program = self._for(state, batch).program
+            plan = plans.of(sizes)
+            results = _results(plan.graph, batch, out)
             ready = [np.ascontiguousarray(array) for array in arrays]
-            program.run([*ready, *results], self._thread_count(threads))
+            plan.lowered.program.run([*ready, *results], self._thread_count(threads))
+        else:
+            results = _results(plans.graph_for([shape[1:] for shape in sizes]), batch, out)
         if any(isinstance(x, Tensor) for x in inputs):
-            return rebuild(state.structure, [wrap(result) for result in results])
-        return rebuild(state.structure, results)
+            return rebuild(plans.structure, [wrap(result) for result in results])
+        return rebuild(plans.structure, results)
 
     def _thread_count(self, threads: int | None) -> int:
         if threads is not None:
             return runtime.thread_count(_OP, "threads", threads)
         return self._threads or runtime.get_num_threads()
 
-    def _check(self, arrays: list[Any]) -> int:
-        """The batch size of inputs that fit."""
+    def _sizes(self, arrays: list[Any]) -> Sizes:
+        """The shapes of inputs that may fit."""
         shapes, dtype = [value.shape for value in self.graph.inputs], self.graph.dtype
         if len(arrays) != len(shapes):
             raise TypeError(f"the network takes {len(shapes)} inputs, not {len(arrays)}")
@@ -264,51 +257,34 @@ class CompiledNetwork:
                     f"input {i} must be an array or Tensor of {dtype}, not {got}; convert it with "
                     f"astype"
                 )
-            if array.shape[1:] != shape or not array.ndim or len(array) != len(arrays[0]):
+            # Channels, or features, are the network's own.
+            if (
+                array.ndim != 1 + len(shape)
+                or array.shape[1:2] != shape[:1]
+                or 0 in array.shape[1:]
+                or len(array) != len(arrays[0])
+            ):
                 expected = ", ".join(map(str, ("N", *shape)))
                 raise ValueError(
                     f"input {i} has shape {array.shape}, expected ({expected}) as in the example, "
-                    f"N the same for all; compile again for another size"
+                    f"N the same for all, or images of another size, none of whose axes is empty"
                 )
-        return len(arrays[0])
-
-    def _results(self, batch: int, out: Any) -> list[np.ndarray]:
-        outputs = self.graph.outputs
-        shapes = [(batch, *value.shape) for value in outputs]
-        if out is None:
-            return [np.empty(shape, self.graph.dtype) for shape in shapes]
-        given = list(out) if isinstance(out, (list, tuple)) else [out]
-        if len(given) != len(shapes):
-            raise ValueError(f"out has {len(given)} arrays, but the network {len(shapes)} results")
-        for array, shape in zip(given, shapes, strict=True):
-            if not isinstance(array, np.ndarray) or array.dtype != self.graph.dtype:
-                got = getattr(array, "dtype", type(array).__name__)
-                raise TypeError(f"out must be an array of {self.graph.dtype}, not {got}")
-            if array.shape != shape or not array.flags.c_contiguous or not array.flags.writeable:
-                raise ValueError(
-                    f"out has shape {array.shape}, expected a writable C-contiguous {shape}"
-                )
-        return given
-
-    def _for(self, state: _State, batch: int) -> Lowered:
-        """The program for a batch size."""
-        known = state.programs
-        program = known.get(batch)
-        if program is None:
-            program = self._program(state.graph, batch, state.store)
-            # A new dict: another thread may be reading the old one.
-            kept = list(known.items())[-(_MOST_PROGRAMS - 1) :]
-            state.programs = {**dict(kept), batch: program}
-        return program
+        return tuple(array.shape for array in arrays)
 
     # ---- what it does
 
-    def explain(self, batch: int = 1) -> list[Step]:
-        """The steps of its program for a batch size: operation, layer, algorithm and why."""
-        lowered = self._for(self._state, batch)
+    def explain(self, batch: int = 1, *images: tuple[int, ...]) -> list[Step]:
+        """The steps of its program for a batch size: operation, layer, algorithm and why.
+
+        Args:
+            images: the shape of an image of each input, (C, H, W); without any, the example's.
+        """
+        shapes = images or tuple(value.shape for value in self.graph.inputs)
+        sizes = self._sizes([np.empty((0, *shape), self.graph.dtype) for shape in shapes])
+        plan = self._plans.of(tuple((batch, *shape[1:]) for shape in sizes))
         return [
             Step.of(told, node, None)
-            for told, node in zip(lowered.program.steps, lowered.nodes, strict=True)
+            for told, node in zip(plan.lowered.program.steps, plan.lowered.nodes, strict=True)
         ]
 
     def profile(self, *inputs: Any, threads: int | None = None, repeats: int = 20) -> Profile:
@@ -318,19 +294,20 @@ class CompiledNetwork:
             inputs, threads: as for a call, at least one image.
         """
         arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-        batch = self._check(arrays)
+        sizes = self._sizes(arrays)
+        batch = sizes[0][0]
         if not batch:
             raise ValueError("profile: the batch is empty; give at least one image")
         repeats = integer("profile", "repeats", repeats, 1)
-        lowered = self._for(self._state, batch)
+        graph, lowered = self._plans.of(sizes)
         ready = [np.ascontiguousarray(array) for array in arrays]
         return Profile.measured(
             lowered.program,
             lowered.nodes,
-            [*ready, *self._results(batch, None)],
+            [*ready, *_results(graph, batch, None)],
             self._thread_count(threads),
             repeats,
-            self.graph.dtype,
+            graph.dtype,
         )
 
     def __repr__(self) -> str:
@@ -339,6 +316,25 @@ class CompiledNetwork:
             f"CompiledNetwork({shapes}, {self.graph.dtype}, {len(self.graph.nodes)} nodes, "
             f"precision={self.precision!r})"
         )
+
+
+def _results(graph: Graph, batch: int, out: Any) -> list[np.ndarray]:
+    """Arrays for the results: out, if it fits."""
+    shapes = [(batch, *value.shape) for value in graph.outputs]
+    if out is None:
+        return [np.empty(shape, graph.dtype) for shape in shapes]
+    given = list(out) if isinstance(out, (list, tuple)) else [out]
+    if len(given) != len(shapes):
+        raise ValueError(f"out has {len(given)} arrays, but the network {len(shapes)} results")
+    for array, shape in zip(given, shapes, strict=True):
+        if not isinstance(array, np.ndarray) or array.dtype != graph.dtype:
+            got = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"out must be an array of {graph.dtype}, not {got}")
+        if array.shape != shape or not array.flags.c_contiguous or not array.flags.writeable:
+            raise ValueError(
+                f"out has shape {array.shape}, expected a writable C-contiguous {shape}"
+            )
+    return given
 
 
 def cache_share() -> int:

@@ -15,13 +15,14 @@ the file, every array has a checksum, and what a program may touch is checked by
 for a graph that was traced.
 """
 
+import functools
 import json
 import mmap
 import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,10 +31,10 @@ import numpy as np
 from fastconv import runtime
 from fastconv.data.files import DataError, open_regular, write_atomically
 
-from .interpret import shape_of
 from .ir import Graph, Node, Value
+from .shapes import shape_of
 
-MAGIC = b"FCNET\0\0\1"
+MAGIC = b"FCNET\0\0\2"
 _HEADER = struct.Struct("<8sQ")
 _ALIGNMENT = 64
 _BLOCK = 512  # words that are summed before the checksum
@@ -44,12 +45,14 @@ MAX_FILE = 1 << 36
 class Stored(NamedTuple):
     """What a file holds: the graph, whose arrays are views of the file; the structure of the
     network's result; what else ``write`` was told; and by the number of a conv2d's node the
-    engine's forms of its weights, (key, bytes), if this engine can use them."""
+    engine's forms of its weights, (key, bytes), if this engine can use them, and then a function
+    that raises where the plain weights are damaged, which nobody has looked at."""
 
     graph: Graph
     structure: Any
     settings: dict[str, Any]
     forms: dict[int, list[tuple[tuple, np.ndarray]]]
+    checks: dict[int, Callable[[], None]]
 
 
 def write(path: Path, stored: Stored) -> None:
@@ -93,6 +96,7 @@ def write(path: Path, stored: Stored) -> None:
         **stored.settings,
         "engine": _engine(),
         "dtype": graph.dtype.name,
+        "fixed": graph.fixed,
         "inputs": [value.shape for value in graph.inputs],
         "nodes": nodes,
         "outputs": [numbers[value] for value in graph.outputs],
@@ -163,6 +167,7 @@ class _Reader:
         same = header["engine"] == _engine()
         nodes: list[Node] = []
         forms: dict[int, list] = {}
+        checks: dict[int, Callable[[], None]] = {}
         for told in header["nodes"]:
             options = {name: _frozen(value) for name, value in told["options"].items()}
             # Forms stand for the weights: then these are not touched, and not looked at.
@@ -175,30 +180,25 @@ class _Reader:
             node = Node(
                 str(told["kind"]), taken, _shape(told["shape"]), str(told["layer"]), arrays, options
             )
-            self.check(node, dtype)
+            if shape_of(node, dtype, [value.shape for value in inputs]) != node.output.shape:
+                raise ValueError(f"{node.kind} makes no {node.output.shape}")
             if used:
                 forms[len(nodes)] = [
                     (tuple(map(int, key)), self.array(i, np.dtype(np.uint8)))
                     for *key, i in told["forms"]
                 ]
+                told_of = header["arrays"][told["arrays"]["weight"]]
+                checks[len(nodes)] = functools.partial(
+                    self.compare, arrays["weight"], told_of["sum"]
+                )
             nodes.append(node)
             values.append(node.output)
         outputs = [values[_index(i, len(values))] for i in header["outputs"]]
-        graph = Graph(inputs, nodes, outputs, dtype)
+        graph = Graph(inputs, nodes, outputs, dtype, str(header["fixed"]))
         graph.check()
         structure = _restored(header["structure"], len(outputs))
         settings = {"precision": str(header["precision"])}
-        return Stored(graph, structure, settings, forms)
-
-    @staticmethod
-    def check(node: Node, dtype: np.dtype) -> None:
-        """Raise where a node cannot be, or has another result than the file says."""
-        if node.kind == "reshape":
-            same = len(node.inputs) == 1 and node.inputs[0].size == node.output.size
-        else:
-            same = shape_of(node, dtype) == node.output.shape
-        if not same:
-            raise ValueError(f"{node.kind} makes no {node.output.shape}")
+        return Stored(graph, structure, settings, forms, checks)
 
     def array(self, i: Any, dtype: np.dtype, check: bool = True) -> np.ndarray:
         """A view of the file."""
@@ -213,9 +213,14 @@ class _Reader:
         found = self.contents[start : start + size].view(dtype.newbyteorder("<")).reshape(shape)
         if sys.byteorder == "big":
             found = found.astype(dtype)
-        if check and checksum(found) != told["sum"]:
-            raise ValueError("an array is damaged: its checksum is another")
+        if check:
+            self.compare(found, told["sum"])
         return found
+
+    def compare(self, array: np.ndarray, told: Any) -> None:
+        """Raise where an array is not what was written."""
+        if checksum(array) != told:
+            raise _refusal(self.path, "an array is damaged: its checksum is another")
 
 
 def checksum(array: np.ndarray) -> int:

@@ -1,7 +1,7 @@
 """What each kind of node means: the operation on arrays that it stands for.
 
 The program computes the same in one call; here the graph runs node by node, which is what the
-passes are tested against, and where shapes come from.
+passes are tested against, and where ``shapes.py`` has its shapes from.
 """
 
 from collections.abc import Sequence
@@ -34,24 +34,10 @@ def run_node(
     """What the node makes of its inputs, (N, ...) each."""
     if node.kind == "reshape":
         return inputs[0].reshape(inputs[0].shape[0], *node.output.shape)
-    return _MEANINGS[node.kind](node.arrays.get, node.options, inputs, threads, precision)
-
-
-def shape_of(node: Node, dtype: Any) -> tuple[int, ...]:
-    """The shape of what the node makes of one image: told by the operation itself, of no images.
-
-    Raises:
-        TypeError, ValueError: it cannot be done: as the operation says.
-    """
-    least, most = _INPUTS.get(node.kind, (1, 1))
-    if not least <= len(node.inputs) <= most:
-        raise ValueError(f"{node.kind} takes {least} to {most} inputs, not {len(node.inputs)}")
-    empty = [np.empty((0, *value.shape), dtype) for value in node.inputs]
-    return run_node(node, empty).shape[1:]
-
-
-# How many, of those that do not take one.
-_INPUTS = {"conv2d": (1, 2), "add": (2, 2), "scale": (2, 2), "concat": (1, 2**31)}
+    options = node.options
+    if node.kind == "interpolate" and options["size"] is not None:
+        options = options | {"size": node.output.shape[1:]}  # it may be that of an input
+    return MEANINGS[node.kind](node.arrays.get, options, inputs, threads, precision)
 
 
 def _conv2d(arrays, o, inputs, threads, precision):
@@ -166,7 +152,7 @@ def _interpolate(arrays, o, inputs, threads, precision):
     )
 
 
-_MEANINGS = {
+MEANINGS = {
     "conv2d": _conv2d,
     "conv_transpose2d": _conv_transpose2d,
     "linear": _linear,

@@ -15,7 +15,16 @@ import numpy as np
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "conv2d": (
         ("weight", "bias"),
-        ("stride", "padding", "dilation", "groups", "border", "activation", "algorithm"),
+        (
+            "stride",
+            "padding",
+            "same",  # the padding's name, where its numbers depend on the image's size; or None
+            "dilation",
+            "groups",
+            "border",
+            "activation",
+            "algorithm",
+        ),
     ),
     "conv_transpose2d": (
         ("weight", "bias"),
@@ -34,7 +43,9 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "count_include_pad",
             "divisor",
             "norm",
-            "adaptive",  # (oh, ow), and then the others mean nothing; or None
+            # (oh, ow), either of them None where it is the input's, and then the others mean
+            # nothing; or None
+            "adaptive",
         ),
     ),
     "batch_norm": (("mean", "var", "weight", "bias"), ("eps", "activation")),
@@ -47,8 +58,10 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "concat": ((), ()),  # of channels
     "pad": ((), ("before", "after", "border", "value")),
     "permute": ((), ("axes",)),
+    # size: (oh, ow) or one for both, each a number or (i, axis) of the graph's i-th input; or None
     "interpolate": ((), ("size", "scale", "mode", "align_corners")),
-    "reshape": ((), ()),
+    # sizes: of each axis a number, (axis,) of the input's, or None, once, for what is left
+    "reshape": ((), ("sizes",)),
 }
 # Kinds that the engine can end with an activation.
 FUSIBLE = frozenset(kind for kind, (_, options) in KINDS.items() if "activation" in options)
@@ -111,15 +124,24 @@ class Node:
 
 
 class Graph:
-    """Nodes in an order in which they can be computed, between inputs and outputs."""
+    """Nodes in an order in which they can be computed, between inputs and outputs.
+
+    fixed: why it is for images of these sizes alone; '' where nodes tell the shapes of others.
+    """
 
     def __init__(
-        self, inputs: list[Value], nodes: list[Node], outputs: list[Value], dtype: Any
+        self,
+        inputs: list[Value],
+        nodes: list[Node],
+        outputs: list[Value],
+        dtype: Any,
+        fixed: str = "",
     ) -> None:
         self.inputs = inputs
         self.nodes = nodes
         self.outputs = outputs
         self.dtype = np.dtype(dtype)
+        self.fixed = fixed
 
     def users(self) -> dict[Value, list[Node]]:
         """Of each value the nodes that take it, once for each time they do."""
@@ -157,7 +179,8 @@ class Graph:
             values[node.output] = new.output
             nodes.append(new)
         inputs = [values[value] for value in self.inputs]
-        return Graph(inputs, nodes, [values[value] for value in self.outputs], self.dtype)
+        outputs = [values[value] for value in self.outputs]
+        return Graph(inputs, nodes, outputs, self.dtype, self.fixed)
 
     def __str__(self) -> str:
         names = {value: f"in{i}" for i, value in enumerate(self.inputs)}

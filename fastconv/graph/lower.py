@@ -73,7 +73,8 @@ def lower(
         builder.add(
             batch, value.size, 0, None, None, None, (*bases[value], 0), (_ARGUMENT, i, 0, 0)
         )
-        nodes.append(value.node or Node("reshape", [value], value.shape))
+        same = {"sizes": tuple((axis,) for axis in range(len(value.shape)))}
+        nodes.append(value.node or Node("reshape", [value], value.shape, options=same))
     if twice:
         builder.section(1)
     sizes = [batch * value.size * itemsize for value in arguments]
@@ -222,7 +223,12 @@ class _Part:
         if node.kind == "concat":
             self._concat(node)
             return
-        getattr(self, f"_{node.kind}")(node)
+        try:
+            getattr(self, f"_{node.kind}")(node)
+        except ValueError as error:
+            if type(error) is not ValueError:
+                raise  # of the file that the weights are in
+            raise ValueError(f"layer {node.layer!r}: {error}") from error
         self.nodes.append(node)
 
     def _concat(self, node: Node) -> None:
@@ -272,7 +278,8 @@ class _Part:
         kind = _POOLS[o["pool"]]
         where = self._strides(x), self._operand(x), self._operand(node.output)
         if o["adaptive"] is not None:
-            self.builder.adaptive_pool2d(self.batch, *x.shape, kind, o["adaptive"], *where)
+            size = node.output.shape[1:]
+            self.builder.adaptive_pool2d(self.batch, *x.shape, kind, size, *where)
             return
         ph, pw = o["padding"]
         # Lp pooling's windows count what lies beyond the image as zeros.

@@ -13,11 +13,12 @@ import numpy as np
 
 from fastconv import ops
 from fastconv.autograd import Tensor
-from fastconv.geometry import ends, pair, sides, single
+from fastconv.geometry import ends, integer, pair, sides, single
 from fastconv.ops.convolution import named_padding
 
-from .interpret import shape_of
+from .extents import Extent, varies
 from .ir import Graph, Node, Value
+from .shapes import shape_of
 from .traced import Traced, Untraceable
 
 _POOL = {
@@ -40,13 +41,15 @@ class Recorder:
         self.graph = Graph([], [], [], dtype)
         self.batch = batch
         self.layers: list[str] = []
+        self._varying: dict[Value, tuple[bool, ...]] = {}
         # Constants as the graph holds them: shared weights stay shared.
         self._arrays: dict[int, tuple[Any, np.ndarray]] = {}
 
     def refuse(self, what: str) -> NoReturn:
         """Raise for what a compiled network cannot have."""
-        layer = f"layer {self.layers[-1]!r}" if self.layers and self.layers[-1] else "the network"
-        raise Untraceable(f"compile: {layer} uses {what}, which the compiler does not know")
+        raise Untraceable(
+            f"compile: {self._running()} uses {what}, which the compiler does not know"
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -57,7 +60,27 @@ class Recorder:
         """A new input of the graph, of images of that shape."""
         value = Value(shape)
         self.graph.inputs.append(value)
+        self._varying[value] = False, *(True,) * (len(value.shape) - 1)
         return Traced(self, value)
+
+    # ---- what depends on the size of the images
+
+    def varying(self, value: Value) -> tuple[bool, ...]:
+        """Of each axis whether images of another size would have another size there."""
+        known = self._varying.get(value)
+        if known is None:
+            node = value.node
+            known = varies(node, [self.varying(taken) for taken in node.inputs])
+            self._varying[value] = known
+        return known
+
+    def fix(self) -> None:
+        """Note that the network decides by the size of its images, which other ones have not."""
+        if not self.graph.fixed:
+            self.graph.fixed = f"{self._running()} computes with the size of what it is given"
+
+    def _running(self) -> str:
+        return f"layer {self.layers[-1]!r}" if self.layers and self.layers[-1] else "the network"
 
     # ---- pieces
 
@@ -92,26 +115,25 @@ class Recorder:
         layer = self.layers[-1] if self.layers else ""
         held = {name: self._constant(array) for name, array in arrays.items()}
         node = Node(kind, values, (), layer, held, options)
-        node.output.shape = shape_of(node, self.graph.dtype)
+        images = [value.shape for value in self.graph.inputs]
+        node.output.shape = shape_of(node, self.graph.dtype, images)
         self.graph.nodes.append(node)
         return Traced(self, node.output)
 
-    def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
-        if shape == x._value.shape:
-            return x
-        layer = self.layers[-1] if self.layers else ""
-        node = Node("reshape", [x._value], shape, layer)
-        self.graph.nodes.append(node)
-        return Traced(self, node.output)
+    def reshape(self, x: Traced, sizes: tuple[Any, ...]) -> Traced:
+        """sizes: as a reshape node has them."""
+        shape, varying = x._value.shape, self.varying(x._value)
+        same = len(sizes) == len(shape) and all(
+            n in ((k,), None) or (n == shape[k] and not varying[k]) for k, n in enumerate(sizes)
+        )
+        return x if same else self._node("reshape", [x], {"sizes": sizes})
 
     def _row(self, x: Traced) -> Traced:
         """(N, C, L) as images of one row."""
-        channels, length = x._value.shape
-        return self.reshape(x, (channels, 1, length))
+        return self.reshape(x, ((0,), 1, (1,)))
 
     def _no_row(self, x: Traced) -> Traced:
-        channels, _, length = x._value.shape
-        return self.reshape(x, (channels, length))
+        return self.reshape(x, ((0,), (2,)))
 
     # ---- convolution and linear layers
 
@@ -120,7 +142,7 @@ class Recorder:
         residual, out, threads, algorithm, precision,
     ):  # fmt: skip
         self._plain(out, precision)
-        op = "conv2d"
+        op, same = "conv2d", None
         x, w = self._empty(self._value(input)), self._constant(weight)
         ops.conv2d(
             x, w, self._constant(bias), stride, padding, dilation, groups, padding_mode,
@@ -130,12 +152,14 @@ class Recorder:
         if padding == "valid":
             padding = 0, 0, 0, 0
         elif isinstance(padding, str):
+            same = padding if stride != (1, 1) else None
             padding = named_padding(op, x, w, padding, stride, dilation)
         else:
             padding = sides(op, padding)
         options = {
             "stride": stride,
             "padding": padding,
+            "same": same,
             "dilation": dilation,
             "groups": groups,
             "border": padding_mode,
@@ -240,14 +264,14 @@ class Recorder:
         shape = ops.adaptive_max_pool2d(
             self._empty(self._value(input)), output_size, False, None, None
         ).shape
-        return self._pool(input, "max", adaptive=shape[-2:])
+        return self._pool(input, "max", adaptive=_adaptive(output_size, shape))
 
     def adaptive_avg_pool2d(self, input, output_size, out, threads):
         self._plain(out)
         shape = ops.adaptive_avg_pool2d(
             self._empty(self._value(input)), output_size, None, None
         ).shape
-        return self._pool(input, "avg", adaptive=shape[-2:])
+        return self._pool(input, "avg", adaptive=_adaptive(output_size, shape))
 
     def global_avg_pool2d(self, input, out, threads):
         return self.adaptive_avg_pool2d(input, 1, out, threads)
@@ -363,7 +387,7 @@ class Recorder:
         shape = a._value.shape
         if b._value.shape != (shape[0], *(1,) * (len(shape) - 1)):
             self.refuse(f"a product of shapes {a.shape} and {b.shape}")
-        return self._node("scale", [a, self.reshape(b, (shape[0],))], {})
+        return self._node("scale", [a, self.reshape(b, ((0,),))], {})
 
     def cat(self, tensors, dim):
         first = tensors[0]
@@ -392,10 +416,23 @@ class Recorder:
 
     def interpolate(self, input, size, scale_factor, mode, align_corners, out, threads):
         self._plain(out)
+        several = isinstance(size, (tuple, list))
         options = {
-            "size": size,
+            "size": tuple(map(self._extent, size)) if several else size,
             "scale": scale_factor,
             "mode": mode,
             "align_corners": align_corners,
         }
         return self._node("interpolate", [input], options)
+
+    def _extent(self, size: Any) -> Any:
+        """A size as a number, or where it is one of the network's input, which that is."""
+        if isinstance(size, Extent) and size.value in self.graph.inputs:
+            return self.graph.inputs.index(size.value), size.axis
+        return size if isinstance(size, int) else integer("interpolate", "size", size, 1)
+
+
+def _adaptive(wanted: Any, shape: tuple[int, ...]) -> tuple[int | None, int | None]:
+    """The size of an adaptive pooling's result, None where it is the input's."""
+    pair = wanted if isinstance(wanted, (tuple, list)) else (wanted, wanted)
+    return tuple(None if n is None else m for n, m in zip(pair, shape[-2:], strict=True))

@@ -1,5 +1,6 @@
 """What a network is given in place of a Tensor, so that it tells what it would compute."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from fastconv.autograd import Tensor
 
+from .extents import Extent
 from .ir import Value
 
 
@@ -33,9 +35,18 @@ class Traced:
     # ---- what it is
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of its axes, the example's batch first."""
-        return (self._layer.batch, *self._value.shape)
+    def shape(self) -> tuple[Any, ...]:
+        """The sizes of its axes, the example's batch first; an Extent where images of another size
+        would have another."""
+        value, recorder = self._value, self._layer
+        varying = recorder.varying(value)
+        if not any(varying):
+            return (recorder.batch, *value.shape)
+        sizes = (
+            Extent(recorder, value, k) if varies else size
+            for k, (size, varies) in enumerate(zip(value.shape, varying, strict=True))
+        )
+        return (recorder.batch, *sizes)
 
     @property
     def dtype(self) -> np.dtype:
@@ -52,13 +63,15 @@ class Traced:
         return self.shape if dim is None else self.shape[dim]
 
     def numel(self) -> int:
+        if any(self._layer.varying(self._value)):
+            self._layer.fix()
         return self._layer.batch * self._value.size
 
     def __len__(self) -> int:
         return self._layer.batch
 
     def __repr__(self) -> str:
-        return f"Traced({self.shape}, {self.dtype})"
+        return f"Traced({(self._layer.batch, *self._value.shape)}, {self.dtype})"
 
     @property
     def requires_grad(self) -> bool:
@@ -131,20 +144,27 @@ class Traced:
         first, last = _axes((start_dim, end_dim), self.ndim)
         if first < 1:
             self._layer.refuse("flatten of the batch; give start_dim=1")
-        shape = self._value.shape
-        joined = int(np.prod(shape[first - 1 : last], dtype=np.int64))
-        return self._layer.reshape(self, (*shape[: first - 1], joined, *shape[last:]))
+        axes = [(axis,) for axis in range(self.ndim - 1)]
+        if first == last:
+            return self
+        return self._layer.reshape(self, (*axes[: first - 1], None, *axes[last:]))
 
     def reshape(self, *shape: Any) -> "Traced":
         sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
-        batch, rest = sizes[0], list(sizes[1:])
-        size = self._value.size
-        if batch not in (self._layer.batch, -1) or (batch == -1 and -1 in rest):
+        batch = sizes[0]
+        # An axis that is one of this value's stays one; None is what is left.
+        rest = [
+            (n.axis,) if isinstance(n, Extent) and n.value is self._value else operator.index(n)
+            for n in sizes[1:]
+        ]
+        rest = [None if n == -1 else n for n in rest]
+        if batch not in (self._layer.batch, -1) or (batch == -1 and None in rest):
             self._layer.refuse(f"reshape to {sizes}, whose first axis is not the batch")
-        if -1 in rest:
-            others = int(np.prod([n for n in rest if n != -1], dtype=np.int64))
-            rest[rest.index(-1)] = size // others if others else 0
-        if np.prod(rest, dtype=np.int64) != size:
+        known = [self._value.shape[n[0]] if isinstance(n, tuple) else n for n in rest]
+        others = int(np.prod([n for n in known if n is not None], dtype=np.int64))
+        if rest.count(None) > 1 or (
+            self._value.size % max(others, 1) if None in rest else others != self._value.size
+        ):
             self._layer.refuse(f"reshape of {self.shape} to {sizes}, which mixes images")
         return self._layer.reshape(self, tuple(rest))
 
@@ -152,15 +172,19 @@ class Traced:
 
     def squeeze(self, dim: Any = None) -> "Traced":
         axes = range(1, self.ndim) if dim is None else _axes(dim, self.ndim)
-        kept = [n for axis, n in enumerate(self._value.shape, 1) if n != 1 or axis not in set(axes)]
+        varying = self._layer.varying(self._value)
+        if any(varying[axis - 1] for axis in axes if axis):
+            self._layer.fix()  # other images may have a single pixel there, or more than one
+        shape = self._value.shape
+        kept = [(k,) for k, n in enumerate(shape) if n != 1 or k + 1 not in set(axes)]
         return self._layer.reshape(self, tuple(kept))
 
     def unsqueeze(self, dim: int) -> "Traced":
         (axis,) = _axes(dim, self.ndim + 1)
         if not axis:
             self._layer.refuse("unsqueeze before the batch")
-        shape = self._value.shape
-        return self._layer.reshape(self, (*shape[: axis - 1], 1, *shape[axis - 1 :]))
+        axes = [(k,) for k in range(self.ndim - 1)]
+        return self._layer.reshape(self, (*axes[: axis - 1], 1, *axes[axis - 1 :]))
 
     def permute(self, *dims: Any) -> "Traced":
         axes = _axes(dims[0] if len(dims) == 1 else dims, self.ndim)

@@ -1,7 +1,9 @@
 """What is done to a graph before it becomes a program: each pass takes it and changes it in place.
 
 Every pass leaves what the graph computes as it is, but for rounding where weights are multiplied
-out (``fold_batch_norm``), and may be left out.
+out (``fold_batch_norm``), and may be left out. None looks at the size of the images, so that what
+they leave is the network for other sizes too, but ``remove_identities_here``, which is for a graph
+that is about to become a program.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +17,7 @@ from .fuse_residual import fuse_residual
 from .join_concats import join_concats
 from .remove_dead import remove_dead
 from .remove_identities import remove_identities
+from .remove_identities import remove_identities_here as remove_identities_here
 
 # In their order: an activation can only be fused with a convolution after the sum between them.
 PASSES: tuple[Callable[[Graph], None], ...] = (

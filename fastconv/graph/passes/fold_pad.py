@@ -25,6 +25,8 @@ def fold_pad(graph: Graph) -> None:
 def _takes(pad: Node, conv: Node) -> bool:
     if conv.kind != "conv2d" or conv.inputs[0] is not pad.output or pad.output in conv.inputs[1:]:
         return False
+    if conv.options["same"]:  # of the image with the border
+        return False
     before, after = pad.options["before"], pad.options["after"]
     if len(before) != 3 or before[0] or after[0] or min(*before, *after) < 0:
         return False

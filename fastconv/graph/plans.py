@@ -1,0 +1,89 @@
+"""The programs of a compiled network, one for each batch size and size of images it was given."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from fastconv import _core
+
+from .file import Stored
+from .ir import Graph
+from .lower import Lowered
+from .passes.remove_identities import is_identity_here, remove_identities_here
+from .shapes import Shape, resized
+
+MOST_PLANS = 8  # that a network remembers
+
+Sizes = tuple[Shape, ...]  # of the whole inputs, the batch first
+
+
+class Plan(NamedTuple):
+    """A program for one batch size, the graph for its size of images, and each step's node."""
+
+    graph: Graph
+    lowered: Lowered
+
+
+class Plans:
+    """What belongs together: a call takes all of it at once, whatever is refreshed meanwhile.
+
+    Attributes:
+        graph: for the example's images. structure: of the network's result.
+        store: of packed weights, each form of which all programs share.
+    """
+
+    def __init__(self, stored: Stored, lower: Callable[[Graph, int, Any], Lowered]) -> None:
+        self.graph = stored.graph
+        self.structure = stored.structure
+        self.store = _core.PackedStore()
+        self._lower = lower
+        self._kept: dict[Sizes, Plan] = {}  # the one that was used last comes last
+        self._lock = threading.Lock()
+        for i, node in enumerate(self.graph.nodes):
+            if node.kind == "conv2d":
+                node.arrays["weight"] = self.store.adopt(
+                    node.arrays["weight"], stored.forms.get(i, []), stored.checks.get(i)
+                )
+            elif node.kind in ("linear", "conv_transpose2d"):
+                self.store.hold(node.arrays["weight"]).retain()
+
+    @property
+    def sizes(self) -> list[Sizes]:
+        """Of the programs that are kept, the one that was used last at the end."""
+        return list(self._kept)
+
+    def of(self, sizes: Sizes) -> Plan:
+        """The program for inputs of these shapes.
+
+        Raises:
+            ValueError: the network cannot take images of these sizes.
+        """
+        with self._lock:
+            plan = self._kept.pop(sizes, None)
+            if plan is not None:
+                self._kept[sizes] = plan
+                return plan
+        # Without the lock: calls for which there is a program do not wait.
+        plan = self._made(sizes)
+        with self._lock:
+            self._kept[sizes] = plan
+            while len(self._kept) > MOST_PLANS:
+                del self._kept[next(iter(self._kept))]
+        return plan
+
+    def graph_for(self, images: Sequence[Shape]) -> Graph:
+        """The graph for images of these shapes."""
+        if list(images) == [value.shape for value in self.graph.inputs]:
+            return self.graph
+        for sizes, plan in list(self._kept.items()):
+            if [shape[1:] for shape in sizes] == list(images):
+                return plan.graph
+        return resized(self.graph, images)
+
+    def _made(self, sizes: Sizes) -> Plan:
+        graph = self.graph_for([shape[1:] for shape in sizes])
+        shown = graph
+        if any(map(is_identity_here, graph.nodes)):
+            shown = graph.copy()
+            remove_identities_here(shown)
+        return Plan(graph, self._lower(shown, sizes[0][0], self.store))

@@ -133,7 +133,7 @@ def test_another_instruction_set(saved):
 
 
 def test_weights_that_were_let_go(tmp_path):
-    compiled = compile(Parts(), normal(1, 16, 14, 14))
+    compiled = compile(Parts(), normal(1, 16, 14, 14), keep_weights=False)
     with pytest.raises(ValueError, match="keep_weights=True"):
         compiled.save(tmp_path / "net")
     assert not list(tmp_path.iterdir())

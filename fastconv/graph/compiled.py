@@ -19,7 +19,8 @@ from .lower import Lowered, lower
 from .passes import PASSES, apply
 from .plans import Plans, Sizes
 from .profile import Profile, Step
-from .trace import rebuild, trace
+from .shapes import resized
+from .trace import own, rebuild, trace
 
 _OP = "compile"
 
@@ -30,7 +31,7 @@ def compile(
     *,
     precision: str | None = None,
     threads: int | None = None,
-    keep_weights: bool = False,
+    keep_weights: bool | None = None,
     passes: tuple[Callable[[Graph], None], ...] = PASSES,
 ) -> "CompiledNetwork":
     """A network as one program: its layers fused, its memory planned, run by a single call.
@@ -47,9 +48,10 @@ def compile(
         precision: 'strict', 'default' or 'fast', as for functional.conv2d; None is
             ``fastconv.get_precision()`` now.
         threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
-        keep_weights: also keep the weights of convolutions as they were, which takes as much
-            memory again: ``save`` needs them, and images of another size do where convolutions take
-            their weights in another form for them.
+        keep_weights: whether to also keep the weights of convolutions as they were, where the
+            engine has forms of its own: ``save`` needs them, and images of another size do where
+            convolutions take another form for them. None: where the layers can take images of
+            another size.
         passes: what is done to the graph (fastconv.graph.passes), in this order.
 
     Returns:
@@ -80,10 +82,33 @@ def compile(
             f"{_OP}: precision is {name!r}, expected None or one of "
             f"{', '.join(map(repr, _core.PRECISION_CODES))}; give one of them"
         )
-    graph, structure = trace(model, inputs, _OP)
-    stored = Stored(apply(graph, passes), structure, {"precision": name}, {}, {})
+    stored = _recorded(model, inputs, passes, name)
     batch = max(int(inputs[0].shape[0]), 1)
+    if keep_weights is None:
+        keep_weights = _takes_others(stored.graph)
     return CompiledNetwork(stored, batch, threads, flag(_OP, "keep_weights", keep_weights), passes)
+
+
+def _recorded(
+    model: nn.Module, inputs: tuple, passes: Iterable[Callable[[Graph], None]], precision: str
+) -> Stored:
+    graph, structure = trace(model, inputs, _OP, copy=False)
+    apply(graph, passes)
+    # Of what the passes have multiplied out no copy was needed.
+    own(graph)
+    return Stored(graph, structure, {"precision": precision}, {}, {})
+
+
+def _takes_others(graph: Graph) -> bool:
+    """Whether the network can have images of another size: twice as large ones."""
+    shapes = [value.shape for value in graph.inputs]
+    if all(len(shape) < 2 for shape in shapes):
+        return False
+    try:
+        resized(graph, [(shape[0], *(2 * n for n in shape[1:])) for shape in shapes])
+    except ValueError:
+        return False
+    return True
 
 
 def load_compiled(path: str | os.PathLike[str], *, threads: int | None = None) -> "CompiledNetwork":
@@ -160,8 +185,8 @@ class CompiledNetwork:
         return self._plans.graph
 
     def _lower(self, graph: Graph, batch: int, store: Any) -> Lowered:
-        threads = self._threads or runtime.get_num_threads()
         code = _core.PRECISION_CODES[self.precision]
+        threads = runtime.get_num_threads()
         return lower(graph, batch, store, code, threads, self._cache_bytes)
 
     def refresh(self, model: nn.Module) -> None:
@@ -174,14 +199,12 @@ class CompiledNetwork:
         """
         shapes = [value.shape for value in self.graph.inputs]
         inputs = tuple(np.empty((0, *shape), self.graph.dtype) for shape in shapes)
-        graph, structure = trace(model, inputs, _OP)
-        apply(graph, self._passes)
-        if str(graph) != str(self.graph):
+        stored = _recorded(model, inputs, self._passes, self.precision)
+        if str(stored.graph) != str(self.graph):
             raise ValueError(
                 "refresh: the model is another network than the one that was compiled; compile it"
             )
         # For all sizes it is used for, while the plain weights are there.
-        stored = Stored(graph, structure, {"precision": self.precision}, {}, {})
         self._take(stored, self._plans.sizes)
 
     def save(self, path: str | os.PathLike[str]) -> None:

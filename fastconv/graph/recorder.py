@@ -90,7 +90,7 @@ class Recorder:
         return x._value
 
     def _constant(self, array: Any) -> np.ndarray | None:
-        """A weight or the like, in memory of its own."""
+        """A weight or the like: the module's own memory, read-only."""
         if array is None:
             return None
         if isinstance(array, Traced):
@@ -103,8 +103,10 @@ class Recorder:
                     f"compile: weights have dtype {held.dtype} and the input "
                     f"{self.graph.dtype}; give an example of the network's dtype"
                 )
+            shown = np.ascontiguousarray(held).view()
+            shown.flags.writeable = False
             # The first keeps the id from being given to another array.
-            known = self._arrays[id(held)] = held, np.array(held, order="C")
+            known = self._arrays[id(held)] = held, shown.reshape(held.shape)
         return known[1]
 
     def _empty(self, value: Value) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import nn
+from fastconv import _core, nn, runtime
 from fastconv.autograd import Tensor, enable_grad
 
 from .ir import Graph
@@ -14,14 +14,18 @@ from .recorder import Recorder
 from .traced import Traced
 
 _DTYPES = (np.float32, np.float64)
+_SEVERAL_THREADS = 1 << 20  # bytes from which on they copy
 
 
-def trace(model: nn.Module, inputs: tuple, op: str = "compile") -> tuple[Graph, Any]:
+def trace(
+    model: nn.Module, inputs: tuple, op: str = "compile", *, copy: bool = True
+) -> tuple[Graph, Any]:
     """The graph of what the model computes in eval mode, and the structure of its result.
 
     Args:
-        model: is afterwards as it was; its arrays are copied.
+        model: is afterwards as it was.
         inputs: arrays or Tensors of its shapes and dtype, (N, ...); their values are not looked at.
+        copy: the model's arrays; otherwise the graph has read-only views of them, until ``own``.
 
     Returns:
         graph, and the result with the number of an output in place of each Tensor (``rebuild``).
@@ -54,7 +58,29 @@ def trace(model: nn.Module, inputs: tuple, op: str = "compile") -> tuple[Graph, 
     graph = recorder.graph
     structure = _outputs(result, graph)
     graph.check()
+    if copy:
+        own(graph)
     return graph, structure
+
+
+def own(graph: Graph) -> None:
+    """Have the graph hold copies in place of a model's arrays, which are the read-only ones.
+
+    Those that passes have made anew need none.
+    """
+    copies: dict[int, np.ndarray] = {}
+    for node in graph.nodes:
+        for name, array in node.arrays.items():
+            if not array.flags.writeable:
+                if id(array) not in copies:
+                    copies[id(array)] = _copied(array)
+                node.arrays[name] = copies[id(array)]
+
+
+def _copied(array: np.ndarray) -> np.ndarray:
+    if array.nbytes < _SEVERAL_THREADS or not array.flags.aligned:
+        return array.copy()
+    return _core.unary("compile", 0, 0.0, 0.0, array, None, runtime.get_num_threads(), None)
 
 
 def rebuild(structure: Any, outputs: list) -> Any:

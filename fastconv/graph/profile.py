@@ -1,5 +1,6 @@
 """What a compiled network's steps are, and how long each takes."""
 
+import os
 import statistics
 import time
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Profile:
     """Steps with their times, the whole call's, and the machine's peak in the same run.
 
     milliseconds: of a call, measured from outside. peak: multiply-adds a second, doubled, of the
-    threads that were given. ``str`` is a table.
+    threads that were given. ``str`` is a table, and ``plot`` draws it.
     """
 
     steps: list[Step]
@@ -76,6 +77,42 @@ class Profile:
         ]
         return cls(steps, statistics.median(wholes) * 1e-6, statistics.median(peaks), threads)
 
+    def plot(self, path: str | os.PathLike[str], title: str = "Profile") -> None:
+        """Draw the steps: a bar for the time of each, coloured by its algorithm, and behind it how
+        much of the machine's peak it reaches.
+
+        Args:
+            path: of the picture, a PNG.
+            title: above it.
+
+        Raises:
+            MissingPillow: Pillow is not installed. OSError: the file cannot be written.
+        """
+        from fastconv.pictures import bars
+
+        total = sum(step.milliseconds for step in self.steps)
+        # Of small networks microseconds.
+        longest = max((step.milliseconds for step in self.steps), default=0.0)
+        unit, factor = ("ms", 1.0) if longest >= 0.5 else ("us", 1e3)
+        drawn = []
+        for step in self.steps:
+            long = step.milliseconds * factor
+            text = f"{long:.3g} {unit}"
+            if step.flops:
+                text += f", {self._of_peak(step):.0%} of peak"
+            names = (step.layer, step.op) if step.layer else (step.op, "")
+            drawn.append(bars.Bar(*names, long, step.algorithm, text))
+        told = (
+            f"{len(self.steps)} steps, {total * factor:.4g} {unit} in all",
+            f"a call {self.milliseconds * factor:.4g} {unit}",
+            "1 thread" if self.threads == 1 else f"{self.threads} threads",
+            f"peak {self.peak * 1e-9:.0f} GFLOP/s",
+        )
+        bars.draw(drawn, title, "; ".join(told), unit).save(path, "PNG")
+
+    def _of_peak(self, step: Step) -> float:
+        return step.flops / step.milliseconds * 1e3 / self.peak if step.milliseconds else 0.0
+
     def __str__(self) -> str:
         header = ("layer", "op", "algorithm", "result", "ms", "share", "GFLOP/s", "% peak", "MB")
         rows = [header]
@@ -91,7 +128,7 @@ class Profile:
                     f"{step.milliseconds:.3f}",
                     f"{step.milliseconds / total:.1%}",
                     f"{rate:.1f}" if step.flops else "",
-                    f"{rate * 1e9 / self.peak:.0%}" if step.flops else "",
+                    f"{self._of_peak(step):.0%}" if step.flops else "",
                     f"{step.bytes * 1e-6:.2f}",
                 )
             )

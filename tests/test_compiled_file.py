@@ -132,6 +132,23 @@ def test_another_instruction_set(saved):
     )
 
 
+def test_a_loaded_network_imports_little(tmp_path):
+    """No modules, gradients or loaders of data: that is memory, and time to a first answer."""
+    compile(nn.Conv2d(1, 2, 3), normal(1, 1, 5, 5), keep_weights=True).save(tmp_path / "net")
+    program = (
+        "import sys, numpy as np, fastconv\n"
+        "known = set(sys.modules)\n"
+        "net = fastconv.load_compiled(sys.argv[1])\n"
+        "net(np.ones((1, 1, 5, 5), np.float32))\n"
+        "net(np.ones((1, 1, 6, 6), np.float32))\n"
+        "new = set(sys.modules) - known\n"
+        "unwanted = 'nn', 'random', 'data.digits', 'autograd.tensors', 'graph.trace'\n"
+        "assert not new & {f'fastconv.{name}' for name in unwanted}, sorted(new)\n"
+        "assert not new & {'dataclasses', 'inspect', 'statistics', 'hashlib', 'zipfile'}\n"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "net"], check=True)
+
+
 def test_weights_that_were_let_go(tmp_path):
     compiled = compile(Parts(), normal(1, 16, 14, 14), keep_weights=False)
     with pytest.raises(ValueError, match="keep_weights=True"):

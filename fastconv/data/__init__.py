@@ -10,21 +10,26 @@
 >>> x.shape, x.dtype, y.shape, y.dtype
 ((64, 1, 28, 28), dtype('float32'), (64,), dtype('int64'))
 
-docs/data.md explains the method that the splits follow.
+docs/data.md explains the method that the splits follow. Modules are imported when a name of theirs
+is first asked for.
 """
 
-from . import transforms
-from .dataset import Dataset
-from .digits import digits
-from .draws import Draws
-from .files import DataError
-from .folders import ImageFolder, ImageFolderError, read_image_folder
-from .idx import read_idx, write_idx
-from .loader import DataLoader
-from .npz import read_npz
-from .split import mismatched_split, train_dev_test_split
-from .split_report import Split, SplitNotice, SplitWarning
-from .tables import read_csv
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import transforms
+    from .dataset import Dataset
+    from .digits import digits
+    from .draws import Draws
+    from .files import DataError
+    from .folders import ImageFolder, ImageFolderError, read_image_folder
+    from .idx import read_idx, write_idx
+    from .loader import DataLoader
+    from .npz import read_npz
+    from .split import mismatched_split, train_dev_test_split
+    from .split_report import Split, SplitNotice, SplitWarning
+    from .tables import read_csv
 
 __all__ = [
     "DataError",
@@ -46,3 +51,47 @@ __all__ = [
     "transforms",
     "write_idx",
 ]
+
+_MODULES = {
+    "dataset": ("Dataset",),
+    "digits": ("digits",),
+    "draws": ("Draws",),
+    "files": ("DataError",),
+    "folders": (
+        "ImageFolder",
+        "ImageFolderError",
+        "read_image_folder",
+    ),
+    "idx": (
+        "read_idx",
+        "write_idx",
+    ),
+    "loader": ("DataLoader",),
+    "npz": ("read_npz",),
+    "split": (
+        "mismatched_split",
+        "train_dev_test_split",
+    ),
+    "split_report": (
+        "Split",
+        "SplitNotice",
+        "SplitWarning",
+    ),
+    "tables": ("read_csv",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "transforms":
+        # Not `from . import …`, which would ask here again.
+        return importlib.import_module("fastconv.data.transforms")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'fastconv.data' has no attribute {name!r}")
+    module = importlib.import_module(f"fastconv.data.{_MODULE_OF[name]}")
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,15 +1,22 @@
-"""The inference compiler: a network becomes one program of the engine.
-
-trace.py     a module is run on Traced values; a Recorder makes the graph
-ir.py        the graph: nodes of few kinds; interpret.py says what each means
-passes/      what is done to it: folding, fusing, leaving out
-placement.py which values share memory, and where they lie in the arena
-lower.py     a step of the engine for each node
-compiled.py  ``compile``, and what it gives
-"""
+from typing import TYPE_CHECKING, Any
 
 from .compiled import CompiledNetwork, compile, load_compiled
-from .profile import Profile, Step
-from .traced import Untraceable
+
+if TYPE_CHECKING:
+    from .profile import Profile, Step
+    from .traced import Untraceable
 
 __all__ = ["CompiledNetwork", "Profile", "Step", "Untraceable", "compile", "load_compiled"]
+
+
+def __getattr__(name: str) -> Any:
+    # What a network that was loaded runs without.
+    if name in ("Profile", "Step"):
+        from . import profile
+
+        return getattr(profile, name)
+    if name == "Untraceable":
+        from .traced import Untraceable
+
+        return Untraceable
+    raise AttributeError(f"module 'fastconv.graph' has no attribute {name!r}")

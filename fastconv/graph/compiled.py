@@ -3,13 +3,11 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastconv import _core, nn, runtime
-from fastconv.autograd import Tensor
-from fastconv.autograd.core import wrap
+from fastconv import _core, autograd, runtime
 from fastconv.data.files import DataError
 from fastconv.geometry import flag, integer
 
@@ -18,15 +16,21 @@ from .ir import Graph
 from .lower import Lowered, lower
 from .passes import PASSES, apply
 from .plans import Plans, Sizes
-from .profile import Profile, Step
 from .shapes import resized
-from .trace import own, rebuild, trace
+from .structure import rebuild
+
+# Modules and gradients, statistics and dataclasses are imported where they are first needed: a
+# network that was loaded runs without.
+if TYPE_CHECKING:
+    from fastconv import nn
+
+    from .profile import Profile, Step
 
 _OP = "compile"
 
 
 def compile(
-    model: nn.Module,
+    model: "nn.Module",
     example_input: Any,
     *,
     precision: str | None = None,
@@ -71,6 +75,8 @@ def compile(
     >>> [step.op for step in compiled.explain()]
     ['conv2d', 'linear']
     """
+    from fastconv import nn
+
     if not isinstance(model, nn.Module):
         raise TypeError(f"{_OP}: model must be a Module, not {type(model).__name__}")
     inputs = example_input if isinstance(example_input, tuple) else (example_input,)
@@ -90,8 +96,10 @@ def compile(
 
 
 def _recorded(
-    model: nn.Module, inputs: tuple, passes: Iterable[Callable[[Graph], None]], precision: str
+    model: "nn.Module", inputs: tuple, passes: Iterable[Callable[[Graph], None]], precision: str
 ) -> Stored:
+    from .trace import own, trace
+
     graph, structure = trace(model, inputs, _OP, copy=False)
     apply(graph, passes)
     # Of what the passes have multiplied out no copy was needed.
@@ -189,7 +197,7 @@ class CompiledNetwork:
         threads = runtime.get_num_threads()
         return lower(graph, batch, store, code, threads, self._cache_bytes)
 
-    def refresh(self, model: nn.Module) -> None:
+    def refresh(self, model: "nn.Module") -> None:
         """Take the weights of `model` as they are now: the same one, trained further.
 
         Calls that are under way end with the weights that they began with.
@@ -248,7 +256,7 @@ class CompiledNetwork:
             TypeError, ValueError: inputs or out are not as above.
             MemoryError: the result or the memory for what lies in between does not fit.
         """
-        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+        arrays = list(map(_array, inputs))
         plans = self._plans
         sizes = self._sizes(arrays)
         batch = sizes[0][0]
@@ -259,8 +267,10 @@ class CompiledNetwork:
             plan.lowered.program.run([*ready, *results], self._thread_count(threads))
         else:
             results = _results(plans.graph_for([shape[1:] for shape in sizes]), batch, out)
-        if any(isinstance(x, Tensor) for x in inputs):
-            return rebuild(plans.structure, [wrap(result) for result in results])
+        if any(x is not array for x, array in zip(inputs, arrays, strict=True)):
+            from fastconv.autograd.core import wrap
+
+            results = list(map(wrap, results))
         return rebuild(plans.structure, results)
 
     def _thread_count(self, threads: int | None) -> int:
@@ -296,12 +306,14 @@ class CompiledNetwork:
 
     # ---- what it does
 
-    def explain(self, batch: int = 1, *images: tuple[int, ...]) -> list[Step]:
+    def explain(self, batch: int = 1, *images: tuple[int, ...]) -> "list[Step]":
         """The steps of its program for a batch size: operation, layer, algorithm and why.
 
         Args:
             images: the shape of an image of each input, (C, H, W); without any, the example's.
         """
+        from .profile import Step
+
         shapes = images or tuple(value.shape for value in self.graph.inputs)
         sizes = self._sizes([np.empty((0, *shape), self.graph.dtype) for shape in shapes])
         plan = self._plans.of(tuple((batch, *shape[1:]) for shape in sizes))
@@ -310,13 +322,15 @@ class CompiledNetwork:
             for told, node in zip(plan.lowered.program.steps, plan.lowered.nodes, strict=True)
         ]
 
-    def profile(self, *inputs: Any, threads: int | None = None, repeats: int = 20) -> Profile:
+    def profile(self, *inputs: Any, threads: int | None = None, repeats: int = 20) -> "Profile":
         """Run it `repeats` times and tell how long each step takes: medians.
 
         Args:
             inputs, threads: as for a call, at least one image.
         """
-        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+        from .profile import Profile
+
+        arrays = list(map(_array, inputs))
         sizes = self._sizes(arrays)
         batch = sizes[0][0]
         if not batch:
@@ -339,6 +353,13 @@ class CompiledNetwork:
             f"CompiledNetwork({shapes}, {self.graph.dtype}, {len(self.graph.nodes)} nodes, "
             f"precision={self.precision!r})"
         )
+
+
+def _array(given: Any) -> Any:
+    """An argument, of a Tensor its array."""
+    if isinstance(given, np.ndarray):
+        return given
+    return given._array if isinstance(given, autograd.Tensor) else given
 
 
 def _results(graph: Graph, batch: int, out: Any) -> list[np.ndarray]:

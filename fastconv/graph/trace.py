@@ -28,7 +28,8 @@ def trace(
         copy: the model's arrays; otherwise the graph has read-only views of them, until ``own``.
 
     Returns:
-        graph, and the result with the number of an output in place of each Tensor (``rebuild``).
+        graph, and the result with the number of an output in place of each Tensor (``rebuild`` of
+        structure.py).
 
     Raises:
         TypeError: a layer does what is not known (Untraceable), or has another dtype.
@@ -80,21 +81,8 @@ def own(graph: Graph) -> None:
 def _copied(array: np.ndarray) -> np.ndarray:
     if array.nbytes < _SEVERAL_THREADS or not array.flags.aligned:
         return array.copy()
-    return _core.unary("compile", 0, 0.0, 0.0, array, None, runtime.get_num_threads(), None)
-
-
-def rebuild(structure: Any, outputs: list) -> Any:
-    """A traced result's structure with the outputs in it."""
-    if isinstance(structure, int):
-        return outputs[structure]
-    if isinstance(structure, dict):
-        return {name: rebuild(part, outputs) for name, part in structure.items()}
-    if structure is None:
-        return None
-    parts = [rebuild(part, outputs) for part in structure]
-    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return type(structure)(*parts)
-    return type(structure)(parts)
+    copy, threads = np.empty_like(array), runtime.get_num_threads()
+    return _core.unary("compile", 0, 0.0, 0.0, array, copy, threads, None)
 
 
 def _outputs(result: Any, graph: Graph) -> Any:

@@ -17,10 +17,11 @@ is first asked for.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .digits import digits  # at once: afterwards its module would be what has the name
+
 if TYPE_CHECKING:
     from . import transforms
     from .dataset import Dataset
-    from .digits import digits
     from .draws import Draws
     from .files import DataError
     from .folders import ImageFolder, ImageFolderError, read_image_folder
@@ -54,7 +55,6 @@ __all__ = [
 
 _MODULES = {
     "dataset": ("Dataset",),
-    "digits": ("digits",),
     "draws": ("Draws",),
     "files": ("DataError",),
     "folders": (
@@ -83,9 +83,9 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 
 def __getattr__(name: str) -> Any:
-    if name == "transforms":
+    if name in ("images", "transforms", *_MODULES):
         # Not `from . import …`, which would ask here again.
-        return importlib.import_module("fastconv.data.transforms")
+        return importlib.import_module(f"fastconv.data.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'fastconv.data' has no attribute {name!r}")
     module = importlib.import_module(f"fastconv.data.{_MODULE_OF[name]}")

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from .files import DataError
-from .packed import read_packed
 
 __all__ = ["digits"]
 
@@ -34,6 +33,8 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     >>> images.shape, np.bincount(labels).tolist()
     ((5000, 28, 28), [500, 500, 500, 500, 500, 500, 500, 500, 500, 500])
     """
+    from .packed import read_packed  # with hashlib, which is large
+
     pixels = COUNT * SIZE * SIZE
     contents = read_packed(FILE, max_bytes=pixels + COUNT)
     if len(contents) != pixels + COUNT:

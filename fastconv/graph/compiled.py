@@ -66,7 +66,7 @@ def compile(
         ValueError: the example has no batch; an unknown precision; threads below 1.
         MemoryError: the weights do not fit.
 
-    >>> from fastconv import nn
+    >>> from fastconv import Tensor, nn
     >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
     >>> image = np.ones((1, 1, 4, 4), np.float32)
     >>> compiled = compile(model, image)

@@ -265,8 +265,8 @@ def test_sizes_that_a_network_remembers():
 
 def test_no_second_copy_of_a_form():
     model = nn.Sequential(
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.ConvTranspose2d(32, 16, 4, 2, 1),
+        nn.Conv2d(16, 16, 3, padding=1),
+        nn.ConvTranspose2d(16, 16, 4, 2, 1),
         nn.AdaptiveAvgPool2d(2),
         nn.Flatten(),
         nn.Linear(64, 512),

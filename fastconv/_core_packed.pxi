@@ -49,6 +49,8 @@ cdef class Weight:
         if not plan.info.packing:
             return self.packed_as_others(self.pack(op, plan, size, threads))
         form = <int>plan.info.op, groups, plan.info.packing, plan.info.packed_window
+        if form not in self.forms:
+            self.readable(op)  # its check may let other threads in, who pack the same
         packed = self.forms.get(form)
         if packed is not None:
             if packed.size != <Py_ssize_t>size:

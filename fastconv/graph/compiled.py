@@ -1,7 +1,7 @@
 """A compiled network: what ``fastconv.compile`` gives."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,7 +256,8 @@ class CompiledNetwork:
             TypeError, ValueError: inputs or out are not as above.
             MemoryError: the result or the memory for what lies in between does not fit.
         """
-        arrays = list(map(_array, inputs))
+        tensors = [x for x in inputs if not isinstance(x, np.ndarray)]
+        arrays = [_array(x) for x in inputs] if tensors else inputs
         plans = self._plans
         sizes = self._sizes(arrays)
         batch = sizes[0][0]
@@ -267,7 +268,7 @@ class CompiledNetwork:
             plan.lowered.program.run([*ready, *results], self._thread_count(threads))
         else:
             results = _results(plans.graph_for([shape[1:] for shape in sizes]), batch, out)
-        if any(x is not array for x, array in zip(inputs, arrays, strict=True)):
+        if tensors:
             from fastconv.autograd.core import wrap
 
             results = list(map(wrap, results))
@@ -278,7 +279,7 @@ class CompiledNetwork:
             return runtime.thread_count(_OP, "threads", threads)
         return self._threads or runtime.get_num_threads()
 
-    def _sizes(self, arrays: list[Any]) -> Sizes:
+    def _sizes(self, arrays: Sequence[Any]) -> Sizes:
         """The shapes of inputs that may fit."""
         shapes, dtype = [value.shape for value in self.graph.inputs], self.graph.dtype
         if len(arrays) != len(shapes):
@@ -290,6 +291,8 @@ class CompiledNetwork:
                     f"input {i} must be an array or Tensor of {dtype}, not {got}; convert it with "
                     f"astype"
                 )
+            if array.shape[1:] == shape and len(array) == len(arrays[0]):
+                continue
             # Channels, or features, are the network's own.
             if (
                 array.ndim != 1 + len(shape)
@@ -302,7 +305,7 @@ class CompiledNetwork:
                     f"input {i} has shape {array.shape}, expected ({expected}) as in the example, "
                     f"N the same for all, or images of another size, none of whose axes is empty"
                 )
-        return tuple(array.shape for array in arrays)
+        return tuple([array.shape for array in arrays])
 
     # ---- what it does
 

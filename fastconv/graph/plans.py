@@ -38,6 +38,7 @@ class Plans:
         self.store = _core.PackedStore()
         self._lower = lower
         self._kept: dict[Sizes, Plan] = {}  # the one that was used last comes last
+        self._last: tuple[Sizes, Any] = (), None  # of which most calls are
         self._lock = threading.Lock()
         for i, node in enumerate(self.graph.nodes):
             if node.kind == "conv2d":
@@ -58,17 +59,19 @@ class Plans:
         Raises:
             ValueError: the network cannot take images of these sizes.
         """
+        known, plan = self._last
+        if known == sizes:
+            return plan
+        plan = self._kept.get(sizes)
+        if plan is None:
+            # Without the lock: calls for which there is a program do not wait.
+            plan = self._made(sizes)
         with self._lock:
-            plan = self._kept.pop(sizes, None)
-            if plan is not None:
-                self._kept[sizes] = plan
-                return plan
-        # Without the lock: calls for which there is a program do not wait.
-        plan = self._made(sizes)
-        with self._lock:
+            self._kept.pop(sizes, None)
             self._kept[sizes] = plan
             while len(self._kept) > MOST_PLANS:
                 del self._kept[next(iter(self._kept))]
+            self._last = sizes, plan
         return plan
 
     def graph_for(self, images: Sequence[Shape]) -> Graph:

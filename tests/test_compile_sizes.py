@@ -17,6 +17,10 @@ from fastconv.graph.passes import remove_identities_here
 from fastconv.graph.trace import trace
 
 
+def resizable(*arguments, **options):
+    return compile(*arguments, keep_weights=True, **options)
+
+
 def normal(*shape, dtype=np.float32, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
@@ -52,7 +56,7 @@ def agree(model, compiled, *inputs):
     with no_grad():
         expected = as_list(model(*map(Tensor, inputs)))
     found = as_list(compiled(*inputs))
-    direct = as_list(compile(model, inputs)(*inputs))
+    direct = as_list(resizable(model, inputs)(*inputs))
     for a, b, c in zip(expected, found, direct, strict=True):
         a = a.numpy()
         assert a.shape == b.shape
@@ -67,7 +71,7 @@ def agree(model, compiled, *inputs):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_equals_the_module(batch, tier):
     model = network()
-    compiled = compile(model, normal(2, 3, 20, 22))
+    compiled = resizable(model, normal(2, 3, 20, 22))
     for size in ((20, 22), (9, 8), (8, 8), (40, 31), (64, 64)):
         x = normal(batch, 3, *size)
         [found] = agree(model, compiled, x)
@@ -117,21 +121,21 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name):
     model = Calls(FUNCTIONS[name]).eval()
-    compiled = compile(model, normal(2, 4, 12, 12))
+    compiled = resizable(model, normal(2, 4, 12, 12))
     for size in ((13, 12), (24, 17), (12, 12), (7, 30)):
         agree(model, compiled, normal(2, 4, *size))
 
 
 def test_one_axis():
     model = nn.Sequential(nn.Conv1d(3, 4, 5, padding="same"), nn.ReLU(), nn.Conv1d(4, 2, 3, 2))
-    compiled = compile(model.eval(), normal(1, 3, 20))
+    compiled = resizable(model.eval(), normal(1, 3, 20))
     for length in (5, 19, 64):
         agree(model, compiled, normal(2, 3, length))
 
 
 def test_several_inputs():
     model = Calls(lambda x, y: (F.interpolate(x, y.shape[2:]) + y, x.relu())).eval()
-    compiled = compile(model, (normal(1, 3, 5, 6), normal(1, 3, 10, 10)))
+    compiled = resizable(model, (normal(1, 3, 5, 6), normal(1, 3, 10, 10)))
     agree(model, compiled, normal(2, 3, 7, 6), normal(2, 3, 9, 20))
     steps = compiled.explain(2, (3, 7, 6), (3, 9, 20))
     assert steps[0].shape == (2, 3, 9, 20)
@@ -157,7 +161,7 @@ def test_any_network(drawn, size, optimized):
         if "a sum of shapes" in str(error):
             return
         raise
-    direct = compile(drawn, x, passes=chosen)(x)
+    direct = resizable(drawn, x, passes=chosen)(x)
     for a, b, c in zip(expected, found, direct, strict=True):
         a = a.numpy()
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * max(1, np.abs(a).max()))
@@ -175,7 +179,7 @@ def test_any_network(drawn, size, optimized):
 )
 def test_models(name, options, shape, other):
     model = models.create(name, **options).eval()
-    compiled = compile(model, normal(1, *shape))
+    compiled = resizable(model, normal(1, *shape))
     agree(model, compiled, normal(1, *other))
 
 
@@ -203,7 +207,7 @@ REFUSED = {
 def test_what_is_refused_names_the_layer(name):
     function, told = REFUSED[name]
     model = nn.Sequential(nn.ReLU(), Calls(function)).eval()
-    compiled = compile(model, normal(1, 4, 6, 6))
+    compiled = resizable(model, normal(1, 4, 6, 6))
     before = compiled(normal(1, 4, 6, 6))
     x = normal(1, 4, 7, 7)
     if told is None:  # which fits after all
@@ -219,7 +223,7 @@ def test_what_is_refused_names_the_layer(name):
 
 def test_a_linear_layer_that_no_longer_fits():
     model = models.create("lenet5").eval()
-    compiled = compile(model, normal(1, 1, 32, 32))
+    compiled = resizable(model, normal(1, 1, 32, 32))
     told = r"images of 1×32×32, cannot take those of 1×40×36: layer '.+', which is given .*: linear"
     with pytest.raises(ValueError, match=told):
         compiled(normal(1, 1, 40, 36))
@@ -229,7 +233,7 @@ def test_a_linear_layer_that_no_longer_fits():
 
 def test_a_pass_that_settles_the_size():
     model = nn.Sequential(nn.AdaptiveAvgPool2d(6), nn.ReLU())
-    compiled = compile(model, normal(1, 2, 6, 6), passes=(remove_identities_here,))
+    compiled = resizable(model, normal(1, 2, 6, 6), passes=(remove_identities_here,))
     with pytest.raises(ValueError, match="layer '0' is left out"):
         compiled(normal(1, 2, 7, 7))
 
@@ -238,7 +242,7 @@ def test_weights_in_another_form_that_were_let_go():
     """Where the plain weights are no more the layer is told, and what to do."""
     model = nn.Conv2d(32, 32, 3, padding=1).eval()
     small, large = normal(1, 32, 2, 2), normal(1, 32, 28, 28)
-    kept = compile(model, large)
+    kept = resizable(model, large)
     assert len({kept.explain(1, x.shape[1:])[0].algorithm for x in (small, large)}) == 2
     agree(model, kept, small)
     compiled = compile(model, large, keep_weights=False)
@@ -252,7 +256,7 @@ def test_weights_in_another_form_that_were_let_go():
 
 def test_sizes_that_a_network_remembers():
     """Eight, of which the one that was used longest ago goes."""
-    compiled = compile(network(), normal(1, 3, 20, 20))
+    compiled = resizable(network(), normal(1, 3, 20, 20))
     for n in range(21, 28):
         compiled(normal(1, 3, 20, n))
     compiled(normal(1, 3, 20, 20))
@@ -271,7 +275,7 @@ def test_no_second_copy_of_a_form():
         nn.Flatten(),
         nn.Linear(64, 512),
     ).eval()
-    compiled = compile(model, normal(32, 16, 28, 28))
+    compiled = resizable(model, normal(32, 16, 28, 28))
     before = compiled.weight_bytes
     for batch, size in ((32, 30), (31, 28), (40, 32), (32, 36)):
         compiled(normal(batch, 16, size, size))
@@ -280,9 +284,9 @@ def test_no_second_copy_of_a_form():
 
 def test_many_threads():
     model = network()
-    compiled = compile(model, normal(1, 3, 20, 20))
+    compiled = resizable(model, normal(1, 3, 20, 20))
     inputs = [normal(1 + i % 2, 3, 16 + i, 20) for i in range(12)]
-    expected = [compile(model, x)(x) for x in inputs]
+    expected = [resizable(model, x)(x) for x in inputs]
     wrong = []
 
     def call(start):
@@ -300,21 +304,16 @@ def test_many_threads():
     assert len(compiled._plans.sizes) == 8
 
 
-def test_weights_are_kept_where_other_sizes_can_come():
-    """Without being told, and where none can they are let go."""
+@pytest.mark.parametrize("keep", [False, True])
+def test_weights_are_kept_where_asked_for(keep):
     image = normal(1, 3, 28, 28)
     layers = [nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()]
-    for last, kept in (
-        (nn.AdaptiveAvgPool2d(1), True),
-        (nn.Sequential(nn.Flatten(), nn.Linear(32 * 28 * 28, 2)), False),
-        (Calls(lambda x: F.avg_pool2d(x, x.shape[2:])), False),
-    ):
-        compiled = compile(nn.Sequential(*layers, last).eval(), image)
-        weight = compiled.graph.nodes[1].arrays["weight"]
-        assert (weight.plain is not None) == kept
+    compiled = compile(nn.Sequential(*layers).eval(), image, keep_weights=keep)
+    weight = compiled.graph.nodes[1].arrays["weight"]
+    assert (weight.plain is not None) == keep
 
 
-@pytest.mark.parametrize("keep", [False, None])
+@pytest.mark.parametrize("keep", [False, True])
 def test_refresh_is_for_all_sizes(keep):
     model = network()
     inputs = [normal(2, 3, 20, 22), normal(1, 3, 28, 28), normal(1, 3, 21, 20)]
@@ -331,7 +330,7 @@ def test_refresh_is_for_all_sizes(keep):
 
 
 def test_profile_and_explain():
-    compiled = compile(network(), normal(1, 3, 20, 22))
+    compiled = resizable(network(), normal(1, 3, 20, 22))
     x = normal(2, 3, 40, 36)
     profile = compiled.profile(x, repeats=2)
     steps = compiled.explain(2, (3, 40, 36))
@@ -348,10 +347,10 @@ def test_profile_and_explain():
 def test_batches_in_parts():
     model = network()
     x = normal(6, 3, 32, 32)
-    expected = compile(model, x)(x)
+    expected = resizable(model, x)(x)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fastconv.graph.compiled.cache_share", lambda: 100_000)
-        compiled = compile(model, normal(1, 3, 20, 20))
+        compiled = resizable(model, normal(1, 3, 20, 20))
     np.testing.assert_array_equal(compiled(x), expected)
     program = compiled._plans.of(((6, 3, 32, 32),)).lowered.program
     assert max(step["repeats"] for step in program.steps) > 1
@@ -390,7 +389,7 @@ def test_what_a_file_tells_of_sizes(tmp_path, name):
 def test_plain_weights_are_looked_at_before_they_are_used(tmp_path):
     model = nn.Conv2d(32, 32, 3, padding=1).eval()
     path, large, small = tmp_path / "net", normal(1, 32, 28, 28), normal(1, 32, 2, 2)
-    compiled = compile(model, large)
+    compiled = resizable(model, large)
     compiled.save(path)
     contents = bytearray(path.read_bytes())
     place = contents.find(model.weight.numpy().tobytes()[:64])

@@ -16,7 +16,6 @@ from .ir import Graph
 from .lower import Lowered, lower
 from .passes import PASSES, apply
 from .plans import Plans, Sizes
-from .shapes import resized
 from .structure import rebuild
 
 # Modules and gradients, statistics and dataclasses are imported where they are first needed: a
@@ -35,7 +34,7 @@ def compile(
     *,
     precision: str | None = None,
     threads: int | None = None,
-    keep_weights: bool | None = None,
+    keep_weights: bool = False,
     passes: tuple[Callable[[Graph], None], ...] = PASSES,
 ) -> "CompiledNetwork":
     """A network as one program: its layers fused, its memory planned, run by a single call.
@@ -54,8 +53,7 @@ def compile(
         threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
         keep_weights: whether to also keep the weights of convolutions as they were, where the
             engine has forms of its own: ``save`` needs them, and images of another size do where
-            convolutions take another form for them. None: where the layers can take images of
-            another size.
+            convolutions take another form for them. Without, such a size is an error.
         passes: what is done to the graph (fastconv.graph.passes), in this order.
 
     Returns:
@@ -90,8 +88,6 @@ def compile(
         )
     stored = _recorded(model, inputs, passes, name)
     batch = max(int(inputs[0].shape[0]), 1)
-    if keep_weights is None:
-        keep_weights = _takes_others(stored.graph)
     return CompiledNetwork(stored, batch, threads, flag(_OP, "keep_weights", keep_weights), passes)
 
 
@@ -105,18 +101,6 @@ def _recorded(
     # Of what the passes have multiplied out no copy was needed.
     own(graph)
     return Stored(graph, structure, {"precision": precision}, {}, {})
-
-
-def _takes_others(graph: Graph) -> bool:
-    """Whether the network can have images of another size: twice as large ones."""
-    shapes = [value.shape for value in graph.inputs]
-    if all(len(shape) < 2 for shape in shapes):
-        return False
-    try:
-        resized(graph, [(shape[0], *(2 * n for n in shape[1:])) for shape in shapes])
-    except ValueError:
-        return False
-    return True
 
 
 def load_compiled(path: str | os.PathLike[str], *, threads: int | None = None) -> "CompiledNetwork":

@@ -482,9 +482,10 @@ def _fp_control_inside(dtype: str, threads: int) -> list[int]: ...
 
 ARENA: int
 ARGUMENT: int
+WORKER: int
 
 # place, argument, offset_bytes, advance_bytes: from the beginning of the arena (argument 0) or an
-# argument, so much further in each repeat of the step's section.
+# argument, so much further in each repeat of the step's section, or of a worker's memory (0).
 Operand = tuple[int, int, int, int]
 Numbers = tuple[int, ...] | list[int]
 
@@ -518,6 +519,7 @@ class PackedStore:
 
 class Program:
     arena_bytes: int
+    worker_bytes: int
     argument_bytes: tuple[int, ...]
     written: tuple[bool, ...]
     def run(self, arrays: list[Array] | tuple[Array, ...], threads: int) -> None: ...
@@ -698,11 +700,12 @@ class ProgramBuilder:
     def softmax(
         self, outer: int, length: int, inner: int, logarithm: bool, src: Operand, dst: Operand
     ) -> int: ...
-    def section(self, repeats: int) -> None: ...
+    def section(self, repeats: int, beside: bool = False) -> None: ...
     def result_shape(self, step: int) -> tuple[int, int, int, int]: ...
     def build(
         self,
         arena_bytes: int,
         argument_bytes: list[int] | tuple[int, ...],
         written: list[bool] | tuple[bool, ...],
+        worker_bytes: int = 0,
     ) -> Program: ...

@@ -23,7 +23,7 @@ cdef class Program:
     cdef fc_program *handle
     cdef list work  # of Step
     cdef list repeats  # of each step
-    cdef readonly int64_t arena_bytes
+    cdef readonly int64_t arena_bytes, worker_bytes
     cdef readonly tuple argument_bytes, written
     cdef int kind
     cdef int count  # of arguments
@@ -53,7 +53,7 @@ cdef class Program:
         return self.call(arrays, threads, True).tolist()
 
     def memory_bytes(self, int threads):
-        """Bytes that a call on so many threads borrows from the pool: arena and scratch."""
+        """Bytes that a call on so many threads borrows from the pool: arena, workers' memory, scratch."""
         return fc_program_arena_bytes(self.handle, allowed_threads(threads))
 
     @property

@@ -24,8 +24,8 @@ cdef inline int64_t stride_or(object given, int64_t dense) except? -1:
 cdef class ProgramBuilder(StepList):
     """Steps of a program, one method call each, which returns the step's number.
 
-    Operands are tuples (place, argument, offset_bytes, advance_bytes): in the arena (argument 0) or in
-    an argument, where the program's repeats of a section advance. Sizes and strides are in elements;
+    Operands are tuples (place, argument, offset_bytes, advance_bytes): in the arena (argument 0), in a
+    worker's memory (0) or in an argument, where the program's repeats of a section advance. Sizes and strides are in elements;
     strides that are None are dense. Weights are arrays or Weights of the store; they and all other
     parameters are of the program's dtype and must not change.
 

@@ -23,7 +23,7 @@ cdef class StepList:
     cdef PackedStore store
     cdef int kind, threads
     cdef list work  # of Step
-    cdef list sections  # (steps, repeats)
+    cdef list sections  # (steps, repeats, beside)
     cdef Py_ssize_t closed  # steps in sections
 
     def __cinit__(self, str dtype not None, PackedStore store not None, int threads=1):
@@ -35,8 +35,12 @@ cdef class StepList:
         self.work = []
         self.sections = []
 
-    def section(self, int64_t repeats):
+    def section(self, int64_t repeats, bint beside=False):
         """Let the steps since the last section be one, run `repeats` times.
+
+        Args:
+            beside: threads may run one repeat each: none reads or writes what another writes, but in
+                a worker's memory.
 
         Raises:
             ValueError: no step since then, or repeats below 1.
@@ -46,7 +50,7 @@ cdef class StepList:
                 f"section: {len(self.work) - self.closed} steps {repeats} times; expected at least one "
                 f"of both"
             )
-        self.sections.append((len(self.work) - self.closed, repeats))
+        self.sections.append((len(self.work) - self.closed, repeats, beside))
         self.closed = len(self.work)
 
     def result_shape(self, Py_ssize_t step):
@@ -54,13 +58,14 @@ cdef class StepList:
         cdef Step made = self.work[step]
         return tuple([made.plan.info.dst_shape[i] for i in range(4)])
 
-    def build(self, int64_t arena_bytes, argument_bytes, written):
+    def build(self, int64_t arena_bytes, argument_bytes, written, int64_t worker_bytes=0):
         """The program of the sections so far.
 
         Args:
             arena_bytes: of the arena.
             argument_bytes: of each argument, at most 64.
             written: whether a step writes it, of each.
+            worker_bytes: of each worker's memory.
 
         Raises:
             ValueError: steps in no section; an operand that leaves its place or is not aligned; a
@@ -72,7 +77,7 @@ cdef class StepList:
         cdef fc_program_desc desc
         cdef fc_argument arguments[MOST_ARGUMENTS]
         cdef cnp.ndarray steps = np.empty((max(len(self.work), 1), sizeof(fc_step)), np.uint8)
-        cdef cnp.ndarray sections = np.empty((max(len(self.sections), 1), 3), np.int64)
+        cdef cnp.ndarray sections = np.empty((max(len(self.sections), 1), 4), np.int64)
         cdef int64_t fault = -1, first = 0
         cdef int i
         cdef fc_status status
@@ -91,6 +96,7 @@ cdef class StepList:
         program.argument_bytes = tuple(argument_bytes)
         program.written = tuple([bool(flag) for flag in written])
         program.arena_bytes = arena_bytes
+        program.worker_bytes = worker_bytes
         for i in range(program.count):
             program.sizes[i] = arguments[i].bytes = argument_bytes[i]
             program.writes[i] = arguments[i].written = program.written[i]
@@ -98,8 +104,8 @@ cdef class StepList:
         program.repeats = []
         for i, step in enumerate(program.work):
             (<fc_step *>cnp.PyArray_DATA(steps))[i] = step.step
-        for i, (count, repeats) in enumerate(self.sections):
-            (<fc_section *>cnp.PyArray_DATA(sections))[i] = fc_section(first, count, repeats)
+        for i, (count, repeats, beside) in enumerate(self.sections):
+            (<fc_section *>cnp.PyArray_DATA(sections))[i] = fc_section(first, count, repeats, beside)
             first += count
             program.repeats += [repeats] * count
         memset(&desc, 0, sizeof(desc))
@@ -111,6 +117,7 @@ cdef class StepList:
         desc.section_count = len(self.sections)
         desc.argument_count = program.count
         desc.arena_bytes = arena_bytes
+        desc.worker_bytes = worker_bytes
         status = fc_program_create(&desc, &program.handle, &fault)
         if status != FC_OK:
             program.handle = NULL

@@ -568,6 +568,7 @@ cdef extern from "fastconv.h" nogil:
         FC_PLACE_NONE
         FC_PLACE_ARENA
         FC_PLACE_ARGUMENT
+        FC_PLACE_WORKER
 
     ctypedef struct fc_operand:
         int32_t place, argument
@@ -583,7 +584,7 @@ cdef extern from "fastconv.h" nogil:
         const void *variance
 
     ctypedef struct fc_section:
-        int64_t first_step, steps, repeats
+        int64_t first_step, steps, repeats, beside
 
     ctypedef struct fc_argument:
         int64_t bytes
@@ -596,7 +597,7 @@ cdef extern from "fastconv.h" nogil:
         const fc_section *sections
         const fc_argument *arguments
         int64_t step_count, section_count, argument_count
-        int64_t arena_bytes
+        int64_t arena_bytes, worker_bytes
 
     ctypedef struct fc_program:
         pass

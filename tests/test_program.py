@@ -15,7 +15,7 @@ from steps import NO_PAD, ONE, arena, argument, single
 import fastconv
 import fastconv.functional as F
 from fastconv import _core
-from fastconv._core import ARENA, PackedStore, ProgramBuilder
+from fastconv._core import ARENA, WORKER, PackedStore, ProgramBuilder
 
 RNG = np.random.default_rng(77)
 ACT, ANY = _core.ACTIVATION_CODES, _core.PRECISION_CODES["default"]
@@ -393,3 +393,34 @@ def test_memory_returns():
     assert fastconv.memory_stats()["in_use_bytes"] == before
     del program, store
     assert fastconv.memory_stats()["in_use_bytes"] < before
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 5])
+def test_repeats_side_by_side(repeats):
+    """Each thread has memory of its own between two steps; what is left over is all threads'."""
+    x = real(repeats, 300)
+    row = x[0].nbytes
+
+    def built(beside, advance=row):
+        builder = _builder()
+        own = (WORKER, 0, 0, 0)
+        builder.unary(300, ACT["tanh"], 0.0, 0.0, argument(0, 0, row), own)
+        builder.unary(300, ACT["relu"], 0.0, 0.0, own, argument(1, 0, advance))
+        builder.section(repeats, beside)
+        return builder.build(0, [x.nbytes, x.nbytes], [False, True], row)
+
+    wanted = F.relu(F.tanh(x))
+    for beside in (False, True):
+        program = built(beside)
+        assert program.worker_bytes == row
+        lane = program.memory_bytes(1)
+        for threads in (1, 2, 3, 6):
+            lanes = threads if beside and threads <= repeats else 1
+            assert program.memory_bytes(threads) == lanes * lane
+            out = np.full_like(x, np.nan)
+            program.run([x, out], threads)
+            np.testing.assert_array_equal(out, wanted)
+    if repeats > 1:
+        built(False, 0)
+        with pytest.raises(ValueError, match="step 1, unary, is refused"):
+            built(True, 0)

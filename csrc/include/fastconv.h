@@ -569,7 +569,8 @@ fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads);
 typedef enum fc_place {
     FC_PLACE_NONE = 0, /* a residual that the plan has not */
     FC_PLACE_ARENA = 1,
-    FC_PLACE_ARGUMENT = 2
+    FC_PLACE_ARGUMENT = 2,
+    FC_PLACE_WORKER = 3 /* what each thread has for the repeat that it is at */
 } fc_place;
 
 /* Where the origin of an operand is in a repeat, counted from 0, of its section: so many bytes from the
@@ -587,9 +588,12 @@ typedef struct fc_step {
     const void *weights, *packed, *bias, *mean, *variance;
 } fc_step;
 
-/* Steps that run in order, and all of them `repeats` times: a batch in parts that fit the cache. */
+/* Steps that run in order, and all of them `repeats` times: a batch in parts that fit the cache. `beside`: no
+ * repeat reads or writes what another writes, but in a worker's memory. Then threads may run one each, where
+ * that of all of them fits the last cache; else, and what is left over, every step is all threads'. */
 typedef struct fc_section {
     int64_t first_step, steps, repeats; /* the first step is the one after the last section's */
+    int64_t beside;
 } fc_section;
 
 typedef struct fc_argument {
@@ -606,6 +610,7 @@ typedef struct fc_program_desc {
     const fc_argument *arguments;
     int64_t step_count, section_count, argument_count;
     int64_t arena_bytes;
+    int64_t worker_bytes; /* of FC_PLACE_WORKER */
 } fc_program_desc;
 
 typedef struct fc_program fc_program;
@@ -614,7 +619,7 @@ typedef struct fc_program fc_program;
  * softmax, pad, interpolate, add and scale, none of them empty. Steps, sections and arguments are copied,
  * plans and weights borrowed. Invalid is a program
  *   of which an operand leaves its place in any repeat, or is not aligned to its element
- *   which writes an argument that is read alone
+ *   which writes an argument that is read alone, or the same bytes in repeats that may run side by side
  *   of which a step's dst shares bytes with its src or residual, other than being the same operand where
  *   the operation may work in place. What a plan reads and writes is taken as whole spans of bytes: of all
  *   of it; or of each image, where both operands have equal distances between images, so that channels of
@@ -623,13 +628,14 @@ typedef struct fc_program fc_program;
 fc_status fc_program_create(const fc_program_desc *desc, fc_program **program, int64_t *step);
 void fc_program_destroy(fc_program *program); /* NULL is fine */
 
-/* Bytes that a call on so many threads borrows: the arena and the most scratch of a step. */
+/* Bytes that a call on so many threads borrows: the arena, and workers' memory and scratch. */
 size_t fc_program_arena_bytes(const fc_program *program, int threads);
 
 /* `arguments` are as large as the program says. Invalid are ones that are not aligned to the elements in
  * them, and one that is written and shares memory with another. What the arena holds before its first
- * write is undefined. step_nanoseconds, unless it is NULL, becomes the time of each step, all repeats
- * together. */
+ * write is undefined, and so is a worker's memory before that of a repeat. step_nanoseconds, unless it is
+ * NULL, becomes the time of each step, all repeats together; where threads ran repeats side by side, its
+ * share of the time that went by. */
 fc_status fc_program_execute(const fc_program *program, void *const *arguments, int threads,
                              uint64_t *step_nanoseconds);
 

@@ -24,11 +24,13 @@ static span span_of_repeats(const fc_operand *o, const fc_extent *e, int64_t byt
 static bool apart(span a, span b) { return a.high <= b.low || b.high <= a.low; }
 
 static int64_t place_bytes(const fc_program_desc *d, const fc_operand *o) {
-    return o->place == FC_PLACE_ARENA ? d->arena_bytes : d->arguments[o->argument].bytes;
+    return o->place == FC_PLACE_ARENA    ? d->arena_bytes
+           : o->place == FC_PLACE_WORKER ? d->worker_bytes
+                                         : d->arguments[o->argument].bytes;
 }
 
 static bool place_known(const fc_program_desc *d, const fc_operand *o) {
-    if (o->place == FC_PLACE_ARENA) return o->argument == 0;
+    if (o->place == FC_PLACE_ARENA || o->place == FC_PLACE_WORKER) return o->argument == 0;
     return o->place == FC_PLACE_ARGUMENT && o->argument >= 0 && o->argument < d->argument_count;
 }
 
@@ -44,6 +46,13 @@ static fc_status check_operand(const fc_program_desc *d, const fc_operand *o, co
         return FC_ERR_OVERFLOW;
     const span s = span_of_repeats(o, e, bytes, way);
     return s.low >= 0 && s.high <= place_bytes(d, o) ? FC_OK : FC_ERR_INVALID_ARGUMENT;
+}
+
+/* Whether what a step writes in one repeat leaves what it writes in another alone. */
+static bool repeats_apart(const fc_operand *dst, const fc_extent *to, int64_t bytes) {
+    const span s = span_of(dst, to, true, bytes);
+    const int64_t way = dst->advance_bytes < 0 ? -dst->advance_bytes : dst->advance_bytes;
+    return dst->place == FC_PLACE_WORKER || way >= s.high - s.low;
 }
 
 static bool extents_equal(const fc_extent *a, const fc_extent *b) {
@@ -96,7 +105,8 @@ static bool parameters_complete(const fc_step *s) {
     return !plan->operation->args_complete || plan->operation->args_complete(plan, &args);
 }
 
-static fc_status check_step(const fc_program_desc *d, const fc_step *s, int64_t repeats) {
+static fc_status check_step(const fc_program_desc *d, const fc_step *s, const fc_section *section) {
+    const int64_t repeats = section->repeats;
     if (!s->plan) return FC_ERR_INVALID_ARGUMENT;
     const fc_operation *operation = s->plan->operation;
     if (!operation->extents) return FC_ERR_UNSUPPORTED;
@@ -113,6 +123,8 @@ static fc_status check_step(const fc_program_desc *d, const fc_step *s, int64_t 
     if (!e.residual.images && s->residual.place != FC_PLACE_NONE) return FC_ERR_INVALID_ARGUMENT;
     if (s->dst.place == FC_PLACE_ARGUMENT && !d->arguments[s->dst.argument].written)
         return FC_ERR_INVALID_ARGUMENT;
+    if (section->beside && repeats > 1 && !repeats_apart(&s->dst, &e.dst, bytes))
+        return FC_ERR_INVALID_ARGUMENT;
     const bool good =
         writable(&s->dst, &e.dst, &s->src, &e.src, operation->in_place & FC_IN_PLACE_SRC, bytes,
                  repeats) &&
@@ -123,11 +135,11 @@ static fc_status check_step(const fc_program_desc *d, const fc_step *s, int64_t 
 
 static fc_status check_lists(const fc_program_desc *d) {
     if (d->reserved || d->step_count < 1 || d->section_count < 1 || d->argument_count < 0 || !d->steps ||
-        !d->sections || (d->argument_count && !d->arguments) || d->arena_bytes < 0)
+        !d->sections || (d->argument_count && !d->arguments) || d->arena_bytes < 0 || d->worker_bytes < 0)
         return FC_ERR_INVALID_ARGUMENT;
     const int64_t most = FC_MOST_ELEMENTS / 1024; /* of a list: its bytes fit */
     if (d->step_count > most || d->section_count > most || d->argument_count > most ||
-        d->arena_bytes > FC_MOST_ELEMENTS * 8)
+        d->arena_bytes > FC_MOST_ELEMENTS * 8 || d->worker_bytes > FC_MOST_ELEMENTS * 8)
         return FC_ERR_OVERFLOW;
     for (int64_t i = 0; i < d->argument_count; i++) {
         const fc_argument *a = &d->arguments[i];
@@ -143,10 +155,10 @@ fc_status fc_program_check(const fc_program_desc *d, int64_t *step) {
     for (int64_t i = 0; i < d->section_count && status == FC_OK; i++) {
         const fc_section *section = &d->sections[i];
         if (section->first_step != next || section->steps < 1 || section->repeats < 1 ||
-            section->steps > d->step_count - next)
+            section->steps > d->step_count - next || (section->beside & ~1))
             return FC_ERR_INVALID_ARGUMENT;
         for (const int64_t end = next + section->steps; next < end && status == FC_OK; next++) {
-            status = check_step(d, &d->steps[next], section->repeats);
+            status = check_step(d, &d->steps[next], section);
             if (status != FC_OK) *step = next;
         }
     }

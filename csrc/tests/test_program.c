@@ -84,6 +84,7 @@ static const fc_operand nothing;
  * the others from a 3x3 with the first as residual, maxima of these, and means of all of the batch. */
 typedef struct network {
     fc_dtype dtype;
+    fc_place inner;          /* of all but the means: the arena or a worker's memory */
     int64_t count, arena[4]; /* where these begin, elements */
     fc_step steps[MOST_STEPS];
     fc_section sections[3];
@@ -106,10 +107,10 @@ static void append_part(network *net, int64_t n, int64_t first) {
     const fc_dtype t = net->dtype;
     const fc_operand images = place(net, FC_PLACE_ARGUMENT, 0, first * IC * P, n * IC * P);
     const fc_operand factors = place(net, FC_PLACE_ARGUMENT, 1, first * ALL, n * ALL);
-    const fc_operand mid = place(net, FC_PLACE_ARENA, 0, net->arena[0], 0);
-    const fc_operand all = place(net, FC_PLACE_ARENA, 0, net->arena[1], 0);
-    const fc_operand late = place(net, FC_PLACE_ARENA, 0, net->arena[1] + 6 * P, 0);
-    const fc_operand maxima = place(net, FC_PLACE_ARENA, 0, net->arena[2], 0);
+    const fc_operand mid = place(net, net->inner, 0, net->arena[0], 0);
+    const fc_operand all = place(net, net->inner, 0, net->arena[1], 0);
+    const fc_operand late = place(net, net->inner, 0, net->arena[1] + 6 * P, 0);
+    const fc_operand maxima = place(net, net->inner, 0, net->arena[2], 0);
     const fc_operand means = place(net, FC_PLACE_ARENA, 0, net->arena[3] + first * ALL, n * ALL);
     append(net, conv(t, n, IC, MID, 3, false, MID * P), images, nothing, mid);
     append(net, conv(t, n, MID, 6, 1, false, ALL * P), mid, nothing, all);
@@ -121,9 +122,10 @@ static void append_part(network *net, int64_t n, int64_t first) {
     append(net, pool(t, n, H / 2, W / 2, H / 2, W / 2, FC_POOL_AVG), maxima, nothing, means);
 }
 
-/* A batch as `repeats` parts of `n` images and a rest of one, and then all of it by linear layers. */
-static network network_new(fc_dtype dtype, int64_t n, int64_t repeats) {
-    network net = {.dtype = dtype};
+/* A batch as `repeats` parts of `n` images, in order or side by side, and a rest of one, and then all of it
+ * by linear layers. */
+static network network_new(fc_dtype dtype, int64_t n, int64_t repeats, bool beside) {
+    network net = {.dtype = dtype, .inner = beside ? FC_PLACE_WORKER : FC_PLACE_ARENA};
     const int64_t bytes = (int64_t)fc_dtype_bytes(dtype), batch = n * repeats + 1;
     const int64_t sizes[4] = {n * MID * P, n * ALL * P, n * ALL * HALF, batch * ALL};
     int64_t end = 0;
@@ -133,14 +135,15 @@ static network network_new(fc_dtype dtype, int64_t n, int64_t repeats) {
     const fc_operand result = place(&net, FC_PLACE_ARGUMENT, 2, 0, 0);
     append(&net, linear(dtype, batch), place(&net, FC_PLACE_ARENA, 0, net.arena[3], 0), nothing, result);
     append(&net, softmax(dtype, batch), result, nothing, result);
-    net.sections[0] = (fc_section){0, STEPS_OF_PART, repeats};
-    net.sections[1] = (fc_section){STEPS_OF_PART, STEPS_OF_PART, 1};
-    net.sections[2] = (fc_section){2 * STEPS_OF_PART, 2, 1};
+    net.sections[0] = (fc_section){0, STEPS_OF_PART, repeats, beside};
+    net.sections[1] = (fc_section){STEPS_OF_PART, STEPS_OF_PART, 1, 0};
+    net.sections[2] = (fc_section){2 * STEPS_OF_PART, 2, 1, 0};
     net.arguments[0] = (fc_argument){.bytes = batch * IC * P * bytes};
     net.arguments[1] = (fc_argument){.bytes = batch * ALL * bytes};
     net.arguments[2] = (fc_argument){.bytes = batch * CLASSES * bytes, .written = 1};
     net.desc = (fc_program_desc){.struct_size = sizeof net.desc, .step_count = net.count,
-                                 .section_count = 3, .argument_count = 3, .arena_bytes = end * bytes};
+                                 .section_count = 3, .argument_count = 3, .arena_bytes = end * bytes,
+                                 .worker_bytes = beside ? net.arena[3] * bytes : 0};
     return net;
 }
 
@@ -212,12 +215,29 @@ static void set_weights(fc_dtype dtype) {
     for (int64_t i = 0; i < 16; i++) put(bias, i, dtype, (double)i / 8 - 1);
 }
 
-static void test_bits(fc_dtype dtype) {
+/* What a call borrows: where repeats run side by side, a worker's memory for each thread. */
+static void check_memory(const network *net, const fc_program *program, int64_t repeats) {
+    size_t most = 0;
+    for (int64_t i = 0; i < net->count; i++) {
+        const size_t bytes = fc_plan_scratch_bytes(net->steps[i].plan, 1, net->steps[i].packed != NULL);
+        if (bytes > most) most = bytes;
+    }
+    const size_t own = (size_t)net->desc.worker_bytes;
+    const size_t rest = fc_program_arena_bytes(program, 1) - (size_t)net->desc.arena_bytes;
+    CHECK(rest >= own + most && rest < own + most + 3 * FC_CACHE_LINE);
+    for (int threads = 2; own && threads <= repeats; threads++)
+        CHECK(fc_program_arena_bytes(program, threads) >=
+              (size_t)net->desc.arena_bytes + (size_t)threads * (own + most));
+    const size_t lane = fc_program_arena_bytes(program, 1) - (size_t)net->desc.arena_bytes;
+    CHECK(!own || fc_program_arena_bytes(program, (int)repeats + 1) < (size_t)(repeats + 1) * lane);
+}
+
+static void test_bits(fc_dtype dtype, bool beside) {
     set_weights(dtype);
     guarded images = fractions(BATCH * IC * P, dtype), factors = fractions(BATCH * ALL, dtype);
     guarded wanted = one_by_one(dtype, BATCH, &images, &factors);
     for (int64_t n = 1; n <= 4; n *= 2) { /* four parts, two, one; and the rest */
-        network net = network_new(dtype, n, (BATCH - 1) / n);
+        network net = network_new(dtype, n, (BATCH - 1) / n, beside);
         if (n == 2) pack(&net);
         fc_program *program = NULL;
         int64_t step = 7;
@@ -225,27 +245,21 @@ static void test_bits(fc_dtype dtype) {
         if (!CHECK_AT(status == FC_OK && step == -1, "%s: step %lld", fc_status_str(status),
                       (long long)step))
             continue;
-        for (int threads = 1; threads <= 9; threads += 4) { /* looked up, and not */
+        for (int threads = 1; threads <= 9; threads += threads < 5 ? 1 : 4) { /* looked up, and not */
             guarded result = guarded_new(wanted.bytes, true);
             void *const arguments[] = {images.data, factors.data, result.data};
             uint64_t time[MOST_STEPS];
-            CHECK(fc_program_execute(program, arguments, threads, threads == 5 ? time : NULL) == FC_OK);
+            const bool timed = threads == 2 || threads == 5;
+            CHECK(fc_program_execute(program, arguments, threads, timed ? time : NULL) == FC_OK);
             CHECK_AT(!memcmp(result.data, wanted.data, wanted.bytes), "f%d, %lld images a part, %d threads",
                      dtype == FC_F64 ? 64 : 32, (long long)n, threads);
             uint64_t sum = 0;
-            for (int64_t i = 0; threads == 5 && i < net.count; i++) sum += time[i];
-            CHECK(threads != 5 || (sum > 0 && sum < UINT64_C(60000000000)));
+            for (int64_t i = 0; timed && i < net.count; i++) sum += time[i];
+            CHECK(!timed || (sum > 0 && sum < UINT64_C(60000000000)));
             CHECK(guarded_intact(&result));
             guarded_free(&result);
         }
-        const size_t scratch = fc_program_arena_bytes(program, 1) - (size_t)net.desc.arena_bytes;
-        size_t most = 0;
-        for (int64_t i = 0; i < net.count; i++) {
-            const size_t bytes =
-                fc_plan_scratch_bytes(net.steps[i].plan, 1, net.steps[i].packed != NULL);
-            if (bytes > most) most = bytes;
-        }
-        CHECK(scratch >= most && scratch < most + FC_CACHE_LINE);
+        check_memory(&net, program, (BATCH - 1) / n);
         fc_program_destroy(program);
         network_free(&net);
     }
@@ -278,7 +292,7 @@ static void test_callers(void) {
     set_weights(FC_F32);
     guarded images = fractions(BATCH * IC * P, FC_F32), factors = fractions(BATCH * ALL, FC_F32);
     guarded wanted = one_by_one(FC_F32, BATCH, &images, &factors);
-    network net = network_new(FC_F32, 2, 2);
+    network net = network_new(FC_F32, 2, 2, true);
     fc_program *program = NULL;
     CHECK(create(&net, &program, NULL) == FC_OK);
     shared s = {program, &images, &factors, &wanted};
@@ -293,7 +307,7 @@ static void test_callers(void) {
 /* ---- a call's arguments and memory --------------------------------------------------------------- */
 
 static void test_arguments(void) {
-    network net = network_new(FC_F32, 2, 2);
+    network net = network_new(FC_F32, 2, 2, false);
     fc_program *program = NULL;
     fc_test_fail_allocation(1);
     CHECK(create(&net, &program, NULL) == FC_ERR_OUT_OF_MEMORY && !program);
@@ -328,8 +342,10 @@ int main(void) {
     if (fc_init() != FC_OK) return 2;
     test_callers();
     fc_test_all_threads = true;
-    test_bits(FC_F32);
-    test_bits(FC_F64);
+    for (int beside = 0; beside < 2; beside++) {
+        test_bits(FC_F32, beside);
+        test_bits(FC_F64, beside);
+    }
     test_arguments();
     fc_pool_trim();
     return check_summary("test_program");

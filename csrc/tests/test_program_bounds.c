@@ -63,7 +63,7 @@ static fc_operand arena(int64_t offset, int64_t advance) {
 static trial trial_of(fc_plan *plan, fc_operand src, fc_operand residual, fc_operand dst, int64_t elements) {
     trial t = {.step = {.plan = plan, .src = src, .residual = residual, .dst = dst, .weights = weights,
                         .bias = bias},
-               .section = {0, 1, 1},
+               .section = {0, 1, 1, 0},
                .desc = {.struct_size = sizeof t.desc, .step_count = 1, .section_count = 1,
                         .argument_count = 1, .arena_bytes = elements * E}};
     return t;
@@ -100,7 +100,8 @@ static void test_places(void) {
     WRONG(t, x->step.residual.offset_bytes += E);
     WRONG(t, (x->argument.bytes += E, x->step.src.offset_bytes += E / 2));
     WRONG(t, (x->argument.bytes += 8 * E, x->step.src.advance_bytes += E / 2));
-    WRONG(t, x->step.src.place = 3);
+    WRONG(t, x->step.src.place = 4);
+    WRONG(t, x->step.src.place = FC_PLACE_WORKER);
     WRONG(t, x->step.src.place = FC_PLACE_NONE);
     WRONG(t, x->step.src.argument = 1);
     WRONG(t, x->step.src.argument = -1);
@@ -127,6 +128,22 @@ static void test_places(void) {
     WRONG(out, x->argument.written = 0);
     WRONG(out, x->argument.bytes -= E);
     WRONG(out, x->step.residual = arena(0, 0)); /* which the plan does not read */
+
+    trial own = out; /* into a worker's memory, in every repeat the same */
+    own.section.repeats = REPEATS, own.section.beside = 1;
+    own.step.dst = (fc_operand){FC_PLACE_WORKER, 0, 0, 0};
+    own.desc.worker_bytes = N * OC * P * E;
+    ACCEPTED(own);
+    WRONG(own, x->desc.worker_bytes -= E);
+    WRONG(own, x->step.dst.offset_bytes -= E);
+    WRONG(own, x->step.dst.argument = 1);
+    own.step.dst = (fc_operand){FC_PLACE_ARGUMENT, 0, 0, N * OC * P * E};
+    own.argument.bytes *= REPEATS;
+    ACCEPTED(own);
+    WRONG(own, x->step.dst.advance_bytes -= E);
+    WRONG(own, x->step.dst.advance_bytes = 0);
+    own.section.beside = 0, own.step.dst.advance_bytes = 0;
+    ACCEPTED(own);
     fc_plan_destroy(plan);
 
     plan = conv(N, false, IC * P, OC * P, true); /* the origin of a plane is its last pixel */
@@ -151,6 +168,8 @@ static void test_lists(void) {
     REFUSED(t, x->desc.argument_count = -1, invalid, -1);
     REFUSED(t, x->desc.arena_bytes = -1, invalid, -1);
     REFUSED(t, x->desc.arena_bytes = INT64_MAX, FC_ERR_OVERFLOW, -1);
+    REFUSED(t, x->desc.worker_bytes = -1, invalid, -1);
+    REFUSED(t, x->desc.worker_bytes = INT64_MAX, FC_ERR_OVERFLOW, -1);
     REFUSED(t, x->desc.step_count = INT64_MAX, FC_ERR_OVERFLOW, -1);
     REFUSED(t, x->argument.bytes = -1, invalid, -1);
     REFUSED(t, x->argument.written = 2, invalid, -1);
@@ -159,6 +178,7 @@ static void test_lists(void) {
     REFUSED(t, x->section.steps = 0, invalid, -1);
     REFUSED(t, x->section.steps = 2, invalid, -1);
     REFUSED(t, x->section.repeats = 0, invalid, -1);
+    REFUSED(t, x->section.beside = 2, invalid, -1);
     REFUSED(t, x->desc.step_count = 2, invalid, -1); /* the second in no section */
     REFUSED(t, x->desc.argument_count = 0, invalid, 0);
     fc_program *program = NULL;

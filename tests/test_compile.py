@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from fastconv import functional as F
 from fastconv.graph import compile, passes
 from fastconv.graph import compiled as compiled_module
 from fastconv.graph.interpret import interpret
+from fastconv.graph.lower import _Part
 
 
 def normal(*shape, dtype=np.float32, seed=0):
@@ -138,8 +140,43 @@ def test_early_layers_run_image_by_image():
     assert repeats == [6, 6, 6, 1, 1]
     np.testing.assert_array_equal(parts(x), whole(x))
     # What lies between the early layers is of one image.
-    one, all_at_once = (programs[net].arena_bytes for net in (parts, whole))
+    one, all_at_once = (programs[net].memory_bytes(1) for net in (parts, whole))
     assert one < all_at_once / 3
+
+
+@pytest.mark.parametrize("batch", [2, 3, 4, 7])
+def test_threads_run_parts_side_by_side(batch, monkeypatch):
+    """Each has memory of its own; the bits are those of all threads at one layer, and of one."""
+    model, x = network(), normal(batch, 3, 20, 22)
+    monkeypatch.setattr(compiled_module, "cache_share", lambda: 30_000)
+    compiled = compile(model, x, threads=2)
+    program = compiled._plans.of((x.shape,)).lowered.program
+    assert program.worker_bytes > 0
+    assert (1, batch) in {(step["dst_shape"][0], step["repeats"]) for step in program.steps}
+    grown = program.memory_bytes(2) - program.memory_bytes(1)
+    assert program.worker_bytes <= grown < 2 * program.worker_bytes + program.memory_bytes(1)
+    # More threads than parts, and all of them, work at one layer.
+    assert program.memory_bytes(8) < program.arena_bytes + 8 * program.worker_bytes
+    found = compiled(x)
+    monkeypatch.setattr(_Part, "beside", False)
+    in_order = compile(model, x, threads=2)
+    assert in_order._plans.of((x.shape,)).lowered.program.worker_bytes == 0
+    for threads in (1, 2, 3, 8):
+        np.testing.assert_array_equal(compiled(x, threads=threads), found)
+        np.testing.assert_array_equal(in_order(x, threads=threads), found)
+
+
+def test_the_profile_of_parts_side_by_side(monkeypatch):
+    """A step has its share of the time that went by, not that of both threads together."""
+    model, x = network(), normal(8, 3, 20, 22)
+    monkeypatch.setattr(compiled_module, "cache_share", lambda: 30_000)
+    program = compile(model, x, threads=2)._plans.of((x.shape,)).lowered.program
+    out = np.empty((8, 10), np.float32)
+    for _ in range(5):
+        start = time.perf_counter_ns()
+        times = program.profile([x, out], 2)
+        assert 0 < sum(times) <= time.perf_counter_ns() - start
+        assert min(times) > 0
 
 
 def dense_block(x):

@@ -11,7 +11,7 @@ from .ir import Graph, Node, Value
 from .placement import READS_APART, Life, Placement, pack
 from .sections import sections
 
-_ARENA, _ARGUMENT = _core.ARENA, _core.ARGUMENT
+_ARENA, _ARGUMENT, _WORKER = _core.ARENA, _core.ARGUMENT, _core.WORKER
 _ACTIVATIONS = _core.ACTIVATION_CODES
 _POOLS = {"max": _core.POOL_MAX, "avg": _core.POOL_AVG, "lp": _core.POOL_LP}
 
@@ -50,14 +50,21 @@ def lower(
     # What leads from one part to the next, and what each of them needs for itself.
     arguments = [*graph.inputs, *graph.outputs]
     lives: dict[Any, Life] = {}
+    bases: dict[Any, tuple[int, int, int]] = {}
+    own = 0
     for i, part in enumerate(parts):
         for value in (*part.graph.inputs, *part.graph.outputs):
             if value not in arguments:
                 first = lives[value].first if value in lives else i
                 lives[value] = Life(first, i, batch * value.size * itemsize)
-        lives[part] = Life(i, i, part.pack())
+        size = part.pack()
+        if part.beside:
+            bases[part] = _WORKER, 0, 0
+            own = max(own, size)
+        else:
+            lives[part] = Life(i, i, size)
     offsets, arena = pack(lives.items())
-    bases = {value: (_ARENA, 0, offset) for value, offset in offsets.items()}
+    bases |= {value: (_ARENA, 0, offset) for value, offset in offsets.items()}
     for i, value in enumerate(arguments):
         bases.setdefault(value, (_ARGUMENT, i, 0))
     nodes = []
@@ -79,7 +86,7 @@ def lower(
         builder.section(1)
     sizes = [batch * value.size * itemsize for value in arguments]
     written = [False] * len(graph.inputs) + [True] * len(graph.outputs)
-    return Lowered(builder.build(arena, sizes, written), nodes)
+    return Lowered(builder.build(arena, sizes, written, own), nodes)
 
 
 def _alone(graph: Graph, nodes: list[Node]) -> Graph:
@@ -98,7 +105,7 @@ class _Part:
     """Nodes for `images` images at a time, `repeats` times, from image `start` of the batch on.
 
     Its inputs and outputs lie where the whole batch does, all else in memory that each repeat uses
-    again.
+    again: the arena, or where there are several, which may run side by side, each thread's own.
     """
 
     def __init__(self, graph, images, repeats, start, builder, precision):
@@ -124,6 +131,11 @@ class _Part:
             else:
                 self.outer.add(root)
 
+    @property
+    def beside(self) -> bool:
+        """Whether threads may run a repeat each."""
+        return self.repeats > 1
+
     def pack(self) -> int:
         """Places in memory for what lies in between; its bytes."""
         self.offsets, size = pack(self._lives())
@@ -145,7 +157,7 @@ class _Part:
         for value in self.copied:
             self._copy(value, self._outside(bases[value], value), value.size, value.node)
         if self.nodes:
-            self.builder.section(self.repeats)
+            self.builder.section(self.repeats, self.beside)
         return self.nodes
 
     def _outside(self, base: tuple[int, int, int], value: Value) -> tuple[int, int, int, int]:

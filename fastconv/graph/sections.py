@@ -4,6 +4,9 @@ Early layers of a network make much of each image and have few weights, late one
 So a large batch goes through the early layers a few images at a time, while what lies between the
 layers stays in the cache, and through the late ones in larger parts, so that weights are read
 seldom. Results do not depend on it: every layer looks at each image by itself.
+
+Parts of one section run side by side, each on a thread of its own, which waits for the others once
+a section instead of once a layer (csrc/plan/program.c).
 """
 
 from collections.abc import Iterable

@@ -2,19 +2,23 @@
 
 #include "../base/cpu.h"
 
-enum { OUTPUTS = 16 }; /* a multiple of the outputs that any tier folds together */
+enum { OUTPUTS = 16 }; /* a multiple of the outputs that any tier folds together, and of panels */
 
 typedef struct dot_job {
     const fc_dot_rows *rows;
     int64_t row_block, output_block, output_blocks; /* what a task takes; blocks of one group */
 } dot_job;
 
+static int64_t weight_bytes(const fc_dot_rows *d) {
+    return d->bf16 ? (int64_t)sizeof(uint16_t) : (int64_t)fc_dtype_bytes(d->dtype);
+}
+
 /* Sets the blocks; returns the tasks. */
 static int64_t cut(dot_job *job, int threads) {
     const fc_dot_rows *d = job->rows;
     const int64_t tile = FC_DOT_ROWS(d->kernels->tile_pixels);
     const int64_t depth = fc_min64(d->features, FC_DOT_PIECE);
-    const int64_t piece_bytes = depth * (int64_t)fc_dtype_bytes(d->dtype);
+    const int64_t piece_bytes = depth * weight_bytes(d);
     const int64_t folds = fc_div_up(d->outputs, OUTPUTS);
     int64_t output_blocks = 1, row_blocks = 1;
     if (d->rows > tile)
@@ -43,17 +47,20 @@ static void run_task(void *context, int64_t index, int worker) {
     const int64_t tiles = fc_div_up(rows, FC_DOT_ROWS(d->kernels->tile_pixels));
     /* A tile alone needs no pieces: the kernel goes through them group by group. */
     const int64_t piece = tiles == 1 ? d->features : FC_DOT_PIECE;
+    const int64_t across = d->bf16 ? FC_BF16_PANEL : 1; /* outputs that share a run of features */
     fc_dot_tile_args tile = {
         .outputs = fc_min64(job->output_block, d->outputs - first),
         .src_row = d->src_row,
-        .weights_row = d->features,
+        .weights_row = d->bf16 ? fc_round_up(d->features, FC_BF16_RUN) : d->features,
         .dst_row = d->dst_row,
         .residual_row = all,
+        .bf16 = d->bf16,
     };
     for (int64_t k = 0; k < d->features; k += piece) {
         tile.depth = fc_min64(piece, d->features - k);
         tile.accumulate = k > 0;
-        tile.weights = (const char *)d->weights + (output * d->features + k) * bytes;
+        tile.weights =
+            (const char *)d->weights + (output * tile.weights_row + k * across) * weight_bytes(d);
         const bool last = k + tile.depth == d->features; /* it finishes */
         if (last) {
             tile.activation = d->activation;

@@ -22,6 +22,7 @@ typedef struct fc_dot_rows {
     int activation;
     int64_t rows, groups, features, outputs; /* features and outputs of one group */
     int64_t src_row, dst_row;                /* elements from row to row; all else is dense */
+    bool bf16; /* weights are dot_tile's panels of bfloat16; one group */
     const void *src, *weights;
     const void *bias, *residual; /* or NULL */
     void *dst;

@@ -51,7 +51,8 @@ typedef enum fc_packed_layout {
     FC_PACKED_DENSE = 2,  /* dense_weights.h: a dense copy */
     FC_PACKED_TILES = 3,  /* tile_weights.h: the rows of a tile side by side */
     FC_PACKED_WINOGRAD = 4, /* conv_winograd.c: transformed */
-    FC_PACKED_LANES = 5     /* depthwise_lanes.c: a vector of channels for each tap */
+    FC_PACKED_LANES = 5,    /* depthwise_lanes.c: a vector of channels for each tap */
+    FC_PACKED_BF16 = 6      /* dot_tile's panels of bfloat16 */
 } fc_packed_layout;
 
 /* One number from a layout and the two that settle it, each below 2^28. */

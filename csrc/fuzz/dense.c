@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-/* Operations on dense arrays of `count` elements, with up to `numbers` operands of `extra`. */
-static void run_dense(fc_plan *plan, int op, int32_t dtype, int64_t count, int64_t extra) {
+/* Operations on dense arrays of `count` elements, with up to `numbers` operands of `extra`; `packed`:
+ * which are executed with packed weights alone. */
+static void run_dense(fc_plan *plan, int op, int32_t dtype, int64_t count, int64_t extra, bool packed) {
     fc_plan_info info = {.struct_size = sizeof info};
     accepted[op]++;
     fc_plan_query(plan, &info);
@@ -16,9 +17,19 @@ static void run_dense(fc_plan *plan, int op, int32_t dtype, int64_t count, int64
         const int64_t channels = extra * (dtype == FC_F64 ? 8 : 4);
         fc_args args = {.src = x.at, .diff_dst = x.at, .weights = w.at, .bias = w.at, .mean = w.at,
                         .variance = w.at, .channel_dst = {sum, sum + channels, sum + 2 * channels}};
+        void *form = NULL;
+        if (packed) {
+            if (fc_execute(plan, &(fc_args){.struct_size = sizeof args, .src = x.at, .dst = x.at,
+                                            .weights = w.at, .bias = w.at}, 1) == FC_OK &&
+                info.dst_bytes)
+                abort();
+            form = aligned_alloc(64, (fc_plan_packed_bytes(plan) + 63) / 64 * 64);
+            if (fc_plan_pack(plan, w.at, form, 1) != FC_OK) abort();
+            args.packed = form;
+        }
         const int64_t results = (int64_t)(info.dst_bytes / (dtype == FC_F64 ? 8 : 4));
         run(plan, &args, results ? results : 1, 0, false, FC_OK);
-        free(x.block), free(w.block), free(sums.block);
+        free(x.block), free(w.block), free(sums.block), free(form);
     }
     fc_plan_destroy(plan);
 }
@@ -37,6 +48,7 @@ void fuzz_dense(feed *b, fc_op op) {
     fc_plan *plan = NULL;
     fc_status status = FC_ERR_UNSUPPORTED;
     const bool countable = product(&count, size, 3);
+    bool packed = false;
     const bool unary = op == FC_OP_UNARY || op == FC_OP_UNARY_GRADIENT;
     int64_t extra = unary ? 1 : size[1];
     if (unary) {
@@ -70,13 +82,15 @@ void fuzz_dense(feed *b, fc_op op) {
         status = op == FC_OP_LRN ? fc_lrn_create(&d, &plan) : fc_lrn_gradient_create(&d, &plan);
     } else if (op == FC_OP_LINEAR) {
         fc_linear_desc d = {.struct_size = sizeof d, .dtype = dtype, .activation = activation,
-                            .has_bias = take(b) & 1, .rows = size[0], .in_features = size[1],
+                            .has_bias = take(b) & 1, .weights_bf16 = small(b, 0, 1),
+                            .rows = size[0], .in_features = size[1],
                             .out_features = size[2], .src_row_stride = size[1]};
+        packed = d.weights_bf16;
         status = fc_linear_create(&d, &plan);
         if (status == FC_OK) count = size[0] * size[1], extra = size[1] * size[2];
     }
     if (status == FC_OK)
-        run_dense(plan, (int)op, dtype, count, extra);
+        run_dense(plan, (int)op, dtype, count, extra, packed);
     else
         refused[op]++;
 }

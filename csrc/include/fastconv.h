@@ -319,6 +319,9 @@ typedef struct fc_unpool_desc {
 typedef struct fc_linear_desc {
     uint32_t struct_size;
     int32_t dtype, activation, has_bias;
+    int32_t weights_bf16; /* 1, of float32 alone: executed with packed weights, which packing rounds to the
+                             nearest bfloat16, ties to even; sums and all else stay float32 */
+    int32_t reserved;     /* zero */
     int64_t rows, in_features, out_features;
     int64_t src_row_stride; /* features are contiguous; dst is dense */
 } fc_linear_desc;           /* dst[r][o] = act(bias[o] + sum_k src[r][k] * weights[o][k]) */

@@ -33,6 +33,8 @@
  *   vec_where_greatest(x, sofar, a, b)   a where vec_greatest takes x, else b: x > sofar or x is NaN
  *   vec_load_or(p, n, v)     vec_load_n(p, n) with the lanes of v behind the first n; n <= 0: all of v
  *   vec_store_lanes(p, v, from, n)   lanes from .. from + n - 1 to p[0 .. n - 1]
+ *   vec_bf16_low(p)  vec_bf16_high(p)   the lower and the upper halves of VLEN words, which are
+ *                        bfloat16, widened; of float32 alone
  *   vec_store_twos(p, v, n)  v[i] to p[2 * i], i < n; what lies between is not written
  *   vec_before(a, b)         the last lane of a, then b without its last lane
  *   vec_behind(a, b)         a without its first lane, then the first lane of b

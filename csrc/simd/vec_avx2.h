@@ -133,6 +133,14 @@ FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *high = _mm256_permute4x64_pd(v, 0xfa);
 }
 #else
+FC_INLINE vec vec_bf16_low(const uint32_t *p) {
+    const __m256i words = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+}
+FC_INLINE vec vec_bf16_high(const uint32_t *p) {
+    const __m256i words = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_and_si256(words, _mm256_set1_epi32((int)0xffff0000)));
+}
 FC_INLINE vec vec_exponent(vec t) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(t), 23));
 }

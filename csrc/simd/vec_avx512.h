@@ -136,6 +136,13 @@ FC_INLINE void vec_twice(vec v, vec *low, vec *high) {
     *high = _mm512_permutexvar_pd(_mm512_setr_epi64(4, 4, 5, 5, 6, 6, 7, 7), v);
 }
 #else
+FC_INLINE vec vec_bf16_low(const uint32_t *p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+FC_INLINE vec vec_bf16_high(const uint32_t *p) {
+    const __m512i mask = _mm512_set1_epi32((int)0xffff0000);
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), mask));
+}
 FC_INLINE vec vec_where_gt(vec a, vec b, vec x, vec y) {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
 }

@@ -56,6 +56,12 @@ FC_INLINE void vec_transpose(vec r[VLEN]) {
     r[1] = b;
 }
 #else
+FC_INLINE vec vec_bf16_low(const uint32_t *p) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vld1q_u32(p), 16));
+}
+FC_INLINE vec vec_bf16_high(const uint32_t *p) {
+    return vreinterpretq_f32_u32(vandq_u32(vld1q_u32(p), vdupq_n_u32(0xffff0000)));
+}
 FC_INLINE vec vec_exponent(vec t) {
     return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23));
 }

@@ -9,6 +9,15 @@ FC_INLINE vec vec_zero(void) { return 0; }
 FC_INLINE vec vec_set1(real s) { return s; }
 FC_INLINE vec vec_load(const real *p) { return *p; }
 FC_INLINE void vec_store(real *p, vec v) { *p = v; }
+#if !FC_REAL_IS_F64
+FC_INLINE vec vec_of_bits(uint32_t bits) {
+    vec v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+FC_INLINE vec vec_bf16_low(const uint32_t *p) { return vec_of_bits(*p << 16); }
+FC_INLINE vec vec_bf16_high(const uint32_t *p) { return vec_of_bits(*p & 0xffff0000); }
+#endif
 FC_INLINE vec vec_load_n(const real *p, ptrdiff_t n) { return n > 0 ? *p : 0; }
 FC_INLINE void vec_store_n(real *p, vec v, ptrdiff_t n) {
     if (n > 0) *p = v;

@@ -98,6 +98,13 @@ FC_INLINE void vec_deinterleave(vec a, vec b, vec *even, vec *odd) {
     *odd = _mm_unpackhi_pd(a, b);
 }
 #else
+FC_INLINE vec vec_bf16_low(const uint32_t *p) {
+    return _mm_castsi128_ps(_mm_slli_epi32(_mm_loadu_si128((const __m128i *)(const void *)p), 16));
+}
+FC_INLINE vec vec_bf16_high(const uint32_t *p) {
+    const __m128i words = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm_castsi128_ps(_mm_and_si128(words, _mm_set1_epi32((int)0xffff0000)));
+}
 FC_INLINE vec vec_exponent(vec t) {
     return _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(t), 23));
 }

@@ -260,6 +260,27 @@ static void prepare_pixel_rest(trial *t) {
 
 /* ---- dot_tile ------------------------------------------------------------------------------------- */
 
+/* Panels of whole numbers, with zeros behind the last output and behind the depth. */
+static void *bf16_panels(trial *t, int64_t outputs, int64_t depth, int64_t row) {
+    const int64_t words = FC_BF16_RUN / 2, runs = row / FC_BF16_RUN;
+    const int64_t count = fc_div_up(outputs, FC_BF16_PANEL) * runs * FC_BF16_PANEL * words;
+    guarded *g = keep(t, guarded_new((size_t)count * sizeof(uint32_t), at_end(t)));
+    uint32_t *panels = (uint32_t *)(void *)g->data;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t output =
+            i / words % FC_BF16_PANEL + i / words / FC_BF16_PANEL / runs * FC_BF16_PANEL;
+        const int64_t feature = i / words / FC_BF16_PANEL % runs * FC_BF16_RUN + i % words;
+        panels[i] = 0;
+        for (int half = 0; half < 2; half++) {
+            const float value = (float)(random_below(9) - 4);
+            uint32_t bits;
+            memcpy(&bits, &value, sizeof bits);
+            if (output < outputs && feature + half * words < depth) panels[i] |= half ? bits : bits >> 16;
+        }
+    }
+    return panels;
+}
+
 static void prepare_dot_tile(trial *t) {
     fc_dot_tile_args *a = &t->args.dot_tile;
     a->rows = (int)draw(t, 1, FC_DOT_ROWS(t->shape->tile_pixels));
@@ -269,7 +290,13 @@ static void prepare_dot_tile(trial *t) {
     a->src_row = a->depth + draw(t, 0, 3), a->weights_row = a->depth + draw(t, 0, 3);
     a->dst_row = a->outputs + draw(t, 0, 3);
     a->src = operand(t, (a->rows - 1) * a->src_row + a->depth);
-    a->weights = operand(t, (a->outputs - 1) * a->weights_row + a->depth);
+    a->bf16 = t->dtype == FC_F32 && !t->timed && random_below(2);
+    if (a->bf16) {
+        a->weights_row = fc_round_up(a->weights_row, FC_BF16_RUN);
+        a->weights = bf16_panels(t, a->outputs, a->depth, a->weights_row);
+    } else {
+        a->weights = operand(t, (a->outputs - 1) * a->weights_row + a->depth);
+    }
     a->bias = perhaps(t, a->outputs);
     a->residual_row = a->outputs + draw(t, 0, 3);
     a->residual = perhaps(t, (a->rows - 1) * a->residual_row + a->outputs);

@@ -22,6 +22,7 @@
 #define GROUP (VLEN > 8 ? VLEN : 8)
 /* How far ahead one or two rows ask for weights. Measured: half or twice as far is slower from DRAM. */
 #define AHEAD (1024 / (int)sizeof(real))
+#define BF16_AHEAD 1024 /* words, of which a panel is one stream */
 
 /* act(dst + bias + residual) over what was just stored. */
 static __attribute__((noinline)) void finish_tile(const fc_dot_tile_args *a) {
@@ -127,25 +128,110 @@ static tile_fn *const tile_of[ROWS][5] = {
 #endif
 };
 
+#if !FC_REAL_IS_F64
+/* Rows at once. Three gain nothing where weights come from a cache; a panel's piece always does but for
+ * the first rows. */
+#define BF16_ROWS (TILE_PIXELS >= 6 ? 2 : 1)
+
+/* sums[r * GROUP + o] += the lanes of row r times output o of a panel of bfloat16, whole runs. */
+FC_INLINE void bf16_tile(const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth,
+                         vec *sums, const int rows) {
+    enum { O = FC_BF16_PANEL, WORDS = FC_BF16_RUN / 2 };
+    vec acc[BF16_ROWS * O];
+#pragma GCC unroll 32
+    for (int i = 0; i < rows * O; i++) acc[i] = sums[i / O * GROUP + i % O];
+    for (const real *end = src + depth; src < end; src += FC_BF16_RUN, weights += O * WORDS) {
+#pragma GCC unroll 8
+        for (int i = 0; i < O * WORDS; i += 16) __builtin_prefetch(weights + BF16_AHEAD + i);
+#pragma GCC unroll 2
+        for (int high = 0; high < 2; high++)
+            for (int i = 0; i < WORDS; i += VLEN) {
+                vec v[BF16_ROWS];
+#pragma GCC unroll 8
+                for (int r = 0; r < rows; r++) v[r] = vec_load(src + r * src_row + high * WORDS + i);
+#pragma GCC unroll 8
+                for (int o = 0; o < O; o++) {
+                    const uint32_t *at = weights + o * WORDS + i;
+                    const vec u = high ? vec_bf16_high(at) : vec_bf16_low(at);
+#pragma GCC unroll 8
+                    for (int r = 0; r < rows; r++) acc[r * O + o] = vec_fma(v[r], u, acc[r * O + o]);
+                }
+            }
+    }
+#pragma GCC unroll 32
+    for (int i = 0; i < rows * O; i++) sums[i / O * GROUP + i % O] = acc[i];
+}
+
+typedef void bf16_tile_fn(const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth,
+                          vec *sums);
+
+#define BF16_TILE(rows)                                                                             \
+    static __attribute__((noinline)) void bf16_tile_##rows(                                         \
+        const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth, vec *sums) {  \
+        bf16_tile(src, src_row, weights, depth, sums, rows);                                        \
+    }
+BF16_TILE(1)
+#if BF16_ROWS >= 2
+BF16_TILE(2)
+#else
+#define bf16_tile_2 bf16_tile_1
+#endif
+
+/* The sums of a group over a piece of the depth, of which each panel stays in the first-level cache. What
+ * is left of src behind whole runs is read from a copy: nothing lies behind it. */
+static void bf16_group(const fc_dot_tile_args *a, ptrdiff_t first, ptrdiff_t k, ptrdiff_t depth,
+                       ptrdiff_t outputs, vec *sums) {
+    const ptrdiff_t left = depth % FC_BF16_RUN, whole = depth - left;
+    const real *src = (const real *)a->src + k;
+    const uint32_t *weights = a->weights;
+    real rest[ROWS * FC_BF16_RUN] = {0};
+    for (int r = 0; r < a->rows; r++)
+        memcpy(rest + r * FC_BF16_RUN, src + r * a->src_row + whole, (size_t)left * sizeof(real));
+    for (int i = 0; i < a->rows * GROUP; i++) sums[i] = vec_zero();
+    weights += (first * a->weights_row + k * FC_BF16_PANEL) / 2;
+    for (ptrdiff_t o = 0; o < outputs; o += FC_BF16_PANEL) {
+        for (int r = 0; r < a->rows; r += BF16_ROWS) {
+            bf16_tile_fn *const of = a->rows - r >= 2 ? bf16_tile_2 : bf16_tile_1;
+            vec *const to = sums + r * GROUP + o;
+            of(src + r * a->src_row, a->src_row, weights, whole, to);
+            if (left)
+                of(rest + r * FC_BF16_RUN, FC_BF16_RUN, weights + whole * FC_BF16_PANEL / 2, FC_BF16_RUN, to);
+        }
+        weights += FC_BF16_PANEL * a->weights_row / 2;
+    }
+}
+#endif
+
+/* The same of weights as they lie. */
+static void real_group(const fc_dot_tile_args *a, ptrdiff_t first, ptrdiff_t k, ptrdiff_t depth,
+                       ptrdiff_t outputs, vec *sums) {
+    tile_fn *const *of = tile_of[a->rows - 1];
+    const real *weights = (const real *)a->weights + first * a->weights_row + k;
+    for (int o = 0; o < outputs;) {
+        const bool eight = of[4] && outputs - o >= 8;
+        const int step = eight ? 8 : outputs - o < 4 ? (int)outputs - o : 4;
+        of[eight ? 4 : step - 1]((const real *)a->src + k, a->src_row, weights + o * a->weights_row,
+                                 a->weights_row, depth, sums + o);
+        o += step;
+    }
+}
+
 void FC_NAME(dot_tile)(const fc_dot_tile_args *a);
 void FC_NAME(dot_tile)(const fc_dot_tile_args *a) {
     assert(a->rows >= 1 && a->rows <= ROWS && a->outputs >= 1 && a->depth >= 1);
-    tile_fn *const *of = tile_of[a->rows - 1];
+    assert(!a->bf16 || !FC_REAL_IS_F64);
     vec sums[ROWS * GROUP];
     for (int i = 0; i < a->rows * GROUP; i++) sums[i] = vec_zero();
     for (ptrdiff_t first = 0; first < a->outputs; first += GROUP) {
         const int outputs = (int)(a->outputs - first < GROUP ? a->outputs - first : GROUP);
         for (ptrdiff_t k = 0; k < a->depth; k += FC_DOT_PIECE) {
             const ptrdiff_t depth = a->depth - k < FC_DOT_PIECE ? a->depth - k : FC_DOT_PIECE;
-            const real *src = (const real *)a->src + k;
-            const real *weights = (const real *)a->weights + first * a->weights_row + k;
-            for (int o = 0; o < outputs;) {
-                const bool eight = of[4] && outputs - o >= 8;
-                const int step = eight ? 8 : outputs - o < 4 ? outputs - o : 4;
-                of[eight ? 4 : step - 1](src, a->src_row, weights + o * a->weights_row, a->weights_row,
-                                         depth, sums + o);
-                o += step;
-            }
+#if !FC_REAL_IS_F64
+            if (a->bf16)
+                bf16_group(a, first, k, depth, outputs, sums);
+            else
+#endif
+                real_group(a, first, k, depth, outputs, sums);
             for (int r = 0; r < a->rows; r++)
                 for (int n = 0; n < outputs; n += VLEN) {
                     const int lanes = outputs - n < VLEN ? outputs - n : VLEN;

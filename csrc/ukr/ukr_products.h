@@ -220,7 +220,18 @@ typedef struct fc_pixel_tile_args {
  * the features l, l + vlen, ... by one vec_fma each, beginning with zero; then the lanes are folded in
  * halves. So neither rows nor outputs nor where a caller cuts the depth, at multiples of a piece,
  * changes a bit. With `accumulate`, dst is read and continued from; otherwise only written.
- * Weights are prefetched a little beyond what is read. */
+ * Weights are prefetched a little beyond what is read.
+ *
+ * With `bf16`, of float32 alone, weights are bfloat16, widened as they are read, in panels that are the
+ * same on every tier:
+ *
+ *      weights  [panel][run of 32 features][output of the panel, 4][i < 16]
+ *
+ * words of 32 bits, features i and i + 16 of the run in the lower and upper half. weights_row counts the
+ * features of a panel's runs. Zeros fill up the last run and the last panel. Results equal those of
+ * float32 weights of these values. */
+#define FC_BF16_PANEL 4
+#define FC_BF16_RUN 32
 #define FC_DOT_ROWS(tile_pixels) ((tile_pixels) >= 12 ? 6 : (tile_pixels) >= 6 ? 3 : 2)
 #define FC_DOT_PIECE 1024
 
@@ -233,6 +244,7 @@ typedef struct fc_dot_tile_args {
     ptrdiff_t src_row, weights_row, dst_row, residual_row;
     int rows;
     int accumulate;
+    int bf16;
     int activation; /* fc_activation */
 } fc_dot_tile_args;
 

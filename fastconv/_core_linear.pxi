@@ -11,7 +11,7 @@ def linear(
     cdef cnp.npy_intp *features
     cdef cnp.npy_intp dims[MAX_DIMS]
     cdef int64_t size, row_stride, rows = 1, copied = 0
-    cdef fc_linear_desc desc
+    cdef Plan plan
     cdef fc_args args
 
     # ---- acceptance
@@ -50,17 +50,9 @@ def linear(
     w = dense("linear", w, kind, &copied)
     if b is not None:
         b = dense("linear", b, kind, &copied)
-    memset(&desc, 0, sizeof(desc))
-    desc.struct_size = sizeof(desc)
-    desc.dtype = engine_dtype(work)
-    desc.activation = activation
-    desc.has_bias = b is not None
-    desc.rows = 1 if rows == 0 else rows
-    desc.in_features = features[1]
-    desc.out_features = features[0]
-    desc.src_row_stride = row_stride
-    plan = _linear_plans.get("linear", &desc, sizeof(desc))
-    check_shape("linear", plan, desc.rows, features[0], 1, 1)
+    plan = linear_plan(
+        work, max(rows, 1), features[0], features[1], row_stride, activation, b is not None, False)
+    check_shape("linear", plan, max(rows, 1), features[0], 1, 1)
     if probe is not None and probe.describe("linear", plan, threads, copied, rows == 0):
         return probe
 
@@ -81,6 +73,22 @@ def linear(
             return probe
         execute("linear", plan, &args, threads, <cnp.ndarray>input, result, copied)
     return finish("linear", result, out, kind)
+
+
+cdef Plan linear_plan(
+    int kind, int64_t rows, int64_t outputs, int64_t features, int64_t row_stride, int activation,
+    bint bias, bint bf16
+):
+    cdef fc_linear_desc desc
+    memset(&desc, 0, sizeof(desc))
+    desc.struct_size = sizeof(desc)
+    desc.dtype = engine_dtype(kind)
+    desc.activation = activation
+    desc.has_bias = bias
+    desc.weights_bf16 = bf16
+    desc.rows, desc.in_features, desc.out_features = rows, features, outputs
+    desc.src_row_stride = row_stride
+    return _linear_plans.get("linear", &desc, sizeof(desc))
 
 
 cdef int64_t row_stride_of(cnp.ndarray a, int kind) noexcept:

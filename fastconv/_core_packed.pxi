@@ -1,6 +1,11 @@
 # Weights of programs, and their packed forms, which several programs share. Included by _core.pyx.
 
 
+cdef tuple form_of(Plan plan, int64_t groups):
+    """What tells the packed form that a plan wants from others, where it has a key."""
+    return <int>plan.info.op, groups, plan.info.packing, plan.info.packed_window
+
+
 @cython.final
 @cython.no_gc
 cdef class Weight:
@@ -13,6 +18,7 @@ cdef class Weight:
     cdef readonly tuple shape
     cdef readonly object dtype
     cdef readonly int64_t packed_nbytes
+    cdef public bint bf16  # whether a linear layer rounds them to bfloat16
     cdef cnp.ndarray array  # None after a release
     cdef dict forms  # key -> Packed
     cdef list own  # Packed of plans whose forms have no key
@@ -48,7 +54,7 @@ cdef class Weight:
             return None
         if not plan.info.packing:
             return self.packed_as_others(self.pack(op, plan, size, threads))
-        form = <int>plan.info.op, groups, plan.info.packing, plan.info.packed_window
+        form = form_of(plan, groups)
         if form not in self.forms:
             self.readable(op)  # its check may let other threads in, who pack the same
         packed = self.forms.get(form)
@@ -102,6 +108,11 @@ cdef class Weight:
             for form, packed in self.forms.items()
             if form[0] == FC_OP_CONV2D
         ]
+
+    def bf16_panels(self):
+        """The bfloat16 that a linear layer packed, which are the same everywhere; for ``adopt_bf16``."""
+        (packed,) = self.forms.values()
+        return np.frombuffer(packed, np.uint32)
 
     cdef int readable(self, str op) except -1:
         if self.array is None:
@@ -202,6 +213,25 @@ cdef class PackedStore:
             packed.size = cnp.PyArray_SIZE(block)
             weight.forms[FC_OP_CONV2D, <int64_t>groups, <uint64_t>packing, <uint64_t>window] = packed
             weight.packed_nbytes += packed.size
+        return weight
+
+    def adopt_bf16(self, int64_t outputs, int64_t features, cnp.ndarray panels not None):
+        """The Weight (outputs, features) of a linear layer, of which there is only what
+        ``Weight.bf16_panels`` once told of. A step compares its size."""
+        cdef Weight weight = Weight.__new__(Weight)
+        cdef Packed packed = Packed.__new__(Packed)
+        if not cnp.PyArray_IS_C_CONTIGUOUS(panels):
+            raise ValueError("PackedStore.adopt_bf16: panels are not contiguous")
+        packed.owner = panels
+        packed.block = cnp.PyArray_DATA(panels)
+        packed.size = weight.packed_nbytes = cnp.PyArray_NBYTES(panels)
+        weight.shape = outputs, features
+        weight.dims[0], weight.dims[1] = outputs, features
+        weight.dtype = np.dtype(np.float32)
+        weight.bf16 = True
+        plan = linear_plan(cnp.NPY_FLOAT, 1, outputs, features, features, 0, False, True)
+        weight.forms = {form_of(plan, 1): packed}
+        self.weights.append(weight)
         return weight
 
     def release(self):

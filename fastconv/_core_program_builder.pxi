@@ -125,16 +125,9 @@ cdef class ProgramBuilder(StepList):
     def linear(self, int64_t rows, weight, bias, int activation, src_row_stride, src, dst):
         """weight (out, in)."""
         cdef Weight w = self.weight("linear", weight, 2)
-        cdef fc_linear_desc desc
-        cdef Plan plan
-        memset(&desc, 0, sizeof(desc))
-        desc.struct_size = sizeof(desc)
-        desc.dtype = engine_dtype(self.kind)
-        desc.activation = activation
-        desc.has_bias = bias is not None
-        desc.rows, desc.in_features, desc.out_features = rows, w.dims[1], w.dims[0]
-        desc.src_row_stride = stride_or(src_row_stride, w.dims[1])
-        plan = _linear_plans.get("linear", &desc, sizeof(desc))
+        cdef Plan plan = linear_plan(
+            self.kind, rows, w.dims[0], w.dims[1], stride_or(src_row_stride, w.dims[1]), activation,
+            bias is not None, w.bf16)
         return self.append(
             "linear", plan, src, dst, None, w, 1,
             {"bias": self.vector("linear", "bias", bias, w.dims[0])})

@@ -339,6 +339,7 @@ cdef extern from "fastconv.h" nogil:
         int32_t dtype
         int32_t activation
         int32_t has_bias
+        int32_t weights_bf16
         int64_t rows
         int64_t in_features
         int64_t out_features

@@ -33,6 +33,7 @@ def compile(
     example_input: Any,
     *,
     precision: str | None = None,
+    weights: str | None = None,
     threads: int | None = None,
     keep_weights: bool = False,
     passes: tuple[Callable[[Graph], None], ...] = PASSES,
@@ -50,6 +51,9 @@ def compile(
             a tuple of them, the model's arguments. Values are not looked at, and N may be any.
         precision: 'strict', 'default' or 'fast', as for functional.conv2d; None is
             ``fastconv.get_precision()`` now.
+        weights: 'bf16' rounds the weights of linear layers to bfloat16, of which memory has to
+            bring half the bytes; sums and biases stay float32, and convolutions as they are. None
+            rounds nothing.
         threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
         keep_weights: whether to also keep the weights of convolutions as they were, where the
             engine has forms of its own: ``save`` needs them, and images of another size do where
@@ -61,7 +65,8 @@ def compile(
 
     Raises:
         TypeError: a layer does what a compiled network cannot; its name is told.
-        ValueError: the example has no batch; an unknown precision; threads below 1.
+        ValueError: the example has no batch; an unknown precision; threads below 1; weights of a
+            network that is not float32.
         MemoryError: the weights do not fit.
 
     >>> from fastconv import Tensor, nn
@@ -86,21 +91,36 @@ def compile(
             f"{_OP}: precision is {name!r}, expected None or one of "
             f"{', '.join(map(repr, _core.PRECISION_CODES))}; give one of them"
         )
-    stored = _recorded(model, inputs, passes, name)
+    settings = {"precision": name, "weights": weights}
+    stored = _recorded(model, inputs, passes, settings)
     batch = max(int(inputs[0].shape[0]), 1)
     return CompiledNetwork(stored, batch, threads, flag(_OP, "keep_weights", keep_weights), passes)
 
 
 def _recorded(
-    model: "nn.Module", inputs: tuple, passes: Iterable[Callable[[Graph], None]], precision: str
+    model: "nn.Module",
+    inputs: tuple,
+    passes: Iterable[Callable[[Graph], None]],
+    settings: dict[str, Any],
 ) -> Stored:
     from .trace import own, trace
 
     graph, structure = trace(model, inputs, _OP, copy=False)
+    _check_weights(settings["weights"], graph.dtype)
     apply(graph, passes)
     # Of what the passes have multiplied out no copy was needed.
     own(graph)
-    return Stored(graph, structure, {"precision": precision}, {}, {})
+    return Stored(graph, structure, settings, {}, {})
+
+
+def _check_weights(weights: str | None, dtype: np.dtype) -> None:
+    if weights not in (None, "bf16"):
+        raise ValueError(f"{_OP}: weights is {weights!r}, expected None or 'bf16'")
+    if weights and dtype != np.float32:
+        raise ValueError(
+            f"{_OP}: weights={weights!r} is for float32 networks, and this one is {dtype}; leave "
+            f"it out, or give a float32 model and example"
+        )
 
 
 def load_compiled(path: str | os.PathLike[str], *, threads: int | None = None) -> "CompiledNetwork":
@@ -149,12 +169,14 @@ class CompiledNetwork:
     Attributes:
         graph: after its passes, for the example's images; ``str(graph)`` shows it. Weights that are
             kept in the engine's own form are shown by their shape.
-        precision: the name.
+        precision, weights: the names that ``compile`` was given.
         weight_bytes: of the weights in the forms that the programs use.
     """
 
     def __init__(self, stored, batch, threads, keep_weights, passes):
         self.precision = stored.settings["precision"]
+        self.weights = stored.settings["weights"]
+        _check_weights(self.weights, stored.graph.dtype)
         self._threads = threads
         self._keep_weights = keep_weights
         self._passes = passes
@@ -191,13 +213,17 @@ class CompiledNetwork:
         """
         shapes = [value.shape for value in self.graph.inputs]
         inputs = tuple(np.empty((0, *shape), self.graph.dtype) for shape in shapes)
-        stored = _recorded(model, inputs, self._passes, self.precision)
+        stored = _recorded(model, inputs, self._passes, self._settings)
         if str(stored.graph) != str(self.graph):
             raise ValueError(
                 "refresh: the model is another network than the one that was compiled; compile it"
             )
         # For all sizes it is used for, while the plain weights are there.
         self._take(stored, self._plans.sizes)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"precision": self.precision, "weights": self.weights}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, for ``fastconv.load_compiled``: its graph, its weights, and
@@ -211,6 +237,8 @@ class CompiledNetwork:
         graph, forms = plans.graph.copy(), {}
         for i, node in enumerate(graph.nodes):
             weight = node.arrays.get("weight")
+            if node.kind == "linear" and self.weights:
+                node.arrays["weight"] = weight.bf16_panels()
             if node.kind != "conv2d":
                 continue
             if weight.plain is None:
@@ -220,7 +248,7 @@ class CompiledNetwork:
                 )
             node.arrays["weight"] = weight.plain
             forms[i] = weight.convolution_forms()
-        write(Path(path), Stored(graph, plans.structure, {"precision": self.precision}, forms, {}))
+        write(Path(path), Stored(graph, plans.structure, self._settings, forms, {}))
 
     @property
     def weight_bytes(self) -> int:
@@ -338,7 +366,7 @@ class CompiledNetwork:
         shapes = ", ".join(f"({', '.join(map(str, ('N', *v.shape)))})" for v in self.graph.inputs)
         return (
             f"CompiledNetwork({shapes}, {self.graph.dtype}, {len(self.graph.nodes)} nodes, "
-            f"precision={self.precision!r})"
+            f"precision={self.precision!r}, weights={self.weights!r})"
         )
 
 

@@ -8,7 +8,8 @@
 
 Beside the plain arrays there are the forms that the engine had made of the weights: who has the
 same version and instruction set takes these, which are mapped into memory and not read before they
-are used. Anybody else makes their own of the plain ones.
+are used. Anybody else makes their own of the plain ones. Of linear layers that were rounded to
+bfloat16 there are no plain ones: what was packed is the same for every instruction set.
 
 A file is not to be trusted. Nothing in it can run code; every number is compared with the size of
 the file, every array has a checksum, and what a program may touch is checked by the engine as it is
@@ -43,10 +44,11 @@ MAX_FILE = 1 << 36
 
 
 class Stored(NamedTuple):
-    """What a file holds: the graph, whose arrays are views of the file; the structure of the
-    network's result; what else ``write`` was told; and by the number of a conv2d's node the
-    engine's forms of its weights, (key, bytes), if this engine can use them, and then a function
-    that raises where the plain weights are damaged, which nobody has looked at."""
+    """What a file holds: the graph, whose arrays are views of the file, and those that were rounded
+    to bfloat16 as the engine packs them; the structure of the network's result; what else ``write``
+    was told; and by the number of a conv2d's node the engine's forms of its weights, (key, bytes),
+    if this engine can use them, and then a function that raises where the plain weights are
+    damaged, which nobody has looked at."""
 
     graph: Graph
     structure: Any
@@ -165,6 +167,7 @@ class _Reader:
         inputs = [Value(_shape(shape)) for shape in header["inputs"]]
         values = list(inputs)
         same = header["engine"] == _engine()
+        weights = header.get("weights")
         nodes: list[Node] = []
         forms: dict[int, list] = {}
         checks: dict[int, Callable[[], None]] = {}
@@ -172,16 +175,20 @@ class _Reader:
             options = {name: _frozen(value) for name, value in told["options"].items()}
             # Forms stand for the weights: then these are not touched, and not looked at.
             used = same and told["forms"] and told["kind"] == "conv2d"
+            rounded = weights is not None and told["kind"] == "linear"
             arrays = {
-                name: self.array(i, dtype, check=not (used and name == "weight"))
+                name: self.array(
+                    i,
+                    np.dtype(np.uint32) if rounded and name == "weight" else dtype,
+                    check=not (used and name == "weight"),
+                )
                 for name, i in told["arrays"].items()
             }
             taken = [values[_index(i, len(values))] for i in told["inputs"]]
             node = Node(
                 str(told["kind"]), taken, _shape(told["shape"]), str(told["layer"]), arrays, options
             )
-            if shape_of(node, dtype, [value.shape for value in inputs]) != node.output.shape:
-                raise ValueError(f"{node.kind} makes no {node.output.shape}")
+            self.fits(node, dtype, inputs, rounded)
             if used:
                 forms[len(nodes)] = [
                     (tuple(map(int, key)), self.array(i, np.dtype(np.uint8)))
@@ -197,8 +204,21 @@ class _Reader:
         graph = Graph(inputs, nodes, outputs, dtype, str(header["fixed"]))
         graph.check()
         structure = _restored(header["structure"], len(outputs))
-        settings = {"precision": str(header["precision"])}
+        settings = {"precision": str(header["precision"]), "weights": weights}
         return Stored(graph, structure, settings, forms, checks)
+
+    @staticmethod
+    def fits(node: Node, dtype: np.dtype, inputs: list[Value], rounded: bool) -> None:
+        """Raise where a node cannot be, or has another result than the file says. Of weights that
+        were rounded the engine compares the size."""
+        if rounded:
+            (x,) = node.inputs
+            same = "weight" in node.arrays and x.shape[:-1] == node.output.shape[:-1]
+            same = same and len(x.shape) == len(node.output.shape) > 0
+        else:
+            same = shape_of(node, dtype, [value.shape for value in inputs]) == node.output.shape
+        if not same:
+            raise ValueError(f"{node.kind} makes no {node.output.shape}")
 
     def array(self, i: Any, dtype: np.dtype, check: bool = True) -> np.ndarray:
         """A view of the file."""

@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastconv import _core
 
 from .file import Stored
-from .ir import Graph
+from .ir import Graph, Node
 from .lower import Lowered
 from .passes.remove_identities import is_identity_here, remove_identities_here
 from .shapes import Shape, resized
@@ -45,8 +47,19 @@ class Plans:
                 node.arrays["weight"] = self.store.adopt(
                     node.arrays["weight"], stored.forms.get(i, []), stored.checks.get(i)
                 )
+            elif node.kind == "linear" and stored.settings["weights"]:
+                node.arrays["weight"] = self._rounded(node)
             elif node.kind in ("linear", "conv_transpose2d"):
                 self.store.hold(node.arrays["weight"]).retain()
+
+    def _rounded(self, node: Node) -> Any:
+        """The weights of a linear layer, which are to be bfloat16."""
+        plain = node.arrays["weight"]
+        if plain.dtype == np.uint32:  # of a file: they are
+            return self.store.adopt_bf16(node.output.shape[-1], node.inputs[0].shape[-1], plain)
+        weight = self.store.hold(plain)
+        weight.bf16 = True
+        return weight
 
     @property
     def sizes(self) -> list[Sizes]:

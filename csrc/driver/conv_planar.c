@@ -316,10 +316,14 @@ static void run_strip(const fc_planar_job *job, planar_worker *w, char *strip, f
         .activation = d->activation,
     };
     const char *weights = args->packed ? args->packed : args->weights;
-    /* tiles of as many rows, as many as have their weights in half of the first-level cache */
+    /* Tiles of as many rows: one at a time where the strip lies in the first-level cache, whose results then
+     * follow each other; a vector of each of many planes, which often meet in one set, would leave the
+     * cache before its line is full. Else as many as have their weights in half of it. */
     const int64_t low = job->ocg / job->tiles, higher = job->ocg % job->tiles;
-    const int64_t most = fc_max64(1, (int64_t)fc_cpu_caches()->l1d / 2 /
-                                         (fc_div_up(job->ocg, job->tiles) * tile.weights_row * bytes));
+    const int64_t l1 = (int64_t)fc_cpu_caches()->l1d;
+    const bool near = fc_planar_src_rows(d, job->rows) * row_bytes(job) <= l1;
+    const int64_t most = near ? 1 : fc_max64(1, l1 / 2 / (fc_div_up(job->ocg, job->tiles) *
+                                                          tile.weights_row * bytes));
     for (int64_t i = from; i < to; i += tile.tiles) {
         const int64_t oc = b.group * job->ocg + i * low + fc_min64(i, higher);
         tile.rows = (int)(low + (i < higher));

@@ -88,7 +88,7 @@ static void prepare_plane_tile(trial *t) {
     a->src_channel = random_below(60);
     reach += (a->channels - 1) * a->src_channel;
     int64_t last = 0, dst_at = random_below(3), pieces = 0;
-    a->dst_pixel = t->timed || random_below(3) ? 1 : 2;
+    a->dst_pixel = t->timed || random_below(2) ? 1 : draw(t, 2, 3);
     fc_plane_vector *vector = (fc_plane_vector *)(void *)keep(
         t, guarded_new((size_t)a->vectors * sizeof *vector, true))->data;
     fc_plane_piece *piece = (fc_plane_piece *)(void *)keep(

@@ -24,34 +24,43 @@
 #include <assert.h>
 #include <stdbool.h>
 
-/* Sums [row][vector] to where the pieces say, with bias, residual and activation. Apart from the body:
- * the instantiations need not each carry every activation. */
+/* To the sums of vector `n`, the residual. */
+FC_INLINE void add_residual(const fc_plane_tile_args *a, ptrdiff_t at, int vectors, int n, ptrdiff_t first,
+                            real *sums) {
+    const fc_plane_piece *piece = a->piece + a->vector[at + n].first;
+    for (ptrdiff_t i = a->vector[at + n].pieces; i > 0; i--, piece++) {
+        const real *residual = (const real *)a->residual + first * a->residual_channel + piece->residual_at;
+        real *sum = sums + n * VLEN + piece->lane;
+        for (int r = 0; r < a->rows; r++, sum += vectors * VLEN, residual += a->residual_channel)
+            vec_store_n(sum, vec_add(vec_load_n(sum, piece->lanes), vec_load_n(residual, piece->lanes)),
+                        piece->lanes);
+    }
+}
+
+/* Sums [row][vector], with their bias, to where the pieces say, with residual and activation. Apart from
+ * the body: the instantiations need not each carry every activation. One thing after the other: each is
+ * a short loop then. */
 static __attribute__((noinline)) void finish_pieces(const fc_plane_tile_args *a, ptrdiff_t at,
-                                                    int vectors, ptrdiff_t first, const real *sums) {
-    for (ptrdiff_t r = first; r < first + a->rows; r++) {
-        const vec bias = a->bias ? vec_set1(((const real *)a->bias)[r]) : vec_zero();
-        for (int n = 0; n < vectors; n++, sums += VLEN) {
-            const fc_plane_piece *piece = a->piece + a->vector[at + n].first;
-            for (ptrdiff_t i = a->vector[at + n].pieces; i > 0; i--, piece++) {
-                real *dst = (real *)a->dst + r * a->dst_channel + piece->dst_at;
-                vec v = vec_load_n(sums + piece->lane, piece->lanes);
-                if (a->bias) v = vec_add(v, bias);
-                if (a->residual)
-                    v = vec_add(v, vec_load_n((const real *)a->residual + r * a->residual_channel +
-                                                  piece->residual_at,
-                                              piece->lanes));
-                v = vec_activate(v, a->activation);
+                                                    int vectors, ptrdiff_t first, real *sums) {
+    for (int n = 0; n < vectors && a->residual; n++) add_residual(a, at, vectors, n, first, sums);
+    real *end = sums + a->rows * vectors * VLEN;
+    if (a->activation == FC_ACT_RELU6) /* the usual one: without the choice in the loop */
+        for (real *s = sums; s < end; s += VLEN) vec_store(s, vec_activate(vec_load(s), FC_ACT_RELU6));
+    else if (a->activation != FC_ACT_NONE)
+        for (real *s = sums; s < end; s += VLEN) vec_store(s, vec_activate(vec_load(s), a->activation));
+    for (int n = 0; n < vectors; n++) {
+        const fc_plane_piece *piece = a->piece + a->vector[at + n].first;
+        for (ptrdiff_t i = a->vector[at + n].pieces; i > 0; i--, piece++) {
+            real *dst = (real *)a->dst + first * a->dst_channel + piece->dst_at;
+            const real *sum = sums + n * VLEN + piece->lane;
+            for (int r = 0; r < a->rows; r++, dst += a->dst_channel, sum += vectors * VLEN) {
                 if (a->dst_pixel == 1) {
-                    vec_store_n(dst, v, piece->lanes);
-                    continue;
+                    vec_store_n(dst, vec_load_n(sum, piece->lanes), piece->lanes);
+                } else if (a->dst_pixel == 2) {
+                    vec_store_twos(dst, vec_load_n(sum, piece->lanes), piece->lanes);
+                } else {
+                    for (ptrdiff_t k = 0; k < piece->lanes; k++) dst[k * a->dst_pixel] = sum[k];
                 }
-                if (a->dst_pixel == 2) {
-                    vec_store_twos(dst, v, piece->lanes);
-                    continue;
-                }
-                real lane[VLEN];
-                vec_store(lane, v);
-                for (ptrdiff_t k = 0; k < piece->lanes; k++) dst[k * a->dst_pixel] = lane[k];
             }
         }
     }
@@ -101,13 +110,6 @@ FC_INLINE void tile(const fc_plane_tile_args *a, const ptrdiff_t at, const ptrdi
         for (int n = 0; n < vectors; n++) src[n] += a->src_channel;
     }
 
-    if (a->residual || a->activation > FC_ACT_RELU || a->dst_pixel != 1) {
-        _Alignas(64) real sums[28 * VLEN];
-#pragma GCC unroll 32
-        for (int i = 0; i < rows * vectors; i++) vec_store(sums + i * VLEN, acc[i]);
-        finish_pieces(a, at, vectors, first, sums);
-        return;
-    }
     if (a->bias) {
         const real *bias = (const real *)a->bias + first;
 #pragma GCC unroll 16
@@ -115,6 +117,13 @@ FC_INLINE void tile(const fc_plane_tile_args *a, const ptrdiff_t at, const ptrdi
 #pragma GCC unroll 4
             for (int n = 0; n < vectors; n++)
                 acc[r * vectors + n] = vec_add(acc[r * vectors + n], vec_set1(bias[r]));
+    }
+    if (a->residual || a->activation > FC_ACT_RELU || a->dst_pixel != 1) {
+        _Alignas(64) real sums[28 * VLEN];
+#pragma GCC unroll 32
+        for (int i = 0; i < rows * vectors; i++) vec_store(sums + i * VLEN, acc[i]);
+        finish_pieces(a, at, vectors, first, sums);
+        return;
     }
     if (a->activation == FC_ACT_RELU) {
 #pragma GCC unroll 32

@@ -5,7 +5,8 @@
  * drawn shapes (1 to 512 channels, kernels 1 to 7, strides and dilations 1 to 3, groups, maps up to 224
  * wide), each computed by every algorithm that takes it, one thread, weights packed in each call:
  * AVX-512 in float32 and float64, AVX2, SSE2 (Zen 5, gcc 12, 2026-11-25). One set of numbers serves them
- * all, since lengths of vectors and sizes of tiles are arguments. Those of planar, pointwise, linear and
+ * all, since lengths of vectors and sizes of tiles are arguments; what depends on the tier says so where it
+ * stands (conv_planar.c, conv_winograd.c: Zen 3, AVX2, 2026-11-30). Those of planar, pointwise, linear and
  * depthwise were then set by hand to newer kernels, those of Winograd's transforms to 34 shapes of 3x3 and
  * 5x5: there the choice took 1.00 times the best with prepared weights on AVX-512, AVX2 and SSE2, and 1.01 to
  * 1.03 per call. On 300 drawn shapes

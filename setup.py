@@ -43,7 +43,9 @@ class BuildCore(build_ext):
         ext.include_dirs = ["csrc/include", numpy.get_include()]
         ext.define_macros = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
         # For size: this is glue, whose work is done in C below it, and a ninth of all code.
-        ext.extra_compile_args = ["-Os", "-g0", "-fvisibility=hidden", *openmp]
+        # Tables for unwinding are left out as they are of the C core: nothing is thrown through it.
+        small = ["-Os", "-g0", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"]
+        ext.extra_compile_args = [*small, "-fvisibility=hidden", *openmp]
         ext.extra_objects = [str(library)]
         ext.depends = [str(library), "csrc/include/fastconv.h"]
         ext.extra_link_args = list(settings["link"])

@@ -113,8 +113,9 @@ FC_INLINE void roll(const fc_conv_plane_args *a, const columns *c, const body k)
     const real *const *src = c->src + c->first * a->row_step;
     real *dst = c->dst + c->first * a->dst_row + c->x;
     vec acc[5 * MAX_ROLL_VECTORS];
+    const int last = (ROLLED(k) - 1) * k.V; /* the first sum of the last row under way */
 #pragma GCC unroll 20
-    for (int i = 0; i < ROLLED(k) * k.V; i++) acc[i] = vec_zero();
+    for (int i = 0; i < last + k.V; i++) acc[i] = vec_zero();
 #pragma GCC unroll 4
     for (int i = 0; i < k.K - k.H; i++, src += a->tap_step) roll_row(a, c, *src, acc, i, k);
     for (ptrdiff_t y = c->first; y < c->end; y++, dst += a->dst_row) {
@@ -122,9 +123,9 @@ FC_INLINE void roll(const fc_conv_plane_args *a, const columns *c, const body k)
         for (int i = k.K - k.H; i < k.K; i++, src += a->tap_step) roll_row(a, c, *src, acc, i, k);
         roll_store(c, dst, acc, k);
 #pragma GCC unroll 20
-        for (int i = 0; i < (ROLLED(k) - 1) * k.V; i++) acc[i] = acc[i + k.V];
+        for (int i = 0; i < last; i++) acc[i] = acc[i + k.V];
 #pragma GCC unroll 4
-        for (int v = 0; v < k.V; v++) acc[(ROLLED(k) - 1) * k.V + v] = vec_zero();
+        for (int v = 0; v < k.V; v++) acc[last + v] = vec_zero();
     }
 }
 

@@ -21,6 +21,7 @@ PACKAGE = "fastconv"
 LAYERS = [
     ["fastconv_h"],
     ["_core"],
+    ["lazy"],
     ["geometry", "random", "runtime"],
     ["tuning_file"],
     ["diagnosis"],

@@ -5,8 +5,9 @@ modules are operations, each with its forward and its gradient side by side. doc
 overview. Modules are imported when a name of theirs is first asked for: arrays alone need none.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fastconv.lazy import lazily
 
 if TYPE_CHECKING:
     from .choice import maximum, minimum, where
@@ -88,14 +89,4 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'fastconv.autograd' has no attribute {name!r}")
-    module = importlib.import_module(f"fastconv.autograd.{_MODULE_OF[name]}")
-    value = globals()[name] = getattr(module, name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _MODULE_OF)

@@ -14,8 +14,9 @@ docs/data.md explains the method that the splits follow. Modules are imported wh
 is first asked for.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fastconv.lazy import lazily
 
 from .digits import digits  # at once: afterwards its module would be what has the name
 
@@ -81,17 +82,4 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("images", "transforms", *_MODULES):
-        # Not `from . import …`, which would ask here again.
-        return importlib.import_module(f"fastconv.data.{name}")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'fastconv.data' has no attribute {name!r}")
-    module = importlib.import_module(f"fastconv.data.{_MODULE_OF[name]}")
-    value = globals()[name] = getattr(module, name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _MODULE_OF, ("images", "transforms", *_MODULES))

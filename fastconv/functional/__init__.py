@@ -19,8 +19,9 @@ needed neither float nor bool will do), ValueError for shapes and values, Memory
 runs out. Nothing is written before the checks have passed.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fastconv.lazy import lazily
 
 from .activation import (
     elu,
@@ -131,14 +132,4 @@ _TRAINING = {
     "smooth_l1_loss": "elementwise_loss",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _TRAINING:
-        raise AttributeError(f"module 'fastconv.functional' has no attribute {name!r}")
-    module = importlib.import_module(f"fastconv.functional.{_TRAINING[name]}")
-    value = globals()[name] = getattr(module, name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(__name__, _TRAINING)

@@ -14,6 +14,17 @@ _STEPS = (
 _ACTIVATIONS = ("relu", "relu6", "sigmoid", "tanh", "silu", "hardswish", "leaky_relu", "elu")
 
 
+class Calls(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
 class Drawn(nn.Module):
     """A network that does what it was drawn to: a list of (step, values, arguments)."""
 

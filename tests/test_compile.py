@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from drawn_networks import networks
+from drawn_networks import Calls, networks
 from engine import trace as executions
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,15 +22,6 @@ from fastconv.graph.lower import _Part
 
 def normal(*shape, dtype=np.float32, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
-
-
-class Calls(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
 
 
 class Residual(nn.Module):

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from drawn_networks import networks
+from drawn_networks import Calls, networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,15 +23,6 @@ def resizable(*arguments, **options):
 
 def normal(*shape, dtype=np.float32, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
-
-
-class Calls(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
 
 
 def network():

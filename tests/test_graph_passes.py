@@ -2,24 +2,15 @@
 
 import numpy as np
 import pytest
-from drawn_networks import networks
+from drawn_networks import Calls, networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastconv import Tensor, autograd, nn, no_grad
+from fastconv import Tensor, autograd, no_grad
 from fastconv import functional as F
 from fastconv.graph import passes
 from fastconv.graph.interpret import interpret
 from fastconv.graph.trace import trace
-
-
-class Calls(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
 
 
 def normal(*shape):

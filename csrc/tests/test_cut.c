@@ -1,5 +1,9 @@
 /* test_cut.c: how work is cut, for 1 to 256 threads, without running any of them. */
+#include "../base/cpu.h"
 #include "../driver/cut.h"
+#include "../driver/pointwise_cut.h"
+#include "../plan/plan.h"
+#include "../plan/registry.h"
 #include "check.h"
 
 static const int64_t some_rows[] = {1, 2, 3, 7, 13, 14, 28, 55, 56, 112, 224, 1080};
@@ -61,8 +65,53 @@ static void test_parts(void) {
             }
 }
 
+static fc_pointwise_job job_of(int64_t channels, int64_t outputs, int64_t size, int threads) {
+    const fc_conv2d_desc d = {
+        .struct_size = sizeof d,
+        .dtype = FC_F32,
+        .direction = FC_FORWARD,
+        .src_layout = FC_LAYOUT_STRIDED,
+        .dst_layout = FC_LAYOUT_STRIDED,
+        .algorithm = FC_ALGO_POINTWISE,
+        .n = 1, .ic = channels, .ih = size, .iw = size, .oc = outputs, .groups = 1,
+        .kh = 1, .kw = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1,
+        .weights_prepared = 1,
+        .src_stride = {channels * size * size, size * size, size, 1},
+        .dst_stride = {outputs * size * size, size * size, size, 1},
+    };
+    fc_plan *plan = NULL;
+    CHECK(fc_conv2d_create(&d, &plan) == FC_OK);
+    fc_pointwise_job job = fc_pointwise_cut(&plan->conv, threads);
+    fc_plan_destroy(plan);
+    job.problem = NULL;
+    return job;
+}
+
+/* Of low tiles, what a block reads stays in the caches that it is cut for. */
+static void test_pointwise_loops(void) {
+    const bool low = fc_registry_kernels(FC_F32)->tile_pixels < 12;
+    const int64_t l1 = (int64_t)fc_cpu_caches()->l1d, l2 = (int64_t)fc_cpu_caches()->l2;
+    for (int64_t channels = 16; channels <= 8192; channels *= 2)
+        for (int threads = 1; threads <= 256; threads++) {
+            const fc_pointwise_job job = job_of(channels, 512, 14, threads);
+            CHECK(job.depth >= 1 && job.depth <= channels && job.block >= 1 && job.block <= job.tiles);
+            CHECK((job.depth < channels) == (job.sums_bytes > 0));
+            if (!low) {
+                CHECK(job.depth == channels && (job.block == 1 || job.block == job.tiles));
+                continue;
+            }
+            CHECK(job.in_place == (channels <= 32));
+            CHECK(job.depth * job.width * 4 <= l1);
+            CHECK(job.block <= 4 || job.block * channels * job.lanes * 4 <= l2);
+            if (channels * job.width * 4 > l1) CHECK(job.depth < channels);
+            if (channels * 512 * 4 > l2) CHECK(job.block < job.tiles);
+        }
+}
+
 int main(void) {
+    if (!CHECK(fc_init() == FC_OK)) return check_summary("cut");
     test_strips();
     test_parts();
+    test_pointwise_loops();
     return check_summary("cut");
 }

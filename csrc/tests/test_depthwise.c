@@ -167,11 +167,6 @@ enum { POISON = 0xff }; /* a NaN in either dtype */
 static void run_way(test_case *t, int way) {
     fc_conv2d_desc *d = &t->desc;
     fc_test_depthwise_lanes = way;
-    d->struct_size = sizeof *d;
-    d->direction = FC_FORWARD;
-    d->src_layout = d->dst_layout = FC_LAYOUT_STRIDED;
-    d->algorithm = FC_ALGO_DEPTHWISE;
-    d->ic = d->groups;
     t->oh = out_size(d->ih, d->pad_top, d->pad_bottom, d->kh, d->stride_h, d->dilation_h);
     t->ow = out_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w, d->dilation_w);
     if (t->oh < 1 || t->ow < 1) return;
@@ -273,9 +268,15 @@ static void run_case(test_case *t) {
 
 static test_case plain_case(fc_dtype dtype, int64_t groups, int64_t ih, int64_t iw, int64_t k) {
     return (test_case){.threads = 1,
-                       .desc = {.dtype = dtype,
+                       .desc = {.struct_size = sizeof(fc_conv2d_desc),
+                                .dtype = dtype,
+                                .direction = FC_FORWARD,
+                                .src_layout = FC_LAYOUT_STRIDED,
+                                .dst_layout = FC_LAYOUT_STRIDED,
+                                .algorithm = FC_ALGO_DEPTHWISE,
                                 .n = 1,
                                 .groups = groups,
+                                .ic = groups,
                                 .oc = groups,
                                 .ih = ih,
                                 .iw = iw,
@@ -391,11 +392,6 @@ static void test_special_values(fc_dtype dtype) {
         for (int64_t k = 3; k <= 5; k += 2) {
             test_case t = plain_case(dtype, 1, H, W, k);
             fc_conv2d_desc *d = &t.desc;
-            d->struct_size = sizeof *d;
-            d->direction = FC_FORWARD;
-            d->src_layout = d->dst_layout = FC_LAYOUT_STRIDED;
-            d->algorithm = FC_ALGO_DEPTHWISE;
-            d->ic = 1;
             t.oh = H, t.ow = W;
             set_strides(&t);
             double src[H * W] = {0}, weights[25], dst[H * W];
@@ -468,11 +464,6 @@ static void test_in_place(fc_dtype dtype) {
             for (int copied = 0; copied < 2; copied++) {
                 test_case t = plain_case(dtype, 1, SIZE, SIZE, k);
                 fc_conv2d_desc *d = &t.desc;
-                d->struct_size = sizeof *d;
-                d->direction = FC_FORWARD;
-                d->src_layout = d->dst_layout = FC_LAYOUT_STRIDED;
-                d->algorithm = FC_ALGO_DEPTHWISE;
-                d->ic = 1;
                 d->stride_h = d->stride_w = stride;
                 t.oh = t.ow = SIZE / stride;
                 t.src = copied ? EVERY_OTHER : DENSE;
@@ -489,10 +480,6 @@ static void test_in_place(fc_dtype dtype) {
 static void test_refusal(void) {
     test_case t = plain_case(FC_F32, 2, 8, 8, 3);
     fc_conv2d_desc *d = &t.desc;
-    d->struct_size = sizeof *d;
-    d->direction = FC_FORWARD;
-    d->src_layout = d->dst_layout = FC_LAYOUT_STRIDED;
-    d->algorithm = FC_ALGO_DEPTHWISE;
     d->ic = 4;
     t.oh = t.ow = 8;
     set_strides(&t);

@@ -1,8 +1,8 @@
 /* conv_pointwise.c: 1x1 convolution over planes whose pixels follow each other (NCHW): vectors of
- * pixels against broadcast weights, nothing transposed and nothing packed.
+ * pixels against broadcast weights, nothing transposed.
  *
  *   src [channel][pixel] ------------- read where it lies, a panel of two vectors wide ---.
- *            |-- copy_panels --> panels [panel][channel][2 vectors]          ragged ends   |
+ *            |-- copy_panels --> panels [panel][channel][2 vectors]  ends, under low tiles |
  *            '-- copy_rows ----> pixels [channel][pixel]          rows that lie apart, strides |
  *   weights [oc][ic] --- read where they lie --> pixel_tile --> dst [oc][pixel] <----------'
  *

@@ -172,7 +172,7 @@ cdef extern from "fastconv.h" nogil:
         int32_t weights_strided
         int32_t weights_prepared
         int32_t precision
-        int32_t reserved
+        int32_t residual_strided
         int64_t n
         int64_t ic
         int64_t ih
@@ -192,6 +192,7 @@ cdef extern from "fastconv.h" nogil:
         int64_t src_stride[4]
         int64_t dst_stride[4]
         int64_t weight_stride[5]
+        int64_t residual_stride[4]
 
     ctypedef struct fc_conv2d_weight_gradient_desc:
         uint32_t struct_size
@@ -274,6 +275,8 @@ cdef extern from "fastconv.h" nogil:
         int64_t ow
         double norm
         int64_t src_stride[4]
+        int64_t dst_strided
+        int64_t dst_stride[4]
 
     ctypedef struct fc_unpool_desc:
         uint32_t struct_size

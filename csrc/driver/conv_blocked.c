@@ -108,8 +108,9 @@ void fc_store_pixels(const fc_conv_problem *problem, const fc_args *args, const 
     const size_t bytes = fc_dtype_bytes(d->dtype);
     const int64_t plane = problem->oh * problem->ow, columns = panel->vectors * problem->kernels->vlen;
     /* one call covers the rest of an image when its rows follow each other, else one row */
-    const int64_t unit =
-        d->dst_stride[2] == problem->ow * d->dst_stride[3] ? plane : problem->ow;
+    const bool seamless = d->dst_stride[2] == problem->ow * d->dst_stride[3] &&
+                          (!d->has_residual || d->residual_stride[2] == problem->ow * d->residual_stride[3]);
+    const int64_t unit = seamless ? plane : problem->ow;
     while (count > 0) {
         int64_t n = first / plane, at = first % plane;
         int64_t pixels = fc_min64(count, unit - at % unit);
@@ -122,15 +123,18 @@ void fc_store_pixels(const fc_conv_problem *problem, const fc_args *args, const 
             .src_pixel = columns,
             .channel_stride = d->dst_stride[1],
             .pixel_stride = d->dst_stride[3],
-            .residual_stride = plane,
+            .residual_stride = d->residual_stride[1],
+            .residual_pixel = d->residual_stride[3],
             .channels = panel->lanes,
             .pixels = pixels,
             .activation = d->activation,
         };
         if (d->has_bias) store.bias = (const char *)args->bias + (size_t)panel->oc * bytes;
         if (d->has_residual)
-            store.residual =
-                (const char *)args->residual + (size_t)((n * d->oc + panel->oc) * plane + at) * bytes;
+            store.residual = (const char *)args->residual +
+                             (n * d->residual_stride[0] + panel->oc * d->residual_stride[1] +
+                              y * d->residual_stride[2] + x * d->residual_stride[3]) *
+                                 (ptrdiff_t)bytes;
         problem->kernels->unpack_pixels(&store);
         tiles = (const char *)tiles + (size_t)(pixels * columns) * bytes;
         first += pixels;

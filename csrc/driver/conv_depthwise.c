@@ -231,6 +231,7 @@ static void run_task(void *context, int64_t task, int worker) {
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
+    if (d->residual_strided) return "it takes a residual in planes alone";
     return d->ic != d->groups ? "groups have more than one input channel each" : NULL;
 }
 

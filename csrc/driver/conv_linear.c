@@ -26,6 +26,7 @@ static int64_t images_at_once(const fc_conv2d_desc *d) {
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
+    if (d->residual_strided) return "it takes a residual in planes alone";
     if (d->kh != d->ih || d->kw != d->iw || d->pad_top || d->pad_bottom || d->pad_left || d->pad_right)
         return "the window is not the whole map";
     if (d->oc > 1 && d->dst_stride[1] != 1) return "the results of an image do not lie side by side";

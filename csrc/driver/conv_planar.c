@@ -359,6 +359,7 @@ static void run_task(void *context, int64_t task, int worker) {
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
+    if (d->residual_strided) return "it takes a residual in planes alone";
     if (d->border != FC_BORDER_ZEROS) return "its strips know no border but zeros";
     return NULL;
 }

@@ -204,6 +204,7 @@ static void unpack_map(const lanes_job *job, const char *made, int64_t n, int64_
         .channel_stride = stride[1],
         .pixel_stride = stride[3],
         .residual_stride = p->oh * p->ow,
+        .residual_pixel = 1,
         .channels = channels,
         .pixels = seamless ? p->oh * p->ow : p->ow,
         .activation = d->activation,

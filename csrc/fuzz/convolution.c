@@ -61,20 +61,29 @@ void fuzz_conv(feed *b, bool transpose) {
     fc_plan_destroy(plan);
     plan = NULL;
     accepted[op]++;
-    int64_t span[3], origin[3];
+    int64_t span[4], origin[4];
     strides(b, info.dst_shape, 4, false, d.dst_stride);
+    d.residual_strided = d.has_residual && d.dst_stride[1] == 1 && take(b) & 1;
+    if (d.residual_strided) {
+        strides(b, info.dst_shape, 4, true, d.residual_stride);
+        d.residual_stride[1] = 1;
+    }
     memcpy(t.dst_stride, d.dst_stride, sizeof t.dst_stride);
     status = transpose ? fc_conv_transpose2d_create(&t, &plan) : fc_conv2d_create(&d, &plan);
     if (status != FC_OK) return;
+    int64_t dense[4];
+    for (int64_t i = 3, step = 1; i >= 0; i--) dense[i] = step, step *= info.dst_shape[i];
     if (!d.weights_strided)
         for (int64_t i = 4, step = 1; i >= 0; i--) d.weight_stride[i] = step, step *= taps[i];
     if (reach(src, d.src_stride, 4, &span[0], &origin[0]) &&
         reach(taps, d.weight_stride, 5, &span[1], &origin[1]) &&
-        reach(info.dst_shape, d.dst_stride, 4, &span[2], &origin[2]) && info.flops < 20000000 &&
+        reach(info.dst_shape, d.dst_stride, 4, &span[2], &origin[2]) &&
+        reach(info.dst_shape, d.residual_strided ? d.residual_stride : dense, 4, &span[3], &origin[3]) &&
+        info.flops < 20000000 &&
         fc_plan_scratch_bytes(plan, 3, 0) < 64 * MOST_BYTES) {
         operand x = numbers(d.dtype, span[0], origin[0]), w = numbers(d.dtype, span[1], origin[1]);
         operand bias = numbers(d.dtype, d.oc, 0);
-        operand residual = numbers(d.dtype, (int64_t)(info.dst_bytes / 4) + 1, 0);
+        operand residual = numbers(d.dtype, span[3], origin[3]);
         fc_args args = {.src = x.at, .weights = w.at, .bias = bias.at, .residual = residual.at};
         /* elements that meet (a stride drawn at random) may be written in any order */
         bool nested = true;

@@ -233,13 +233,14 @@ typedef struct fc_conv2d_desc {
     int32_t weights_strided; /* 0: dense OIHW, and weight_stride is not looked at */
     int32_t weights_prepared; /* 1: to be executed with packed weights, so packing them costs nothing */
     int32_t precision;        /* fc_precision: what AUTO may choose; an algorithm asked for is taken */
-    int32_t reserved;         /* zero */
+    int32_t residual_strided; /* 0: dense NCHW, and residual_stride is not looked at */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;
     int64_t src_stride[4]; /* n, c, h, w; any sign, when src_layout is strided */
     int64_t dst_stride[4]; /* n, c, h, w; w at least 1; no two elements may meet */
     int64_t weight_stride[5]; /* group, oc and ic of the group, kh, kw; any sign */
+    int64_t residual_stride[4]; /* n, c, h, w; c is 1, and dst's is too: channels last */
 } fc_conv2d_desc;
 
 /* The gradient of a convolution by its weights, from the gradient by its result:
@@ -306,7 +307,9 @@ typedef struct fc_pool2d_desc {
     int64_t oh, ow;           /* of the result when adaptive, else 0 */
     double norm;              /* of Lp pooling, not 0; else 0 */
     int64_t src_stride[4];    /* n, c, h, w; w must be 1, or c (but for norms), or indices asked for */
-} fc_pool2d_desc;             /* dst and indices are dense NCHW */
+    int64_t dst_strided;      /* 0: dst is dense NCHW, as indices are, and dst_stride is not looked at */
+    int64_t dst_stride[4];    /* n, c, h, w; c is 1, and src's is too: channels last, forward, no indices */
+} fc_pool2d_desc;
 
 /* The way back from maxima to where they were: dst is 0 but for dst[plane][indices[i]] = src[i]; of
  * equal indices in a plane the last one counts. Indices outside [0, dst_plane) are invalid. */
@@ -552,7 +555,7 @@ typedef struct fc_args {
     const void *bias;     /* oc elements, when the descriptor has one */
     const void *mean;     /* of a channelwise norm */
     const void *variance;
-    const void *residual; /* dense, shape of dst, when the descriptor has one; of fc_scale_desc the scale */
+    const void *residual; /* shape of dst, when the descriptor has one; of fc_scale_desc the scale */
     const void *diff_dst; /* of a gradient: by the result of the operation */
     void *channel_dst[3]; /* of fc_channel_gradient_desc */
     void *saved;          /* of fc_cross_entropy_desc: written forward, read by the gradient */

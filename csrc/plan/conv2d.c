@@ -21,7 +21,8 @@ static bool algorithm_known(int32_t algorithm) {
 static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_dtype_known(d->dtype) || !fc_activation_fused(d->activation) ||
         (d->weights_prepared & ~1) || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
-        d->precision < FC_PRECISION_STRICT || d->precision >= FC_PRECISION_COUNT || d->reserved ||
+        d->precision < FC_PRECISION_STRICT || d->precision >= FC_PRECISION_COUNT ||
+        (d->residual_strided & ~1) ||
         !algorithm_known(d->algorithm))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
@@ -29,6 +30,8 @@ static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
         return FC_ERR_INVALID_ARGUMENT;
     if (d->direction != FC_FORWARD || d->src_layout != FC_LAYOUT_STRIDED ||
         d->dst_layout != FC_LAYOUT_STRIDED || d->dst_stride[3] < 1)
+        return FC_ERR_UNSUPPORTED;
+    if (d->residual_strided && (d->dst_stride[1] != 1 || d->residual_stride[1] != 1))
         return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->ic < 1 || d->ih < 1 || d->iw < 1 || d->oc < 1 || d->kh < 1 || d->kw < 1 ||
         d->ic % d->groups || d->oc % d->groups ||
@@ -54,7 +57,8 @@ static fc_status check(const fc_conv2d_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_product_fits(strips, 4) || !fc_product_fits(weights, 6) ||
         !fc_product_fits(result, 5) || !fc_product_fits(src, 4) || !fc_product_fits(work, 6) ||
         !fc_strides_fit(src, d->src_stride, 4) || !fc_strides_fit(dst, d->dst_stride, 4) ||
-        (d->weights_strided && !fc_strides_fit(taps, d->weight_stride, 5)))
+        (d->weights_strided && !fc_strides_fit(taps, d->weight_stride, 5)) ||
+        (d->residual_strided && !fc_strides_fit(dst, d->residual_stride, 4)))
         return FC_ERR_OVERFLOW;
     return FC_OK;
 }
@@ -164,7 +168,8 @@ static void extents(const fc_plan *plan, fc_extents *e) {
     e->src.low += plan->conv.src_offset;
     e->src.high += plan->conv.src_offset;
     e->dst = fc_extent_strided(dst, d->dst_stride, 4);
-    if (d->has_residual) e->residual = fc_extent_of_dst(plan);
+    if (d->has_residual)
+        e->residual = fc_extent_strided(dst, d->residual_stride, 4);
 }
 
 const fc_operation fc_operation_conv2d = {
@@ -195,6 +200,12 @@ fc_status fc_conv2d_create(const fc_conv2d_desc *given, fc_plan **out) {
     if (!desc->weights_strided)
         fc_weight_stride_dense(desc->weight_stride, desc->oc / desc->groups, desc->ic / desc->groups,
                                desc->kh, desc->kw);
+    if (!desc->residual_strided) {
+        desc->residual_stride[3] = 1;
+        desc->residual_stride[2] = ow;
+        desc->residual_stride[1] = oh * ow;
+        desc->residual_stride[0] = desc->oc * oh * ow;
+    }
     plan->conv.kernels = fc_registry_kernels(plan->dtype);
     const fc_conv_problem whole = plan->conv;
     leave_out_what_never_meets(&plan->conv);

@@ -44,6 +44,9 @@ static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
     if (d->src_stride[3] != 1 && !d->with_indices &&
         (d->src_stride[1] != 1 || d->kind == FC_POOL_LP))
         return FC_ERR_UNSUPPORTED;
+    if (d->dst_strided && (d->dst_strided != 1 || d->with_indices || d->kind == FC_POOL_LP ||
+                           d->src_stride[1] != 1 || d->src_stride[3] == 1 || d->dst_stride[1] != 1))
+        return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->c < 1 || d->ih < 1 || d->iw < 1) return FC_ERR_INVALID_SHAPE;
     /* at most half a window of border: every window then holds a source element */
     if (d->pad_top > d->kh / 2 || d->pad_bottom > d->kh / 2 || d->pad_left > d->kw / 2 ||
@@ -65,7 +68,8 @@ static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
     const int64_t window[] = {d->kh, d->kw, d->dilation_h, d->dilation_w};
     const int64_t strides[] = {d->stride_w, 64, d->kw, d->dilation_w};
     const int64_t dst[] = {8, d->n, d->c, *oh, *ow};
-    if (!fc_product_fits(src, 4) || !fc_product_fits(window, 4) || !fc_product_fits(strides, 4) ||
+    if ((d->dst_strided && !fc_strides_fit(dst + 1, d->dst_stride, 4)) ||
+        !fc_product_fits(src, 4) || !fc_product_fits(window, 4) || !fc_product_fits(strides, 4) ||
         !fc_product_fits(dst, 5) || !fc_strides_fit(src, d->src_stride, 4))
         return FC_ERR_OVERFLOW;
     return FC_OK;
@@ -88,7 +92,8 @@ static void extents(const fc_plan *plan, fc_extents *e) {
     const fc_pool2d_desc *d = &plan->pool.desc;
     const int64_t src[] = {d->n, d->c, d->ih, d->iw};
     e->src = fc_extent_strided(src, d->src_stride, 4);
-    e->dst = fc_extent_of_dst(plan);
+    const int64_t dst[] = {d->n, d->c, plan->pool.oh, plan->pool.ow};
+    e->dst = d->dst_strided ? fc_extent_strided(dst, d->dst_stride, 4) : fc_extent_of_dst(plan);
 }
 
 const fc_operation fc_operation_pool2d = {
@@ -181,7 +186,7 @@ fc_status fc_pool2d_gradient_create(const fc_pool2d_desc *given, fc_plan **out) 
     fc_pool2d_desc windows;
     fc_status status = settle(given, &windows, &oh, &ow);
     if (status != FC_OK) return status;
-    if (windows.kind == FC_POOL_MAX) return FC_ERR_UNSUPPORTED; /* fc_max_pool_gradient_create does */
+    if (windows.kind == FC_POOL_MAX || windows.dst_strided) return FC_ERR_UNSUPPORTED; /* fc_max_pool_gradient_create does */
     fc_plan *plan = fc_plan_new(&fc_operation_pool2d_gradient, windows.dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     plan->algorithm = FC_ALGO_POOL_GRADIENT;

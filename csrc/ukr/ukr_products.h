@@ -284,13 +284,14 @@ typedef struct fc_pack_pixels_args {
 
 /* unpack_pixels: the way back, with the epilogue of the operation.
  *   dst[c*channel_stride + p*pixel_stride] =
- *       act(src[p*src_pixel + c] + bias[c] + residual[c*residual_stride + p])
- *   c < channels, p < pixels; bias and residual may be NULL. */
+ *       act(src[p*src_pixel + c] + bias[c] + residual[c*residual_stride + p*residual_pixel])
+ *   c < channels, p < pixels; bias and residual may be NULL. residual_pixel is 1, or residual_stride and
+ *   channel_stride are: channels last. */
 typedef struct fc_unpack_pixels_args {
     const void *src;
     void *dst;
     const void *bias, *residual;
-    ptrdiff_t src_pixel, channel_stride, pixel_stride, residual_stride;
+    ptrdiff_t src_pixel, channel_stride, pixel_stride, residual_stride, residual_pixel;
     ptrdiff_t channels, pixels;
     int activation;
 } fc_unpack_pixels_args;

@@ -21,12 +21,13 @@ FC_INLINE void load_square(vec square[VLEN], const real *src, ptrdiff_t src_pixe
 
 /* Channels side by side (channels last): rows are finished as they lie. */
 static void unpack_channels(const fc_unpack_pixels_args *a) {
-    const real *bias = a->bias;
+    const real *bias = a->bias, *residual = a->residual;
     for (ptrdiff_t p = 0; p < a->pixels; p++)
         for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
             const ptrdiff_t channels = at_most(a->channels - c, VLEN);
             vec v = vec_load_n((const real *)a->src + p * a->src_pixel + c, channels);
             if (bias) v = vec_add(v, vec_load_n(bias + c, channels));
+            if (residual) v = vec_add(v, vec_load_n(residual + p * a->residual_pixel + c, channels));
             vec_store_n((real *)a->dst + p * a->pixel_stride + c, vec_activate(v, a->activation),
                         channels);
         }
@@ -94,7 +95,7 @@ FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation,
 void FC_NAME(unpack_pixels)(const fc_unpack_pixels_args *a);
 void FC_NAME(unpack_pixels)(const fc_unpack_pixels_args *a) {
     if (a->pixel_stride != 1) {
-        if (a->channel_stride == 1 && !a->residual)
+        if (a->channel_stride == 1 && (!a->residual || a->residual_stride == 1))
             unpack_channels(a);
         else
             unpack(a, a->activation, a->pixel_stride);

@@ -555,7 +555,28 @@ class ProgramBuilder:
         src: Operand,
         dst: Operand,
         residual: Operand | None = None,
+        residual_stride: Numbers | None = None,
     ) -> int: ...
+    def conv2d_estimate(
+        self,
+        ic: int,
+        ih: int,
+        iw: int,
+        weight: Array | Weight,
+        bias: Array | None,
+        stride: Numbers,
+        padding: Numbers,
+        dilation: Numbers,
+        groups: int,
+        border: int,
+        activation: int,
+        precision: int,
+        algorithm: int,
+        src_stride: Numbers | None,
+        dst_stride: Numbers | None,
+        residual: bool,
+        residual_stride: Numbers | None,
+    ) -> float: ...
     def conv_transpose2d(
         self,
         n: int,

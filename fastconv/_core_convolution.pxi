@@ -71,11 +71,12 @@ cdef bint convolution_fits(
 
 cdef Plan convolution_plan(
     str op, const Convolution *how, int work, const Images *src, const cnp.npy_intp *kernel,
-    const int64_t *weight_stride, bint has_bias, bint has_residual,
+    const int64_t *weight_stride, bint has_bias, bint has_residual, const int64_t *residual_stride,
     const Images *dst, const cnp.npy_intp *pixels
 ):
-    """The plan of a convolution that fits, of one image where there is none. Weights without strides
-    and a result without `dst` are dense; `pixels` are the rows and columns of the result."""
+    """The plan of a convolution that fits, of one image where there is none. Weights and a residual
+    without strides and a result without `dst` are dense; `pixels` are the rows and columns of the
+    result."""
     cdef fc_conv2d_desc desc
     memset(&desc, 0, sizeof(desc))
     desc.struct_size = sizeof(desc)
@@ -116,6 +117,9 @@ cdef Plan convolution_plan(
     else:
         desc.weights_strided = True
         memcpy(desc.weight_stride, weight_stride, sizeof(desc.weight_stride))
+    if residual_stride != NULL:
+        desc.residual_strided = True
+        memcpy(desc.residual_stride, residual_stride, sizeof(desc.residual_stride))
     if dst != NULL:
         memcpy(desc.dst_stride, dst.stride, sizeof(desc.dst_stride))
     else:
@@ -189,7 +193,7 @@ def conv2d(
     if out is not None:
         direct_out = writable_images(<cnp.ndarray>out, kind, &dst)
     plan = convolution_plan(
-        op, &how, work, &src, kernel, weight_stride, b is not None, r is not None,
+        op, &how, work, &src, kernel, weight_stride, b is not None, r is not None, NULL,
         &dst if direct_out else NULL, &dims[ndim - 2])
     if probe is not None and probe.describe(op, plan, threads, copied, empty):
         return probe

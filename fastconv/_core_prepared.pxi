@@ -192,7 +192,7 @@ cdef class PreparedConv2d:
             if out is not None:
                 direct_out = writable_images(<cnp.ndarray>out, kind, &dst)
             plan = convolution_plan(
-                self.op, &how, work, &src, kernel, NULL, b is not None, r is not None,
+                self.op, &how, work, &src, kernel, NULL, b is not None, r is not None, NULL,
                 &dst if direct_out else NULL, &dims[ndim - 2])
             packed = self.packed_for(plan, threads)
             if known is None and x is input and not empty and (

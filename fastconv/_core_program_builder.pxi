@@ -40,14 +40,38 @@ cdef class ProgramBuilder(StepList):
     def conv2d(
         self, int64_t n, int64_t ic, int64_t ih, int64_t iw, weight, bias, stride, padding, dilation,
         int64_t groups, int border, int activation, int precision, int algorithm,
-        src_stride, dst_stride, src, dst, residual=None,
+        src_stride, dst_stride, src, dst, residual=None, residual_stride=None,
     ):
-        """weight (oc, ic/groups, kh, kw). residual, if any, is dense and apart from dst."""
+        """weight (oc, ic/groups, kh, kw). residual, if any, is apart from dst, and dense or, as dst is,
+        channels last."""
         cdef Weight w = self.weight("conv2d", weight, 4)
+        cdef Plan plan = self.convolution(
+            n, ic, ih, iw, w, bias is not None, stride, padding, dilation, groups, border, activation,
+            precision, algorithm, src_stride, dst_stride, residual is not None, residual_stride)
+        return self.append(
+            "conv2d", plan, src, dst, residual, w, groups,
+            {"bias": self.vector("conv2d", "bias", bias, w.dims[0])})
+
+    def conv2d_estimate(
+        self, int64_t ic, int64_t ih, int64_t iw, weight, bias, stride, padding, dilation,
+        int64_t groups, int border, int activation, int precision, int algorithm, src_stride,
+        dst_stride, bint residual, residual_stride,
+    ):
+        """Half cycles that one image is expected to take on one thread."""
+        return self.convolution(
+            1, ic, ih, iw, self.weight("conv2d", weight, 4), bias is not None, stride, padding, dilation,
+            groups, border, activation, precision, algorithm, src_stride, dst_stride, residual,
+            residual_stride).info.estimate
+
+    cdef Plan convolution(
+        self, int64_t n, int64_t ic, int64_t ih, int64_t iw, Weight w, bint biased, stride, padding,
+        dilation, int64_t groups, int border, int activation, int precision, int algorithm, src_stride,
+        dst_stride, bint residual, residual_stride,
+    ):
         cdef Convolution how
         cdef Images x, y
+        cdef int64_t beside[4]
         cdef cnp.npy_intp pixels[2]
-        cdef Plan plan
         how.padding = PADDING_NUMBERS
         how.stride_h, how.stride_w = stride
         how.top, how.bottom, how.left, how.right = padding
@@ -74,12 +98,11 @@ cdef class ProgramBuilder(StepList):
         set_strides(x.stride, x.size, 4, src_stride)
         y.size[0], y.size[1], y.size[2], y.size[3] = n, w.dims[0], pixels[0], pixels[1]
         set_strides(y.stride, y.size, 4, dst_stride)
-        plan = convolution_plan(
-            "conv2d", &how, self.kind, &x, w.dims, NULL, bias is not None, residual is not None, &y,
-            pixels)
-        return self.append(
-            "conv2d", plan, src, dst, residual, w, groups,
-            {"bias": self.vector("conv2d", "bias", bias, w.dims[0])})
+        if residual_stride is not None:
+            set_strides(beside, y.size, 4, residual_stride)
+        return convolution_plan(
+            "conv2d", &how, self.kind, &x, w.dims, NULL, biased, residual,
+            beside if residual_stride is not None else NULL, &y, pixels)
 
     def conv_transpose2d(
         self, int64_t n, int64_t ic, int64_t ih, int64_t iw, weight, bias, stride, padding,

@@ -495,6 +495,7 @@ cdef extern from "fastconv.h" nogil:
         uint64_t packed_weight_bytes
         uint64_t packing
         uint64_t packed_window
+        double estimate
 
     void fc_plan_query(const fc_plan *plan, fc_plan_info *info)
     int fc_plan_threads(const fc_plan *plan, int offered)

@@ -1,13 +1,16 @@
 /* conv_1x1.c: pointwise convolution by pixels: the register tile without a window. For any layout, and
  * for small maps with prepared weights; conv_pointwise.c takes planes otherwise. Pixels of all rows and
- * images form one list, so 7x7 maps fill whole tiles; stride picks pixels while packing. */
+ * images form one list, so 7x7 maps fill whole tiles; stride picks pixels while packing.
+ *
+ * Results that lie channels last are made where they lie (conv_1x1_last.c). */
+#include "conv_1x1.h"
 #include "conv_pixels.h"
 #include "cost.h"
 
-static void gather(const fc_conv_problem *p, const void *src, int64_t group, int64_t first,
-                   int64_t count, void *scratch) {
+void fc_1x1_gather(const fc_conv_problem *p, const void *src, int64_t group, int64_t first, int64_t count,
+                   int64_t block, void *scratch) {
     const fc_conv2d_desc *d = &p->desc;
-    const fc_conv_blocking *b = &p->blocking;
+    const int64_t icg = p->blocking.icg;
     const int64_t plane = p->oh * p->ow;
     /* rows of a dense plane follow each other: one call covers many */
     const bool flat = d->stride_h == 1 && d->stride_w == 1 && p->ow == d->iw &&
@@ -17,23 +20,26 @@ static void gather(const fc_conv_problem *p, const void *src, int64_t group, int
         int64_t at = (first + done) % plane, n = (first + done) / plane;
         int64_t pixels = fc_min64(count - done, unit - at % unit);
         int64_t y = at / p->ow, x = at % p->ow;
-        for (int64_t i = 0; i < b->blocks; i++) {
-            int64_t c = i * b->block;
+        for (int64_t c = 0; c < icg; c += block) {
             fc_pack_pixels_args pack = {
-                .src = fc_conv_src_at(p, src, n, group * b->icg + c, y * d->stride_h,
-                                      x * d->stride_w),
+                .src = fc_conv_src_at(p, src, n, group * icg + c, y * d->stride_h, x * d->stride_w),
                 .dst = (char *)scratch +
-                       (size_t)((i * count + done) * b->block) * fc_dtype_bytes(d->dtype),
+                       (size_t)(c * count + done * block) * fc_dtype_bytes(d->dtype),
                 .channel_stride = d->src_stride[1],
                 .pixel_stride = d->src_stride[3] * d->stride_w,
-                .channels = fc_min64(b->block, b->icg - c),
+                .channels = fc_min64(block, icg - c),
                 .pixels = pixels,
-                .block = b->block,
+                .block = block,
             };
             p->kernels->pack_pixels(&pack);
         }
         done += pixels;
     }
+}
+
+static void gather(const fc_conv_problem *p, const void *src, int64_t group, int64_t first, int64_t count,
+                   void *scratch) {
+    fc_1x1_gather(p, src, group, first, count, p->blocking.block, scratch);
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
@@ -53,6 +59,7 @@ static int64_t strip_block(int64_t icg) {
 }
 
 static double cost(const fc_conv_problem *p) {
+    if (fc_1x1_is_last(p)) return fc_1x1_last_cost(p);
     const fc_conv2d_desc *d = &p->desc;
     const int64_t icg = d->ic / d->groups, block = strip_block(icg), blocks = fc_div_up(icg, block);
     const int64_t pixels = p->oh * p->ow;
@@ -72,8 +79,16 @@ static void prepare(fc_conv_problem *p) {
     fc_blocking_set(&p->blocking, p->kernels, p->desc.dtype, icg, ocg, strip_block(icg), 1);
 }
 
+static size_t scratch_bytes(const fc_conv_problem *p, int threads) {
+    return fc_1x1_is_last(p) ? fc_1x1_last_scratch_bytes(p, threads)
+                             : fc_conv_pixels_scratch_bytes(p, threads);
+}
+
 static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
-    fc_conv_pixels(p, args, scratch, threads, gather, false);
+    if (fc_1x1_is_last(p))
+        fc_1x1_last_execute(p, args, scratch, threads);
+    else
+        fc_conv_pixels(p, args, scratch, threads, gather, false);
 }
 
 const fc_conv_driver fc_conv_1x1 = {
@@ -85,6 +100,6 @@ const fc_conv_driver fc_conv_1x1 = {
     .packed_bytes = fc_conv_packed_bytes,
     .pack = fc_conv_pack,
     .packing = fc_conv_packing,
-    .scratch_bytes = fc_conv_pixels_scratch_bytes,
+    .scratch_bytes = scratch_bytes,
     .execute = execute,
 };

@@ -50,6 +50,7 @@ void fc_plan_query(const fc_plan *plan, fc_plan_info *info) {
         .dst_bytes = plan->dst_bytes,
         .weight_bytes = plan->weight_bytes,
         .packed_weight_bytes = fc_plan_packed_bytes(plan),
+        .estimate = plan->estimate,
     };
     if (plan->conv_driver) now.precision = fc_precision_of(plan->conv_driver, &plan->conv.desc);
     if (now.packed_weight_bytes && plan->operation->packing) {

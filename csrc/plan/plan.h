@@ -61,6 +61,7 @@ struct fc_plan {
     const char *refusal[FC_ALGO_COUNT];
     int64_t dst_shape[4];
     uint64_t flops, src_bytes, dst_bytes, weight_bytes;
+    double estimate;
     const fc_conv_driver *conv_driver;
     const fc_pool_driver *pool_driver;
     union {

@@ -46,6 +46,7 @@ fc_status fc_select_conv2d(fc_plan *plan) {
     }
     if (!plan->conv_driver) return FC_ERR_UNSUPPORTED;
     plan->algorithm = plan->conv_driver->algorithm;
+    plan->estimate = least;
     plan->reason = asked == FC_ALGO_AUTO ? plan->conv_driver->why : "asked for by the caller";
     return FC_OK;
 }

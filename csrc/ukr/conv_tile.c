@@ -22,6 +22,7 @@
 #include "ukr.h"
 
 #include <assert.h>
+#include <math.h>
 
 enum {
     AHEAD = 64,               /* steps of the sum between asking for weights and using them */
@@ -30,6 +31,12 @@ enum {
 
 extern const int FC_NAME(tile_shape)[2];
 const int FC_NAME(tile_shape)[2] = {VLEN, TILE_PIXELS};
+
+/* What needs no more than a sum and two clamps is done before the tile is stored. */
+static bool finishes_in_registers(const fc_conv_tile_args *a) {
+    return !a->residual && (a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
+                            a->activation == FC_ACT_RELU6);
+}
 
 /* act(dst + bias + residual) over the tile just stored, still in the first-level cache. Apart from
  * the tile's body so that forty instantiations do not each carry every activation. */
@@ -49,7 +56,8 @@ static __attribute__((noinline)) void finish_tile(const fc_conv_tile_args *a) {
 }
 
 /* The body, instantiated for constant rows, cols and panels: everything unrolls. */
-FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, const int panels) {
+FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, const int panels,
+                    const bool finished) {
     const int third = (cols + 2) / 3; /* base pointers a row */
     vec acc[TILE_PIXELS * 2];
     real *dst = a->dst;
@@ -107,6 +115,23 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
                 }
             }
 
+    if (finished) {
+#pragma GCC unroll 2
+        for (int n = 0; n < panels; n++) {
+            const ptrdiff_t left = a->lanes - n * VLEN;
+            /* a sum with -0 is what it was */
+            const vec bias = a->bias ? vec_load_n((const real *)a->bias + n * VLEN,
+                                                  left < 0 ? 0 : (left < VLEN ? left : VLEN))
+                                     : vec_set1(-(real)0.0);
+#pragma GCC unroll 16
+            for (int i = 0; i < rows * cols; i++) acc[i * panels + n] = vec_add(acc[i * panels + n], bias);
+        }
+        if (a->activation != FC_ACT_NONE) {
+            const vec most = vec_set1(a->activation == FC_ACT_RELU6 ? 6 : (real)INFINITY);
+#pragma GCC unroll 32
+            for (int i = 0; i < rows * cols * panels; i++) acc[i] = vec_min(most, vec_relu(acc[i]));
+        }
+    }
     if (a->lanes == panels * VLEN) {
 #pragma GCC unroll 32
         for (int i = 0; i < rows * cols * panels; i++)
@@ -131,14 +156,16 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
 #define CASE(rows, cols)                                     \
     case (rows) * 16 + (cols):                               \
         if (a->panels == 2)                                  \
-            tile(a, rows, cols, 2);                          \
+            tile(a, rows, cols, 2, finished);                \
         else                                                 \
-            tile(a, rows, cols, 1);                          \
+            tile(a, rows, cols, 1, finished);                \
         break
 
 void FC_NAME(conv_tile)(const fc_conv_tile_args *a);
 void FC_NAME(conv_tile)(const fc_conv_tile_args *a) {
     assert(a->rows * a->cols <= TILE_PIXELS && a->lanes <= a->panels * VLEN);
+    const bool epilogue = a->bias || a->residual || a->activation != FC_ACT_NONE;
+    const bool finished = epilogue && finishes_in_registers(a);
     switch (a->rows * 16 + a->cols) {
         CASE(1, 1);
         CASE(1, 2);
@@ -170,5 +197,5 @@ void FC_NAME(conv_tile)(const fc_conv_tile_args *a) {
     default:
         assert(!"conv_tile: no such tile");
     }
-    if (a->bias || a->residual || a->activation != FC_ACT_NONE) finish_tile(a);
+    if (epilogue && !finished) finish_tile(a);
 }

@@ -1,5 +1,7 @@
 """A graph becomes a program of the engine: a step for each node, and a place for each value."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ from fastconv import _core
 from fastconv.ops.resampling import MODES, NAMED_MODES, scale_of
 
 from .ir import Graph, Node, Value
+from .layouts import Layouts, assign
 from .placement import READS_APART, Life, Placement, pack
 from .sections import sections
 
@@ -39,14 +42,15 @@ def lower(
     """
     builder = _core.ProgramBuilder(graph.dtype.name, store, threads)
     itemsize = graph.dtype.itemsize
+    layouts = Layouts(assign(graph, _Estimate(builder, itemsize, precision)), itemsize)
     parts = []
     for section in sections(graph, batch, cache_bytes):
         whole, rest = divmod(batch, section.images)
         subgraph = _alone(graph, section.nodes)
-        parts.append(_Part(subgraph, section.images, whole, 0, builder, precision))
+        parts.append(_Part(subgraph, layouts, section.images, whole, 0, builder, precision))
         if rest:
             start = batch - rest
-            parts.append(_Part(subgraph, rest, 1, start, builder, precision))
+            parts.append(_Part(subgraph, layouts, rest, 1, start, builder, precision))
     # What leads from one part to the next, and what each of them needs for itself.
     arguments = [*graph.inputs, *graph.outputs]
     lives: dict[Any, Life] = {}
@@ -56,7 +60,7 @@ def lower(
         for value in (*part.graph.inputs, *part.graph.outputs):
             if value not in arguments:
                 first = lives[value].first if value in lives else i
-                lives[value] = Life(first, i, batch * value.size * itemsize)
+                lives[value] = Life(first, i, batch * layouts.memory(value) * itemsize)
         size = part.pack()
         if part.beside:
             bases[part] = _WORKER, 0, 0
@@ -108,15 +112,16 @@ class _Part:
     again: the arena, or where there are several, which may run side by side, each thread's own.
     """
 
-    def __init__(self, graph, images, repeats, start, builder, precision):
+    def __init__(self, graph, layouts, images, repeats, start, builder, precision):
         self.graph = graph
+        self.layouts = layouts
         self.batch = images
         self.repeats = repeats
         self.start = start
         self.builder = builder
         self.precision = precision
         self.bytes = graph.dtype.itemsize
-        self.placement = Placement(graph, images > 1)
+        self.placement = Placement(graph, layouts, images > 1)
         self.nodes: list[Node] = []
         self.extra: dict[tuple[Node, int], Value] = {}  # dense copies that a step has to be given
         self.bases: dict[Value, tuple[int, int, int, int]] = {}
@@ -155,7 +160,7 @@ class _Part:
             if node.kind != "reshape":
                 self._step(node)
         for value in self.copied:
-            self._copy(value, self._outside(bases[value], value), value.size, value.node)
+            self._copy(value, value, self._outside(bases[value], value), value.node)
         if self.nodes:
             self.builder.section(self.repeats, self.beside)
         return self.nodes
@@ -163,7 +168,7 @@ class _Part:
     def _outside(self, base: tuple[int, int, int], value: Value) -> tuple[int, int, int, int]:
         """A value of the whole batch, of which each repeat has its images."""
         place, argument, offset = base
-        image = value.size * self.bytes
+        image = self.layouts.memory(value) * self.bytes
         return place, argument, offset + self.start * image, self.batch * image
 
     # ---- places
@@ -188,17 +193,15 @@ class _Part:
         for value in self.copied:
             lives(value, len(self.graph.nodes))
         return [
-            (root, Life(first[root], last[root], self.batch * root.size * self.bytes))
+            (root, Life(first[root], last[root], self.batch * self.layouts.memory(root) * self.bytes))
             for root in first
             if root not in self.outer
         ]
 
     def _needs_dense(self, node: Node, k: int) -> bool:
-        if node.kind in ("concat", "reshape"):
+        if node.kind in ("concat", "reshape", "add") or self.layouts.is_last(node.inputs[k]):
             return False
-        if node.kind == "add":
-            return False
-        # A convolution's residual and a scale's factors are dense.
+        # A convolution's residual in planes and a scale's factors are dense.
         return k > 0 or node.kind not in READS_APART
 
     def _operand(self, value: Value) -> tuple[int, int, int, int]:
@@ -206,27 +209,38 @@ class _Part:
         place, argument, start, advance = self.bases[root]
         return place, argument, start + offset * self.bytes, advance
 
+    def _root(self, value: Value) -> Value:
+        return value if value in self.bases else self.placement.of(value).root
+
     def _row(self, value: Value) -> int:
         """Elements from one image to the next."""
-        return value.size if value in self.bases else self.placement.of(value).root.size
+        return self.layouts.memory(self._root(value))
 
     def _strides(self, value: Value) -> tuple[int, int, int, int]:
         """Of images (C, H, W)."""
-        _, h, w = value.shape
-        return self._row(value), h * w, w, 1
+        return self.layouts.strides(value, self._root(value))
+
+    def _rows(self, value: Value) -> tuple[int, int, int]:
+        """What lies without a gap, images or pixels of them: how many of a batch, the elements of one,
+        and those from one to the next."""
+        if not self.layouts.is_last(value):
+            return self.batch, value.size, self._row(value)
+        channels, h, w = value.shape
+        return self.batch * h * w, channels, self.layouts.pitch(self._root(value))
 
     def _input(self, node: Node, k: int = 0) -> Value:
         """The k-th input, or the dense copy that the step is given of it."""
         copy = self.extra.get((node, k))
         if copy is None:
             return node.inputs[k]
-        self._copy(node.inputs[k], self._operand(copy), copy.size, node)
+        self._copy(node.inputs[k], copy, self._operand(copy), node)
         return copy
 
-    def _copy(self, value: Value, dst: tuple, dst_row: int, node: Any) -> None:
-        self.builder.add(
-            self.batch, value.size, 0, self._row(value), None, dst_row, self._operand(value), dst
-        )
+    def _copy(self, value: Value, root: Value, dst: tuple, node: Any) -> None:
+        """Into memory that is laid out as the root's."""
+        rows, length, row = self._rows(value)
+        apart = self.layouts.pitch(root) if self.layouts.is_last(value) else self.layouts.memory(root)
+        self.builder.add(rows, length, 0, row, None, apart, self._operand(value), dst)
         self.nodes.append(node)
 
     # ---- steps
@@ -235,12 +249,8 @@ class _Part:
         if node.kind == "concat":
             self._concat(node)
             return
-        try:
+        with _named(node):
             getattr(self, f"_{node.kind}")(node)
-        except ValueError as error:
-            if type(error) is not ValueError:
-                raise  # of the file that the weights are in
-            raise ValueError(f"layer {node.layer!r}: {error}") from error
         self.nodes.append(node)
 
     def _concat(self, node: Node) -> None:
@@ -249,19 +259,19 @@ class _Part:
             if (node, k) in self.placement.copied:
                 place, argument, offset, advance = self._operand(node.output)
                 dst = place, argument, offset + start * self.bytes, advance
-                self._copy(value, dst, self._row(node.output), node)
-            start += value.size
+                self._copy(value, self._root(node.output), dst, node)
+            start += self.layouts.extent(value)
 
     def _conv2d(self, node: Node) -> None:
-        o = node.options
         x = self._input(node)
-        residual = self._operand(self._input(node, 1)) if len(node.inputs) > 1 else None
+        residual = beside = None
+        if len(node.inputs) > 1:
+            added = self._input(node, 1)
+            residual = self._operand(added)
+            beside = self._strides(added) if self.layouts.is_last(added) else None
         self.builder.conv2d(
-            self.batch, *x.shape, node.arrays["weight"], node.arrays.get("bias"), o["stride"],
-            o["padding"], o["dilation"], o["groups"], _core.BORDER_CODES[o["border"]],
-            _activation(o), self.precision, _core.ALGORITHM_CODES.get(o["algorithm"], 0),
-            self._strides(x), self._strides(node.output), self._operand(x),
-            self._operand(node.output), residual,
+            self.batch, *_convolution(node, x, self.precision), self._strides(x),
+            self._strides(node.output), self._operand(x), self._operand(node.output), residual, beside,
         )  # fmt: skip
 
     def _conv_transpose2d(self, node: Node) -> None:
@@ -289,16 +299,17 @@ class _Part:
         x = self._input(node)
         kind = _POOLS[o["pool"]]
         where = self._strides(x), self._operand(x), self._operand(node.output)
+        apart = self._strides(node.output) if self.layouts.is_last(node.output) else None
         if o["adaptive"] is not None:
             size = node.output.shape[1:]
-            self.builder.adaptive_pool2d(self.batch, *x.shape, kind, size, *where)
+            self.builder.adaptive_pool2d(self.batch, *x.shape, kind, size, *where, **({"dst_stride": apart} if apart else {}))
             return
         ph, pw = o["padding"]
         # Lp pooling's windows count what lies beyond the image as zeros.
         counted = o["count_include_pad"]
         self.builder.pool2d(
             self.batch, *x.shape, kind, o["kernel"], o["stride"], (ph, ph, pw, pw), o["dilation"],
-            o["ceil_mode"], counted, o["divisor"] or 0, float(o["norm"] or 0.0), *where,
+            o["ceil_mode"], counted, o["divisor"] or 0, float(o["norm"] or 0.0), *where, **({"dst_stride": apart} if apart else {}),
         )  # fmt: skip
 
     def _channels(self, x: Value) -> tuple[int, int, int]:
@@ -322,6 +333,13 @@ class _Part:
         o = node.options
         x = self._input(node)
         code = _ACTIVATIONS.get(o["name"], _core.PARAMETERISED_CODES.get(o["name"]))
+        if self.layouts.is_last(x):
+            rows, length, row = self._rows(x)
+            _, _, apart = self._rows(node.output)
+            self.builder.add(
+                rows, length, code, row, None, apart, self._operand(x), self._operand(node.output)
+            )
+            return
         self.builder.unary(
             self.batch * x.size, code, o["alpha"], o["beta"], self._operand(x),
             self._operand(node.output),
@@ -348,10 +366,10 @@ class _Part:
 
     def _add(self, node: Node) -> None:
         a, b = self._input(node, 0), self._input(node, 1)
+        (rows, length, row), (_, _, other), (_, _, apart) = map(self._rows, (a, b, node.output))
         self.builder.add(
-            self.batch, a.size, _activation(node.options), self._row(a), self._row(b),
-            self._row(node.output), self._operand(a), self._operand(node.output),
-            self._operand(b),
+            rows, length, _activation(node.options), row, other, apart, self._operand(a),
+            self._operand(node.output), self._operand(b),
         )  # fmt: skip
 
     def _scale(self, node: Node) -> None:
@@ -408,3 +426,43 @@ class _Part:
 
 def _activation(options: dict[str, Any]) -> int:
     return 0 if options["activation"] is None else _ACTIVATIONS[options["activation"]]
+
+
+def _convolution(node: Node, x: Value, precision: int) -> tuple:
+    """What the builder is told of a convolution besides its operands."""
+    o = node.options
+    return (
+        *x.shape, node.arrays["weight"], node.arrays.get("bias"), o["stride"], o["padding"],
+        o["dilation"], o["groups"], _core.BORDER_CODES[o["border"]], _activation(o), precision,
+        _core.ALGORITHM_CODES.get(o["algorithm"], 0),
+    )  # fmt: skip
+
+
+class _Estimate:
+    """What an image takes in a convolution, by where its operands lie."""
+
+    def __init__(self, builder: Any, itemsize: int, precision: int) -> None:
+        self._builder = builder
+        self._itemsize = itemsize
+        self._precision = precision
+
+    def __call__(self, node: Node, src_last: bool, dst_last: bool) -> float:
+        x, y = node.inputs[0], node.output
+        layouts = Layouts([x] * src_last + [y] * dst_last, self._itemsize)
+        dst = layouts.strides(y, y)
+        with _named(node):
+            return self._builder.conv2d_estimate(
+                *_convolution(node, x, self._precision), layouts.strides(x, x), dst,
+                len(node.inputs) > 1, dst if dst_last and len(node.inputs) > 1 else None,
+            )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _named(node: Node) -> Iterator[None]:
+    """Have an error name the layer."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise  # of the file that the weights are in
+        raise ValueError(f"layer {node.layer!r}: {error}") from error

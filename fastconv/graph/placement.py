@@ -1,14 +1,16 @@
 """Where values lie: which share memory, and which memory is used again.
 
-A value lies dense within an image. Its images are as far apart as those of its *root*, the value
-whose memory it is a part of: a concatenation's parts are written where the whole will lie, and a
-reshape is the same memory. A concatenation part of which lies elsewhere already is copied.
+A value in planes lies dense within an image, of one that lies channels last pixels do (layouts.py). Its
+images, and pixels, are as far apart as those of its *root*, the value whose memory it is a part of: a
+concatenation's parts are written where the whole will lie, and a reshape is the same memory. A
+concatenation part of which lies elsewhere already is copied.
 """
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .ir import Graph, Node, Value
+from .layouts import Layouts
 
 ALIGNMENT = 64
 
@@ -30,10 +32,11 @@ class Place(NamedTuple):
 class Placement:
     """The places of a graph's values for batches of one size.
 
-    apart: whether there is more than one image, so that it matters what lies between them.
+    layouts: of the values. apart: whether there is more than one image, so that it matters what lies between them.
     """
 
-    def __init__(self, graph: Graph, apart: bool) -> None:
+    def __init__(self, graph: Graph, layouts: Layouts, apart: bool) -> None:
+        self._layouts = layouts
         self._parents: dict[Value, Place] = {}
         self.copied: set[tuple[Node, int]] = set()  # parts that a concat has to copy
         self.apart = apart
@@ -73,14 +76,17 @@ class Placement:
                 and root not in self._kept
                 and root is not concat.output
                 and (
-                    not self.apart or root.node.kind in _WRITES_APART or root.node.kind == "concat"
+                    not self.apart
+                    or self._layouts.is_last(root)
+                    or root.node.kind in _WRITES_APART
+                    or root.node.kind == "concat"
                 )
             )
             if movable:
                 self._parents[root] = Place(concat.output, start)
             else:
                 self.copied.add((concat, i))
-            start += value.size
+            start += self._layouts.extent(value)
 
     def _lie_in_order(self, concat: Node, places: list[Place]) -> bool:
         """Whether the parts are one after the other in the memory of a larger whole."""
@@ -90,7 +96,7 @@ class Placement:
         for value, (root, offset) in zip(concat.inputs, places, strict=True):
             if root is not places[0].root or offset != end or root in self._inputs:
                 return False
-            end += value.size
+            end += self._layouts.extent(value)
         # The whole is made by a later concatenation, out of the same parts and more.
         return places[0].root.node is not None and places[0].root.node.kind == "concat"
 

@@ -1,0 +1,146 @@
+"""Where values lie between layers: what is chosen, and that it changes no result."""
+
+import random
+
+import numpy as np
+import pytest
+from drawn_networks import networks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastconv import Tensor, autograd, nn, no_grad
+from fastconv.graph import compile, lower
+from fastconv.graph.layouts import Layouts, assign
+from fastconv.graph.trace import trace
+
+
+def normal(*shape, dtype=np.float32):
+    return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+
+
+def traced(model, *shape):
+    return trace(model.eval(), [np.zeros((1, *shape), np.float32)])[0]
+
+
+def with_estimates(patch, estimate):
+    patch.setattr(lower._Estimate, "__call__", lambda self, *case: estimate(*case))
+
+
+def drawn_estimate(seed):
+    """Any layout may turn out best."""
+
+    def estimate(node, src_last, dst_last):
+        case = seed, node.inputs[0].shape, node.output.shape, src_last, dst_last
+        return random.Random(repr(case)).random()
+
+    return estimate
+
+
+def channels_last(node, src_last, dst_last):
+    """As many as can be."""
+    return -1.0 * (src_last + dst_last)
+
+
+def planes(node, src_last, dst_last):
+    return 1.0 * (src_last + dst_last)
+
+
+# ---- results
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_result_depends_on_layouts(data, dtype):
+    """Any network, any layouts: the same up to rounding, and bit for bit for any threads and split."""
+    drawn = data.draw(networks(dtype=dtype))
+    batch, seed = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 1 << 32))
+    estimate = data.draw(st.sampled_from((channels_last, drawn_estimate(seed))))
+    x = normal(batch, *drawn.shape, dtype=dtype)
+    bound = {np.float32: 1e-4, np.float64: 1e-11}[dtype]
+    with no_grad():
+        expected = [result.numpy() for result in drawn(Tensor(x))]
+    with pytest.MonkeyPatch.context() as patch:
+        with_estimates(patch, estimate)
+        compiled = compile(drawn, x)
+        found = compiled(x, threads=1)
+        one_by_one = [compiled(x[i : i + 1]) for i in range(batch)]
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=bound, atol=bound * max(1, np.abs(a).max()))
+    for a, b in zip(found, compiled(x, threads=2), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, *parts in zip(found, *one_by_one, strict=True):
+        np.testing.assert_array_equal(a, np.concatenate(parts))
+
+
+# ---- the choice
+
+
+def chain():
+    return nn.Sequential(
+        *(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 24, 1)),
+        *(nn.AvgPool2d(3), nn.Conv2d(24, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    )
+
+
+def test_all_between_the_first_layer_and_the_last_may_lie_channels_last():
+    graph = traced(chain(), 3, 40, 40)
+    last = assign(graph, channels_last)
+    kinds = [node.kind for node in graph.nodes if node.output in last]
+    assert kinds == ["conv2d", "activation", "pool2d", "conv2d", "pool2d", "conv2d"]
+    assert assign(graph, planes) == set()
+
+
+def test_a_layer_that_gains_little_does_not_turn_its_neighbours():
+    """What two transposes cost more than one layer gains stays in planes."""
+    graph = traced(chain(), 3, 40, 40)
+    wide = next(node for node in graph.nodes if node.output.shape[:1] == (24,))
+
+    def estimate(node, src_last, dst_last):
+        if node is wide:
+            return 10.0 - (src_last and dst_last)
+        return 10.0 + 5.0 * (src_last or dst_last)
+
+    assert assign(graph, estimate) == set()
+
+
+class Parts(nn.Module):
+    """A sum and a concatenation."""
+
+    def __init__(self, dense):
+        super().__init__()
+        self.dense = dense
+        self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, padding=1)
+        self.c, self.d = nn.Conv2d(8, 16, 1), nn.Conv2d(8, 24, 1)
+        self.e = nn.Conv2d(24 if dense else 40, 4, 1)
+
+    def forward(self, x):
+        x = self.a(x)
+        y = x + self.b(x)
+        return self.e(autograd.cat([y if self.dense else self.d(y), self.c(y)], 1))
+
+
+def test_what_shares_memory_lies_alike():
+    graph = traced(Parts(False), 3, 9, 9)
+
+    def estimate(node, src_last, dst_last):
+        return -10.0 * dst_last if node.output.shape[0] == 16 else 1.0 * (src_last + dst_last)
+
+    last = assign(graph, estimate)
+    shapes = sorted(value.shape[0] for value in last)
+    assert shapes == [16, 24, 40]  # both parts and the whole
+    assert {value.shape[0] for value in assign(graph, channels_last)} == {8, 16, 24, 40}
+
+
+def test_what_reads_one_part_of_a_whole_and_writes_another_keeps_to_planes():
+    """Pixels of the two take turns in memory."""
+    assert assign(traced(Parts(True), 3, 9, 9), channels_last) == set()
+
+
+def test_pixels_do_not_meet_in_few_sets_of_a_cache():
+    value = traced(nn.Sequential(nn.Conv2d(3, 256, 1)), 3, 5, 5).outputs[0]
+    layouts = Layouts([value], 4)
+    assert layouts.pitch(value) == 256 + 16
+    assert layouts.memory(value) == 25 * 272
+    assert layouts.strides(value, value) == (25 * 272, 1, 5 * 272, 272)
+    assert Layouts([], 4).strides(value, value) == (25 * 256, 25, 5, 1)

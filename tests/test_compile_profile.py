@@ -33,7 +33,7 @@ def test_a_bar_for_each_step(tmp_path):
 def test_lengths_and_colours(tmp_path):
     def step(algorithm, milliseconds, flops=10**6):
         return Step(
-            "conv2d", "a layer", algorithm, "avx2", "", (1, 1, 1, 1), flops, 8, milliseconds
+            "conv2d", "a layer", algorithm, "avx2", "", (1, 1, 1, 1), "NCHW", flops, 8, milliseconds
         )
 
     steps = [step("direct", 8.0), step("winograd_f4", 4.0), step("direct", 1.0, 0), step("", 1.0)]

@@ -331,10 +331,12 @@ class CompiledNetwork:
 
         shapes = images or tuple(value.shape for value in self.graph.inputs)
         sizes = self._sizes([np.empty((0, *shape), self.graph.dtype) for shape in shapes])
-        plan = self._plans.of(tuple((batch, *shape[1:]) for shape in sizes))
+        _, lowered = self._plans.of(tuple((batch, *shape[1:]) for shape in sizes))
         return [
-            Step.of(told, node, None)
-            for told, node in zip(plan.lowered.program.steps, plan.lowered.nodes, strict=True)
+            Step.of(*step, None)
+            for step in zip(
+                lowered.program.steps, lowered.nodes, lowered.channels_last, strict=True
+            )
         ]
 
     def profile(self, *inputs: Any, threads: int | None = None, repeats: int = 20) -> "Profile":
@@ -354,8 +356,7 @@ class CompiledNetwork:
         graph, lowered = self._plans.of(sizes)
         ready = [np.ascontiguousarray(array) for array in arrays]
         return Profile.measured(
-            lowered.program,
-            lowered.nodes,
+            lowered,
             [*ready, *_results(graph, batch, None)],
             self._thread_count(threads),
             repeats,

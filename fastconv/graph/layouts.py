@@ -1,10 +1,10 @@
 """Which values of a network lie channels last while it runs, and which in planes.
 
-In planes (C, H, W) the pixels of a channel are neighbours, channels last the channels of a pixel. The
-engine's convolutions and poolings read and write either, and turn one into the other on the way at the
-cost of a transpose; what it takes them in all four cases is estimated by the engine itself
-(``fc_plan_info.estimate``), and the layouts are those for which the sum is least. Inputs and outputs of
-the network lie in planes, as do values that an operation takes or makes which knows nothing else.
+In planes (C, H, W) the pixels of a channel are neighbours, channels last the channels of a pixel.
+The engine's convolutions and poolings read and write either, and turn one into the other on the way
+at the cost of a transpose. What a convolution takes in each of the four cases the engine estimates
+itself (``fc_plan_info.estimate``); the layouts are those for which the sum is least. Inputs and
+outputs of the network lie in planes, as do values of operations that know nothing else.
 
 The choice is made for one image, by its shape, dtype, precision and the instruction set: a batch of
 any size is computed by the same algorithms, bit for bit.

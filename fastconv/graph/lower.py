@@ -20,13 +20,15 @@ _POOLS = {"max": _core.POOL_MAX, "avg": _core.POOL_AVG, "lp": _core.POOL_LP}
 
 
 class Lowered(NamedTuple):
-    """A program for one batch size, and the node that each of its steps is for.
+    """A program for one batch size, the node that each of its steps is for, and whether what it
+    makes lies channels last.
 
     Arguments of the program are the graph's inputs, then its outputs.
     """
 
     program: Any
     nodes: list[Node]
+    channels_last: list[bool]
 
 
 def lower(
@@ -90,7 +92,8 @@ def lower(
         builder.section(1)
     sizes = [batch * value.size * itemsize for value in arguments]
     written = [False] * len(graph.inputs) + [True] * len(graph.outputs)
-    return Lowered(builder.build(arena, sizes, written, own), nodes)
+    program = builder.build(arena, sizes, written, own)
+    return Lowered(program, nodes, [layouts.is_last(node.output) for node in nodes])
 
 
 def _alone(graph: Graph, nodes: list[Node]) -> Graph:
@@ -193,7 +196,10 @@ class _Part:
         for value in self.copied:
             lives(value, len(self.graph.nodes))
         return [
-            (root, Life(first[root], last[root], self.batch * self.layouts.memory(root) * self.bytes))
+            (
+                root,
+                Life(first[root], last[root], self.batch * self.layouts.memory(root) * self.bytes),
+            )
             for root in first
             if root not in self.outer
         ]
@@ -221,8 +227,8 @@ class _Part:
         return self.layouts.strides(value, self._root(value))
 
     def _rows(self, value: Value) -> tuple[int, int, int]:
-        """What lies without a gap, images or pixels of them: how many of a batch, the elements of one,
-        and those from one to the next."""
+        """What lies without a gap, images or pixels of them: how many of a batch, the elements of
+        one, and those from one to the next."""
         if not self.layouts.is_last(value):
             return self.batch, value.size, self._row(value)
         channels, h, w = value.shape
@@ -239,7 +245,9 @@ class _Part:
     def _copy(self, value: Value, root: Value, dst: tuple, node: Any) -> None:
         """Into memory that is laid out as the root's."""
         rows, length, row = self._rows(value)
-        apart = self.layouts.pitch(root) if self.layouts.is_last(value) else self.layouts.memory(root)
+        apart = (
+            self.layouts.pitch(root) if self.layouts.is_last(value) else self.layouts.memory(root)
+        )
         self.builder.add(rows, length, 0, row, None, apart, self._operand(value), dst)
         self.nodes.append(node)
 
@@ -271,7 +279,8 @@ class _Part:
             beside = self._strides(added) if self.layouts.is_last(added) else None
         self.builder.conv2d(
             self.batch, *_convolution(node, x, self.precision), self._strides(x),
-            self._strides(node.output), self._operand(x), self._operand(node.output), residual, beside,
+            self._strides(node.output), self._operand(x), self._operand(node.output), residual,
+            beside,
         )  # fmt: skip
 
     def _conv_transpose2d(self, node: Node) -> None:
@@ -302,14 +311,17 @@ class _Part:
         apart = self._strides(node.output) if self.layouts.is_last(node.output) else None
         if o["adaptive"] is not None:
             size = node.output.shape[1:]
-            self.builder.adaptive_pool2d(self.batch, *x.shape, kind, size, *where, **({"dst_stride": apart} if apart else {}))
+            self.builder.adaptive_pool2d(
+                self.batch, *x.shape, kind, size, *where, dst_stride=apart
+            )
             return
         ph, pw = o["padding"]
         # Lp pooling's windows count what lies beyond the image as zeros.
         counted = o["count_include_pad"]
         self.builder.pool2d(
             self.batch, *x.shape, kind, o["kernel"], o["stride"], (ph, ph, pw, pw), o["dilation"],
-            o["ceil_mode"], counted, o["divisor"] or 0, float(o["norm"] or 0.0), *where, **({"dst_stride": apart} if apart else {}),
+            o["ceil_mode"], counted, o["divisor"] or 0, float(o["norm"] or 0.0), *where,
+            dst_stride=apart,
         )  # fmt: skip
 
     def _channels(self, x: Value) -> tuple[int, int, int]:

@@ -1,9 +1,9 @@
 """Where values lie: which share memory, and which memory is used again.
 
-A value in planes lies dense within an image, of one that lies channels last pixels do (layouts.py). Its
-images, and pixels, are as far apart as those of its *root*, the value whose memory it is a part of: a
-concatenation's parts are written where the whole will lie, and a reshape is the same memory. A
-concatenation part of which lies elsewhere already is copied.
+A value in planes lies dense within an image; of one that lies channels last each pixel does
+(layouts.py). Its images, or pixels, are as far apart as those of its *root*, the value whose memory
+it is a part of: a concatenation's parts are written where the whole will lie, and a reshape is the
+same memory. A concatenation part of which lies elsewhere already is copied.
 """
 
 from collections.abc import Iterable

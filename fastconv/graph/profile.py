@@ -9,6 +9,7 @@ from typing import Any
 from fastconv import _core
 
 from .ir import Node
+from .lower import Lowered
 
 _PEAKS = 3
 
@@ -18,8 +19,9 @@ class Step:
     """One step of a program.
 
     op, algorithm, tier, reason: the engine's. layer: the dotted name of the module. shape: of the
-    result for the whole batch, as the engine counts it. flops, bytes: of what it computes and of
-    what it reads and writes. milliseconds: measured, or None.
+    result for the whole batch, as the engine counts it. layout: of the result, 'NCHW' or, channels
+    last, 'NHWC'. flops, bytes: of what it computes and of what it reads and writes. milliseconds:
+    measured, or None.
     """
 
     op: str
@@ -28,18 +30,22 @@ class Step:
     tier: str
     reason: str
     shape: tuple[int, ...]
+    layout: str
     flops: int
     bytes: int
     milliseconds: float | None
 
     @classmethod
-    def of(cls, told: dict[str, Any], node: Node, milliseconds: float | None) -> "Step":
+    def of(
+        cls, told: dict[str, Any], node: Node, channels_last: bool, milliseconds: float | None
+    ) -> "Step":
         """From what a program tells of a step."""
         moved = told["src_bytes"] + told["dst_bytes"] + told["weight_bytes"]
         repeats = told["repeats"]
         return cls(
             told["op"], node.layer, told["algorithm"], told["tier"], told["reason"],
-            tuple(told["dst_shape"]), told["flops"] * repeats, moved * repeats, milliseconds,
+            tuple(told["dst_shape"]), "NHWC" if channels_last else "NCHW", told["flops"] * repeats,
+            moved * repeats, milliseconds,
         )  # fmt: skip
 
 
@@ -58,9 +64,10 @@ class Profile:
 
     @classmethod
     def measured(
-        cls, program: Any, nodes: list[Node], arrays: list, threads: int, repeats: int, dtype: Any
+        cls, lowered: Lowered, arrays: list, threads: int, repeats: int, dtype: Any
     ) -> "Profile":
         """Medians of `repeats` runs of either kind, and of peaks before and after them."""
+        program = lowered.program
         peaks = [_core.measure_peak(dtype.name, threads) for _ in range(_PEAKS)]
         program.run(arrays, threads)
         times, wholes = [], []
@@ -72,8 +79,10 @@ class Profile:
         peaks += [_core.measure_peak(dtype.name, threads) for _ in range(_PEAKS)]
         medians = [statistics.median(one) * 1e-6 for one in zip(*times, strict=True)]
         steps = [
-            Step.of(told, node, median)
-            for told, node, median in zip(program.steps, nodes, medians, strict=True)
+            Step.of(*step)
+            for step in zip(
+                program.steps, lowered.nodes, lowered.channels_last, medians, strict=True
+            )
         ]
         return cls(steps, statistics.median(wholes) * 1e-6, statistics.median(peaks), threads)
 
@@ -114,7 +123,8 @@ class Profile:
         return step.flops / step.milliseconds * 1e3 / self.peak if step.milliseconds else 0.0
 
     def __str__(self) -> str:
-        header = ("layer", "op", "algorithm", "result", "ms", "share", "GFLOP/s", "% peak", "MB")
+        header = ("layer", "op", "algorithm", "result", "layout")
+        header += ("ms", "share", "GFLOP/s", "% peak", "MB")
         rows = [header]
         total = sum(step.milliseconds for step in self.steps) or 1.0
         for step in self.steps:
@@ -125,6 +135,7 @@ class Profile:
                     step.op,
                     step.algorithm,
                     "×".join(map(str, step.shape)),
+                    step.layout,
                     f"{step.milliseconds:.3f}",
                     f"{step.milliseconds / total:.1%}",
                     f"{rate:.1f}" if step.flops else "",
@@ -132,12 +143,12 @@ class Profile:
                     f"{step.bytes * 1e-6:.2f}",
                 )
             )
-        rows.append(("all steps", "", "", "", f"{total:.3f}", "", "", "", ""))
-        rows.append(("a call", "", "", "", f"{self.milliseconds:.3f}", "", "", "", ""))
+        rows.append(("all steps", "", "", "", "", f"{total:.3f}", "", "", "", ""))
+        rows.append(("a call", "", "", "", "", f"{self.milliseconds:.3f}", "", "", "", ""))
         widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
         return "\n".join(
             "  ".join(
-                cell.ljust(width) if i < 4 else cell.rjust(width)
+                cell.ljust(width) if i < 5 else cell.rjust(width)
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
             for row in rows

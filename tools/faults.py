@@ -587,8 +587,8 @@ MUTANTS = [
     Mutant(
         "pool: the last row of a tall window missing",
         "csrc/ukr/pool_rows.c",
-        "for (ptrdiff_t r = 1; r < rows; r++)",
-        "for (ptrdiff_t r = 1; r < rows - (rows > 3); r++)",
+        "for (ptrdiff_t r = 1; r < w->count; r++)",
+        "for (ptrdiff_t r = 1; r < w->count - (w->count > 3); r++)",
     ),
     Mutant(
         "pool: the last column of a window missing",

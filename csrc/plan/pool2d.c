@@ -28,7 +28,8 @@ static fc_status check_adaptive(const fc_pool2d_desc *d) {
 
 static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_dtype_known(d->dtype) || d->kind < FC_POOL_MAX || d->kind > FC_POOL_LP ||
-        (d->with_indices && d->kind != FC_POOL_MAX) || (d->norm != 0) != (d->kind == FC_POOL_LP))
+        (d->with_indices && d->kind != FC_POOL_MAX) || (d->norm != 0) != (d->kind == FC_POOL_LP) ||
+        (d->dst_strided & ~1))
         return FC_ERR_INVALID_ARGUMENT;
     if (d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
         d->kh < 1 || d->kw < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 ||
@@ -44,8 +45,8 @@ static fc_status check(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
     if (d->src_stride[3] != 1 && !d->with_indices &&
         (d->src_stride[1] != 1 || d->kind == FC_POOL_LP))
         return FC_ERR_UNSUPPORTED;
-    if (d->dst_strided && (d->dst_strided != 1 || d->with_indices || d->kind == FC_POOL_LP ||
-                           d->src_stride[1] != 1 || d->src_stride[3] == 1 || d->dst_stride[1] != 1))
+    if (d->dst_strided && (d->with_indices || d->kind == FC_POOL_LP || d->src_stride[1] != 1 ||
+                           d->src_stride[3] == 1 || d->dst_stride[1] != 1))
         return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->c < 1 || d->ih < 1 || d->iw < 1) return FC_ERR_INVALID_SHAPE;
     /* at most half a window of border: every window then holds a source element */
@@ -186,7 +187,8 @@ fc_status fc_pool2d_gradient_create(const fc_pool2d_desc *given, fc_plan **out) 
     fc_pool2d_desc windows;
     fc_status status = settle(given, &windows, &oh, &ow);
     if (status != FC_OK) return status;
-    if (windows.kind == FC_POOL_MAX || windows.dst_strided) return FC_ERR_UNSUPPORTED; /* fc_max_pool_gradient_create does */
+    /* fc_max_pool_gradient_create does maxima */
+    if (windows.kind == FC_POOL_MAX || windows.dst_strided) return FC_ERR_UNSUPPORTED;
     fc_plan *plan = fc_plan_new(&fc_operation_pool2d_gradient, windows.dtype);
     if (!plan) return FC_ERR_OUT_OF_MEMORY;
     plan->algorithm = FC_ALGO_POOL_GRADIENT;

@@ -1,22 +1,11 @@
-/* pool_rows.c: the vertical half of pooling. Windows of two and three rows, nearly all there are,
- * have their own loops; each vector of a line is loaded `rows` times, from the first-level cache
- * where neighbouring lines share rows. Contract in ukr_elements.h. */
+/* pool_rows.c: the vertical half of pooling. GROUP vectors of a line go down its rows together, so that
+ * whole cache lines are read, each once, however many rows there are and wherever these lie. Contract in
+ * ukr_elements.h. */
 #include "pool_lanes.h"
 
 #include <assert.h>
 
-FC_INLINE vec pool_load(const real *src, ptrdiff_t lanes, const int kind, double norm) {
-    vec v = vec_load_n(src, lanes);
-    return kind == FC_POOL_LP ? pool_power(v, norm) : v;
-}
-
-FC_INLINE vec pool_down(const real *src, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t lanes,
-                        const int kind, double norm) {
-    vec v = pool_load(src, lanes, kind, norm);
-    for (ptrdiff_t r = 1; r < rows; r++)
-        v = pool_step(v, pool_load(src + r * row, lanes, kind, norm), kind);
-    return v;
-}
+#define GROUP 4
 
 /* The rows of a line, and what their sums are divided by, if anything. */
 typedef struct rows_of {
@@ -25,24 +14,44 @@ typedef struct rows_of {
     double norm;
 } rows_of;
 
-FC_INLINE vec pool_lanes(const real *src, const rows_of *w, const int rows, ptrdiff_t lanes,
-                         const int kind) {
-    vec v = pool_down(src, w->stride, rows ? rows : w->count, lanes, kind, w->norm);
-    return kind == FC_POOL_AVG && w->divisor ? vec_div(v, vec_set1(*w->divisor)) : v;
+FC_INLINE vec pool_load(const real *src, ptrdiff_t lanes, const int kind, double norm) {
+    vec v = vec_load_n(src, lanes);
+    return kind == FC_POOL_LP ? pool_power(v, norm) : v;
 }
 
-FC_INLINE void pool_line(const real *src, real *dst, const rows_of *w, const int rows,
-                         ptrdiff_t pixels, const int kind) {
+/* `vectors` vectors side by side, or a part of one. */
+FC_INLINE void pool_down(const real *src, real *dst, const rows_of *w, const int vectors,
+                         ptrdiff_t lanes, const int kind) {
+    vec v[GROUP];
+#pragma GCC unroll 4
+    for (int i = 0; i < vectors; i++) v[i] = pool_load(src + i * VLEN, lanes, kind, w->norm);
+    for (ptrdiff_t r = 1; r < w->count; r++) {
+        src += w->stride;
+#pragma GCC unroll 4
+        for (int i = 0; i < vectors; i++)
+            v[i] = pool_step(v[i], pool_load(src + i * VLEN, lanes, kind, w->norm), kind);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < vectors; i++) {
+        if (kind == FC_POOL_AVG && w->divisor) v[i] = vec_div(v[i], vec_set1(*w->divisor));
+        vec_store_n(dst + i * VLEN, v[i], lanes);
+    }
+}
+
+FC_INLINE void pool_line(const real *src, real *dst, const rows_of *w, ptrdiff_t pixels,
+                         const int kind) {
     if (pixels < VLEN) {
-        vec_store_n(dst, pool_lanes(src, w, rows, pixels, kind), pixels);
+        pool_down(src, dst, w, 1, pixels, kind);
         return;
     }
     ptrdiff_t x = 0;
-    for (; x + VLEN <= pixels; x += VLEN)
-        vec_store(dst + x, pool_lanes(src + x, w, rows, VLEN, kind));
+    for (; x + GROUP * VLEN <= pixels; x += GROUP * VLEN)
+        pool_down(src + x, dst + x, w, GROUP, VLEN, kind);
     /* The rest as a whole vector that ends with the line: it computes some pixels again. */
-    x = pixels - VLEN;
-    if (pixels % VLEN) vec_store(dst + x, pool_lanes(src + x, w, rows, VLEN, kind));
+    for (; x < pixels; x += VLEN) {
+        const ptrdiff_t at = x + VLEN <= pixels ? x : pixels - VLEN;
+        pool_down(src + at, dst + at, w, 1, VLEN, kind);
+    }
 }
 
 FC_INLINE void pool_planes(const fc_pool_rows_args *a, const int kind) {
@@ -53,12 +62,8 @@ FC_INLINE void pool_planes(const fc_pool_rows_args *a, const int kind) {
         for (ptrdiff_t l = 0; l < a->lines; l++, dst += a->dst_line) {
             const real *first = src + a->line[l].first;
             const rows_of w = {a->row_stride, a->line[l].rows, divisor ? divisor + l : NULL, a->norm};
-            if (w.count == 2)
-                pool_line(first, dst, &w, 2, pixels, kind);
-            else if (w.count == 3)
-                pool_line(first, dst, &w, 3, pixels, kind);
-            else if (w.count > 0)
-                pool_line(first, dst, &w, 0, pixels, kind);
+            if (w.count > 0)
+                pool_line(first, dst, &w, pixels, kind);
             else
                 for (ptrdiff_t x = 0; x < pixels; x++) dst[x] = pool_nothing(kind);
         }

@@ -55,6 +55,17 @@ bool reach(const int64_t *size, const int64_t *stride, int rank, int64_t *span, 
     return *span <= MOST_BYTES / 8;
 }
 
+bool apart(const int64_t *size, const int64_t *stride, int rank) {
+    for (int i = 0; i < rank; i++) {
+        if (size[i] > 1 && stride[i] == 0) return false;
+        for (int j = 0; j < rank; j++)
+            if (i != j && size[i] > 1 && size[j] > 1 && llabs(stride[i]) >= llabs(stride[j]) &&
+                llabs(stride[i]) < llabs(stride[j]) * size[j])
+                return false;
+    }
+    return true;
+}
+
 static void set(void *p, int64_t i, int32_t dtype, double value) {
     if (dtype == FC_F64)
         ((double *)p)[i] = value;

@@ -29,6 +29,10 @@ void strides(feed *b, const int64_t *size, int rank, bool backwards, int64_t *st
  * False where that is too much to be tried. */
 bool reach(const int64_t *size, const int64_t *stride, int rank, int64_t *span, int64_t *origin);
 
+/* Whether no two elements meet, for sure: those that do (a stride drawn at random) may be written in any
+ * order. Strides that reach() is content with. */
+bool apart(const int64_t *size, const int64_t *stride, int rank);
+
 typedef struct operand {
     char *block; /* to free */
     char *at;    /* the origin */

@@ -37,13 +37,33 @@ void fuzz_pool(feed *b) {
     accepted[FC_OP_POOL2D]++;
     fc_plan_info info = {.struct_size = sizeof info};
     fc_plan_query(plan, &info);
-    int64_t span, origin;
+    int64_t span, origin, dst_span = (int64_t)(info.dst_bytes / (d.dtype == FC_F64 ? 8 : 4)), dst_origin = 0;
+    d.dst_strided = take(b) & 1 ? number(b, 1, 1) : 0;
+    if (d.dst_strided) {
+        strides(b, info.dst_shape, 4, true, d.dst_stride);
+        /* mostly channels last, and apart */
+        if (take(b) % 8) {
+            const int64_t gap = number(b, 0, 3);
+            d.dst_stride[1] = 1, d.dst_stride[3] = d.c + gap;
+            d.dst_stride[2] = d.dst_stride[3] * info.dst_shape[3] + gap;
+            d.dst_stride[0] = d.dst_stride[2] * info.dst_shape[2];
+        }
+        fc_plan_destroy(plan);
+        if (fc_pool2d_create(&d, &plan) != FC_OK) {
+            refused[FC_OP_POOL2D]++;
+            return;
+        }
+        if (!reach(info.dst_shape, d.dst_stride, 4, &dst_span, &dst_origin) ||
+            !apart(info.dst_shape, d.dst_stride, 4)) {
+            fc_plan_destroy(plan);
+            return;
+        }
+    }
     if (reach(src, d.src_stride, 4, &span, &origin) && info.dst_bytes < MOST_BYTES &&
         info.flops < 20000000 && fc_plan_scratch_bytes(plan, 3, 0) < 64 * MOST_BYTES) {
         operand x = numbers(d.dtype, span, origin);
         fc_args args = {.src = x.at};
-        const int64_t count = (int64_t)(info.dst_bytes / (d.dtype == FC_F64 ? 8 : 4));
-        run(plan, &args, count ? count : 1, 0, d.with_indices, FC_OK);
+        run(plan, &args, dst_span ? dst_span : 1, dst_origin, d.with_indices, FC_OK);
         free(x.block);
     }
     fc_plan_destroy(plan);

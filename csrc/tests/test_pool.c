@@ -3,14 +3,13 @@
  * Sources hold small integers, here and there NaN and infinities, so that sums are exact and
  * results must be equal. The plan decides shape and algorithm; its driver is then run on a source,
  * scratch and result that lie against pages which may not be touched, all three filled with NaN
- * beforehand, gaps between source rows included. */
+ * beforehand, gaps between source rows included; those of the result must stay as they are. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
 #include <math.h>
 
-#include "../driver/driver.h"
-#include "../plan/registry.h"
+#include "../plan/plan.h"
 #include "check.h"
 #include "guarded.h"
 
@@ -27,11 +26,13 @@ static int64_t pick(const int64_t *from, int64_t count) { return from[random_bel
 
 typedef enum values { INTEGERS, SPECIALS, NEGATIVES, REALS } values;
 typedef enum form { DENSE, GAPS, REVERSED, CHANNELS_LAST, CHANNELS_APART, FORMS } form;
+typedef enum target { PLANES, PIXELS, PIXELS_APART } target; /* dense NCHW or channels last */
 
 typedef struct test_case {
     fc_pool2d_desc desc;
     values values;
     form form;
+    target target;
     bool at_end;
     int threads;
 } test_case;
@@ -80,14 +81,37 @@ static int64_t out_size(int64_t in, int64_t before, int64_t after, int64_t k, in
     return ceil_mode && (out - 1) * stride >= in + before ? out - 1 : out;
 }
 
+static void result_size(const fc_pool2d_desc *d, int64_t *oh, int64_t *ow) {
+    *oh = d->adaptive ? d->oh
+                      : out_size(d->ih, d->pad_top, d->pad_bottom, d->kh, d->stride_h, d->dilation_h,
+                                 d->ceil_mode);
+    *ow = d->adaptive ? d->ow
+                      : out_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w, d->dilation_w,
+                                 d->ceil_mode);
+}
+
+/* Where output (y, x)'s window begins, and its taps. */
+typedef struct window {
+    int64_t y, x, kh, kw;
+} window;
+
+static window window_of(const fc_pool2d_desc *d, int64_t y, int64_t x) {
+    if (!d->adaptive)
+        return (window){y * d->stride_h - d->pad_top, x * d->stride_w - d->pad_left, d->kh, d->kw};
+    window w = {y * d->ih / d->oh, x * d->iw / d->ow, 0, 0};
+    w.kh = ((y + 1) * d->ih + d->oh - 1) / d->oh - w.y;
+    w.kw = ((x + 1) * d->iw + d->ow - 1) / d->ow - w.x;
+    return w;
+}
+
 static double naive_max(const fc_pool2d_desc *d, const double *plane, int64_t y, int64_t x,
                         int64_t *index) {
+    const window w = window_of(d, y, x);
     double best = -(double)INFINITY;
     *index = -1;
-    for (int64_t a = 0; a < d->kh; a++)
-        for (int64_t b = 0; b < d->kw; b++) {
-            int64_t sy = y * d->stride_h - d->pad_top + a * d->dilation_h;
-            int64_t sx = x * d->stride_w - d->pad_left + b * d->dilation_w;
+    for (int64_t a = 0; a < w.kh; a++)
+        for (int64_t b = 0; b < w.kw; b++) {
+            int64_t sy = w.y + a * d->dilation_h, sx = w.x + b * d->dilation_w;
             if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
             double v = plane[sy * d->iw + sx];
             if (*index < 0 || v > best || isnan(v)) {
@@ -99,12 +123,12 @@ static double naive_max(const fc_pool2d_desc *d, const double *plane, int64_t y,
 }
 
 static double naive_average(const fc_pool2d_desc *d, const double *plane, int64_t y, int64_t x) {
+    const window w = window_of(d, y, x);
     double sum = 0;
     int64_t inside = 0, padded = 0;
-    for (int64_t a = 0; a < d->kh; a++)
-        for (int64_t b = 0; b < d->kw; b++) {
-            int64_t sy = y * d->stride_h - d->pad_top + a;
-            int64_t sx = x * d->stride_w - d->pad_left + b;
+    for (int64_t a = 0; a < w.kh; a++)
+        for (int64_t b = 0; b < w.kw; b++) {
+            int64_t sy = w.y + a, sx = w.x + b;
             if (sy < d->ih + d->pad_bottom && sx < d->iw + d->pad_right) padded++;
             if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
             inside++;
@@ -117,29 +141,23 @@ static double naive_average(const fc_pool2d_desc *d, const double *plane, int64_
 
 /* ---- one case ------------------------------------------------------------------------------- */
 
-static const fc_pool_driver *driver_of(int algorithm) {
-    return algorithm == FC_ALGO_POOL_GLOBAL     ? &fc_pool_global
-           : algorithm == FC_ALGO_POOL_INDICES  ? &fc_pool_indices
-           : algorithm == FC_ALGO_POOL_CHANNELS ? &fc_pool_channels
-                                                : &fc_pool_windows;
-}
-
 static void describe(const test_case *t, char *text, size_t size) {
     const fc_pool2d_desc *d = &t->desc;
     snprintf(text, size,
              "%s %s %s n%d c%d %dx%d k%dx%d s%dx%d p%d,%d,%d,%d d%dx%d ceil%d include%d "
-             "override%d values%d form%d end%d threads%d",
+             "override%d adaptive%dx%d values%d form%d target%d end%d threads%d",
              d->dtype == FC_F64 ? "f64" : "f32", d->kind == FC_POOL_MAX ? "max" : "avg",
              d->with_indices ? "indices" : "", (int)d->n, (int)d->c, (int)d->ih, (int)d->iw,
              (int)d->kh, (int)d->kw, (int)d->stride_h, (int)d->stride_w, (int)d->pad_top,
              (int)d->pad_bottom, (int)d->pad_left, (int)d->pad_right, (int)d->dilation_h,
              (int)d->dilation_w, d->ceil_mode, d->count_include_pad, (int)d->divisor_override,
-             t->values, t->form, t->at_end, t->threads);
+             (int)d->oh, (int)d->ow, t->values, t->form, t->target, t->at_end, t->threads);
 }
 
 typedef struct pooled {
     guarded dst, indices;
-    int64_t count;
+    int64_t count;     /* of results */
+    int64_t stride[4]; /* where they lie in dst */
 } pooled;
 
 /* Makes a source from `plain` (dense doubles), plans and executes. false: no result is due. */
@@ -147,10 +165,8 @@ static bool run(test_case *t, const double *plain, int expected_algorithm, poole
     fc_pool2d_desc *d = &t->desc;
     char name[256];
     const int64_t bytes = d->dtype == FC_F64 ? 8 : 4;
-    const int64_t oh = out_size(d->ih, d->pad_top, d->pad_bottom, d->kh, d->stride_h,
-                                d->dilation_h, d->ceil_mode);
-    const int64_t ow = out_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w,
-                                d->dilation_w, d->ceil_mode);
+    int64_t oh, ow;
+    result_size(d, &oh, &ow);
     const int64_t row = d->iw + (t->form == GAPS ? 3 : 0), plane = row * d->ih + (t->form == GAPS);
     int64_t origin = 0, count = (d->n * d->c - 1) * plane + (d->ih - 1) * row + d->iw;
     d->src_stride[0] = plane * d->c, d->src_stride[1] = plane, d->src_stride[2] = row;
@@ -170,6 +186,12 @@ static bool run(test_case *t, const double *plain, int expected_algorithm, poole
         for (int i = 0; i < 3; i++) d->src_stride[i] = -d->src_stride[i];
     }
     describe(t, name, sizeof name);
+    const int64_t gap = t->target == PIXELS_APART, pitch = d->c + 3 * gap, line = pitch * ow + 5 * gap;
+    const int64_t pixels[4] = {line * oh + 7 * gap, 1, line, pitch};
+    const int64_t planes[4] = {d->c * oh * ow, oh * ow, ow, 1};
+    memcpy(result->stride, t->target == PLANES ? planes : pixels, sizeof planes);
+    d->dst_strided = t->target != PLANES;
+    memcpy(d->dst_stride, pixels, sizeof pixels);
 
     fc_plan *plan = NULL;
     fc_status status = fc_pool2d_create(d, &plan);
@@ -195,17 +217,17 @@ static bool run(test_case *t, const double *plain, int expected_algorithm, poole
                 d->dtype, plain[i * d->iw + x]);
 
     result->count = d->n * d->c * oh * ow;
-    result->dst = guarded_new((size_t)(result->count * bytes), t->at_end);
+    int64_t span = result->count;
+    if (d->dst_strided) span = (d->n - 1) * pixels[0] + (oh - 1) * line + (ow - 1) * pitch + d->c;
+    result->dst = guarded_new((size_t)(span * bytes), t->at_end);
     result->indices = guarded_new((size_t)result->count * 8, t->at_end);
     const fc_args args = {.struct_size = sizeof args, .src = src.data + origin * bytes,
                           .dst = result->dst.data,
                           .indices = d->with_indices ? (int64_t *)result->indices.data : NULL};
-    const fc_pool_problem problem = {*d, oh, ow, fc_registry_kernels((fc_dtype)d->dtype)};
-    const fc_pool_driver *driver = driver_of(info.algorithm);
-    const size_t scratch_bytes = driver->scratch_bytes(&problem, t->threads);
+    const size_t scratch_bytes = plan->pool_driver->scratch_bytes(&plan->pool, t->threads);
     CHECK_AT(scratch_bytes % 64 == 0, "%s", name);
     guarded scratch = guarded_new(scratch_bytes, t->at_end);
-    driver->execute(&problem, &args, scratch.data, t->threads);
+    plan->pool_driver->execute(&plan->pool, &args, scratch.data, t->threads);
     CHECK_AT(guarded_intact(&result->dst), "%s: written beside dst", name);
     CHECK_AT(guarded_intact(&result->indices), "%s: written beside indices", name);
     CHECK_AT(guarded_intact(&scratch), "%s: written beside scratch", name);
@@ -235,25 +257,37 @@ static void check_case(test_case t, int expected_algorithm) {
     if (run(&t, plain, expected_algorithm, &result)) {
         char name[256];
         describe(&t, name, sizeof name);
-        const int64_t ow = out_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w,
-                                    d->dilation_w, d->ceil_mode);
-        const int64_t map = result.count / (d->n * d->c);
-        bool values_good = true, indices_good = true;
+        int64_t oh, ow;
+        result_size(d, &oh, &ow);
+        const int64_t map = oh * ow, bytes = d->dtype == FC_F64 ? 8 : 4;
+        bool values_good = true, indices_good = true, gaps_good = true;
         for (int64_t i = 0; i < result.count; i++) {
             const double *plane = plain + i / map * d->ih * d->iw;
             int64_t index = -1, y = i % map / ow, x = i % map % ow;
             double want = d->kind == FC_POOL_MAX ? naive_max(d, plane, y, x, &index)
                                                  : naive_average(d, plane, y, x);
-            double got = get(result.dst.data, i, d->dtype);
+            const int64_t at = i / map / d->c * result.stride[0] + i / map % d->c * result.stride[1] +
+                               y * result.stride[2] + x * result.stride[3];
+            double got = get(result.dst.data, at, d->dtype);
             values_good = values_good && (got == want || (isnan(got) && isnan(want)));
             if (d->with_indices)
                 indices_good = indices_good && ((int64_t *)result.indices.data)[i] == index;
+            memset(result.dst.data + at * bytes, 0xff, (size_t)bytes);
         }
+        for (size_t i = 0; i < result.dst.bytes; i++) gaps_good = gaps_good && result.dst.data[i] == 0xff;
         CHECK_AT(values_good, "%s: values", name);
         CHECK_AT(indices_good, "%s: indices", name);
+        CHECK_AT(gaps_good, "%s: written between the results", name);
         pooled_free(&result);
     }
     free(plain);
+}
+
+/* What windows that cover the image in shares have none of. */
+static void adapt(fc_pool2d_desc *d) {
+    d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = 0;
+    d->dilation_h = d->dilation_w = 1;
+    d->count_include_pad = 1;
 }
 
 /* ---- sweeps --------------------------------------------------------------------------------- */
@@ -303,9 +337,21 @@ static void test_random_windows(int cases) {
         t.threads = (int)PICK(1, 1, 3);
         if (t.form >= CHANNELS_LAST && random_below(4) == 0) d->c = PICK(16, 33, 70);
         const bool channels = t.form == CHANNELS_APART || (t.form == CHANNELS_LAST && d->c > 1);
+        if (channels && !d->with_indices) {
+            t.target = (target)random_below(3);
+            d->adaptive = random_below(4) == 0;
+            if (d->adaptive) d->oh = PICK(1, 2, 3, 7), d->ow = PICK(1, 2, 5, 9, 33);
+            if (d->adaptive) adapt(d);
+            if (random_below(8) == 0) { /* taller than the rows that are read side by side */
+                d->ih = PICK(17, 33, 50, 71), d->kh = 17 + random_below(54);
+                d->pad_top = random_below(d->kh / 2 + 1), d->pad_bottom = random_below(d->kh / 2 + 1);
+            }
+            fc_test_all_threads = true;
+        }
         check_case(t, d->with_indices ? FC_ALGO_POOL_INDICES
                       : channels      ? FC_ALGO_POOL_CHANNELS
                                       : 0);
+        fc_test_all_threads = false;
     }
 }
 
@@ -386,6 +432,41 @@ static void test_global(void) {
             }
 }
 
+/* Lines of channels last that outgrow an eighth of any second-level cache of 4 MiB or less: they are cut
+ * into tiles or into blocks of channels, or threads share few of them. */
+static void test_wide_lines(void) {
+    const struct {
+        int64_t c, h, w, kh, kw, stride, pad, dilation, ow;
+    } cases[] = {
+        {50, 3, 2900, 3, 3, 2, 1, 1, 0},   {50, 3, 2900, 3, 3, 1, 1, 1, 0},
+        {50, 2, 2900, 2, 2, 2, 0, 1, 0},   {50, 2, 2900, 2, 13, 1, 0, 1, 0},
+        {50, 2, 2900, 1, 2, 1500, 0, 3, 0}, {50, 3, 2900, 3, 3, 1, 1, 1400, 0},
+        {50, 3, 2900, 0, 0, 1, 0, 1, 17},  {50, 1, 2900, 0, 0, 1, 0, 1, 999},
+        {50, 1, 2900, 1, 3, 2, 0, 1, 0},   {50, 20, 2900, 19, 2, 2, 0, 1, 0},
+        {3400, 3, 43, 3, 3, 1, 1, 1, 0},   {3400, 3, 43, 3, 43, 1, 0, 1, 0},
+        {3400, 20, 43, 20, 43, 1, 0, 1, 0}, {3400, 3, 43, 0, 0, 1, 0, 1, 4},
+        {20, 2, 9, 2, 2, 1, 0, 1, 0},      {200, 5, 6, 3, 3, 1, 1, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int j = 0; j < 6; j++) {
+            test_case t = pooling(kinds[j & 1], dtypes[((int)i + j / 2) & 1], 1, cases[i].c, cases[i].h,
+                                  cases[i].w, 1, cases[i].stride, 0);
+            fc_pool2d_desc *d = &t.desc;
+            d->kh = cases[i].kh, d->kw = cases[i].kw;
+            if (d->kind == FC_POOL_MAX) d->dilation_w = cases[i].dilation;
+            d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = cases[i].pad;
+            if (cases[i].ow) d->adaptive = 1, d->oh = 2, d->ow = cases[i].ow;
+            d->ceil_mode = (int32_t)random_below(2);
+            d->count_include_pad = d->adaptive || random_below(2);
+            t.form = random_below(2) ? CHANNELS_LAST : CHANNELS_APART;
+            t.target = (target)(j / 2);
+            t.at_end = j % 3 != 0;
+            t.values = SPECIALS;
+            t.threads = 1 + (j + (int)i) % 4;
+            check_case(t, FC_ALGO_POOL_CHANNELS);
+        }
+}
+
 /* ---- the same bits, however cut ------------------------------------------------------------- */
 
 static void check_threads(test_case t) {
@@ -436,6 +517,20 @@ static void test_threads(void) {
         t = pooling(FC_POOL_MAX, dtype, 3, 19, 65, 61, 3, 2, 1);
         t.desc.with_indices = 1;
         check_threads(t);
+        fc_test_all_threads = true;
+        const int64_t shapes[][5] = {{3, 19, 65, 61, 3}, {2, 300, 7, 7, 7}, {2, 70, 2, 40, 2},
+                                     {2, 40, 50, 9, 40}, {2, 60, 1, 700, 1}};
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            const int64_t *s = shapes[i];
+            t = pooling(kind, dtype, s[0], s[1], s[2], s[3], s[4], 1 + j % 2, 0);
+            if (s[4] == 1) t.desc.kw = 5;
+            t.form = j & 4 ? CHANNELS_LAST : CHANNELS_APART;
+            for (int to = PLANES; to <= PIXELS_APART; to++) {
+                t.target = (target)to;
+                check_threads(t);
+            }
+        }
+        fc_test_all_threads = false;
     }
 }
 
@@ -487,13 +582,43 @@ static void test_refusals(void) {
     }
 }
 
+/* Channels last is written from channels last alone, forward, and without indices. */
+static void test_refused_targets(void) {
+    test_case t = pooling(FC_POOL_MAX, FC_F32, 2, 3, 6, 5, 2, 2, 0);
+    const int64_t src[4] = {90, 1, 15, 3}, dst[4] = {18, 1, 6, 3};
+    fc_pool2d_desc good = t.desc;
+    good.dst_strided = 1;
+    memcpy(good.src_stride, src, sizeof src), memcpy(good.dst_stride, dst, sizeof dst);
+    fc_plan *plan = NULL;
+    for (int j = 0; j < 9; j++) {
+        fc_pool2d_desc d = good;
+        fc_status expected = FC_ERR_UNSUPPORTED;
+        if (j == 0) expected = FC_OK;
+        if (j == 1) d.with_indices = 1;
+        if (j == 2) d.kind = FC_POOL_LP, d.norm = 2, d.src_stride[3] = 1;
+        if (j == 3) d.src_stride[1] = 30, d.src_stride[2] = 5, d.src_stride[3] = 1;
+        if (j == 4) d.dst_stride[1] = 2;
+        if (j == 5) d.dst_strided = 2, expected = FC_ERR_INVALID_ARGUMENT;
+        if (j == 6) d.dst_stride[0] = INT64_MAX / 2, expected = FC_ERR_OVERFLOW;
+        if (j == 7) d.dst_strided = 0, d.dst_stride[1] = 2, expected = FC_OK; /* not looked at */
+        if (j == 8) d.src_stride[3] = 1; /* pixels that overlap, or columns side by side */
+        const fc_status status = fc_pool2d_create(&d, &plan);
+        CHECK_AT(status == expected, "%d: %s", j, fc_status_str(status));
+        fc_plan_destroy(plan);
+    }
+    good.kind = FC_POOL_AVG;
+    CHECK(fc_pool2d_gradient_create(&good, &plan) == FC_ERR_UNSUPPORTED);
+}
+
 int main(void) {
     if (!CHECK(fc_init() == FC_OK)) return check_summary("test_pool");
     test_refusals();
+    test_refused_targets();
     test_usual_windows();
     test_random_windows(12000);
     test_huge_windows();
     test_global();
+    test_wide_lines();
     test_threads();
     test_rounding();
     return check_summary("test_pool");

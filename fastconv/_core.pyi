@@ -625,6 +625,7 @@ class ProgramBuilder:
         src_stride: Numbers | None,
         src: Operand,
         dst: Operand,
+        dst_stride: Numbers | None = ...,
     ) -> int: ...
     def adaptive_pool2d(
         self,
@@ -637,6 +638,7 @@ class ProgramBuilder:
         src_stride: Numbers | None,
         src: Operand,
         dst: Operand,
+        dst_stride: Numbers | None = ...,
     ) -> int: ...
     def interpolate(
         self,

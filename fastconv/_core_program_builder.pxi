@@ -160,11 +160,12 @@ cdef class ProgramBuilder(StepList):
     def pool2d(
         self, int64_t n, int64_t c, int64_t ih, int64_t iw, int kind, kernel, stride, padding,
         dilation, bint ceil_mode, bint count_include_pad, int64_t divisor, double norm, src_stride,
-        src, dst,
+        src, dst, dst_stride=None,
     ):
-        """kind: POOL_MAX, POOL_AVG or POOL_LP, whose norm is not 0."""
+        """kind: POOL_MAX, POOL_AVG or POOL_LP, whose norm is not 0. dst_stride: channels last, of src too.
+        """
         cdef fc_pool2d_desc desc
-        self.describe_pool(&desc, n, c, ih, iw, kind, src_stride)
+        self.describe_pool(&desc, n, c, ih, iw, kind, src_stride, dst_stride)
         desc.kh, desc.kw = kernel
         desc.stride_h, desc.stride_w = stride
         desc.pad_top, desc.pad_bottom, desc.pad_left, desc.pad_right = padding
@@ -177,11 +178,12 @@ cdef class ProgramBuilder(StepList):
             "pool2d", _pool2d_plans.get("pool2d", &desc, sizeof(desc)), src, dst, None, None, 1, {})
 
     def adaptive_pool2d(
-        self, int64_t n, int64_t c, int64_t ih, int64_t iw, int kind, size, src_stride, src, dst
+        self, int64_t n, int64_t c, int64_t ih, int64_t iw, int kind, size, src_stride, src, dst,
+        dst_stride=None,
     ):
-        """size: rows and columns of the result."""
+        """size: rows and columns of the result. dst_stride as in pool2d."""
         cdef fc_pool2d_desc desc
-        self.describe_pool(&desc, n, c, ih, iw, kind, src_stride)
+        self.describe_pool(&desc, n, c, ih, iw, kind, src_stride, dst_stride)
         desc.adaptive = True
         desc.count_include_pad = True
         desc.oh, desc.ow = size
@@ -190,7 +192,8 @@ cdef class ProgramBuilder(StepList):
             None, None, 1, {})
 
     cdef int describe_pool(
-        self, fc_pool2d_desc *desc, int64_t n, int64_t c, int64_t ih, int64_t iw, int kind, src_stride
+        self, fc_pool2d_desc *desc, int64_t n, int64_t c, int64_t ih, int64_t iw, int kind, src_stride,
+        dst_stride,
     ) except -1:
         cdef int64_t shape[4]
         memset(desc, 0, sizeof(desc[0]))
@@ -202,6 +205,9 @@ cdef class ProgramBuilder(StepList):
         desc.n, desc.c, desc.ih, desc.iw = n, c, ih, iw
         shape[0], shape[1], shape[2], shape[3] = n, c, ih, iw
         set_strides(desc.src_stride, shape, 4, src_stride)
+        desc.dst_strided = dst_stride is not None
+        if desc.dst_strided:
+            set_strides(desc.dst_stride, NULL, 4, dst_stride)
         return 0
 
     def interpolate(

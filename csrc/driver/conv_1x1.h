@@ -12,7 +12,7 @@
 
 #include "conv_blocked.h"
 
-/* Whether the results, and residuals, of the list are equally far apart, their channels side by side. */
+/* Whether an image's results, and residuals, are equally far apart, their channels side by side. */
 bool fc_1x1_is_last(const fc_conv_problem *problem);
 
 double fc_1x1_last_cost(const fc_conv_problem *problem);

@@ -7,28 +7,49 @@ typedef struct last_job {
     const fc_conv_problem *problem;
     const fc_args *args;
     char *scratch;
-    bool in_place;        /* src is read where it lies */
-    int64_t total, chunk; /* pixels; those of a task */
-    int64_t chunks, parts; /* parts: pieces the weight panels are dealt into */
+    bool in_place;         /* src is read where it lies */
+    int64_t lists, total;  /* of pixels: one, or one for each image; pixels of a list */
+    int64_t chunk;         /* pixels of a task */
+    int64_t chunks, parts; /* of a list; parts: pieces the weight panels are dealt into */
     int64_t piece;        /* channels */
     size_t gathered_bytes; /* of a worker */
 } last_job;
 
-/* Whether pixels of all rows and images are equally far apart, channels side by side. */
-static bool is_list(const int64_t *stride, int64_t n, int64_t h, int64_t w) {
-    return stride[1] == 1 && (h == 1 || stride[2] == w * stride[3]) && (n == 1 || stride[0] == h * w * stride[3]);
+/* Whether an image's pixels are equally far apart, channels side by side. */
+static bool is_list(const int64_t *stride, int64_t h, int64_t w) {
+    return stride[1] == 1 && (h == 1 || stride[2] == w * stride[3]);
+}
+
+/* From a pixel to the next, which of images of one pixel is the next image's. */
+static int64_t pitch(const int64_t *stride, int64_t h, int64_t w) {
+    return h * w == 1 ? stride[0] : stride[3];
+}
+
+/* Whether the next image's follow as another row would. */
+static bool goes_on(const int64_t *stride, int64_t h, int64_t w) {
+    return stride[0] == h * w * pitch(stride, h, w);
 }
 
 bool fc_1x1_is_last(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
-    if (!is_list(d->dst_stride, d->n, p->oh, p->ow)) return false;
-    return !d->has_residual || (d->residual_strided && d->residual_stride[3] == d->dst_stride[3] &&
-                                is_list(d->residual_stride, d->n, p->oh, p->ow));
+    if (!is_list(d->dst_stride, p->oh, p->ow)) return false;
+    const bool alone = p->oh * p->ow == 1;
+    return !d->has_residual || (is_list(d->residual_stride, p->oh, p->ow) &&
+                                (alone || d->residual_stride[3] == d->dst_stride[3]));
 }
 
 static bool reads_in_place(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
-    return d->stride_h == 1 && d->stride_w == 1 && is_list(d->src_stride, d->n, d->ih, d->iw);
+    return d->stride_h == 1 && d->stride_w == 1 && is_list(d->src_stride, d->ih, d->iw);
+}
+
+static bool is_one_list(const fc_conv_problem *p) {
+    const fc_conv2d_desc *d = &p->desc;
+    const int64_t *dst = d->dst_stride, *residual = d->residual_stride;
+    return goes_on(dst, p->oh, p->ow) &&
+           (!d->has_residual || (goes_on(residual, p->oh, p->ow) &&
+                                 pitch(residual, p->oh, p->ow) == pitch(dst, p->oh, p->ow))) &&
+           (!reads_in_place(p) || goes_on(d->src_stride, d->ih, d->iw));
 }
 
 /* Without wide tiles a step of the sum needs a line of weights for few products: pieces whose panel fills
@@ -47,19 +68,20 @@ static last_job cut(const fc_conv_problem *p, int threads) {
         .problem = p,
         .in_place = reads_in_place(p),
         .parts = 1,
-        .total = p->desc.n * p->oh * p->ow,
+        .lists = is_one_list(p) ? 1 : p->desc.n,
         .piece = piece_of(p),
     };
+    job.total = p->desc.n / job.lists * p->oh * p->ow;
     /* half the second-level cache of pixels, whole register tiles, evenly dealt */
     const int64_t pixel_bytes = (job.in_place ? job.piece : b->icg) * bytes;
     const int64_t most = fc_max64(1, (int64_t)fc_cpu_caches()->l2 / 2 / pixel_bytes / tile);
     const int64_t tiles = fc_div_up(job.total, tile);
     int64_t chunks = fc_div_up(tiles, most);
-    if (threads > 1 && chunks < 4 * threads) {
+    if (threads > 1 && job.lists * chunks < 4 * threads) {
         if (b->panels * b->panel_bytes > job.total * b->icg * bytes && b->panels >= threads) {
-            while (job.parts < b->panels && chunks * job.parts % threads) job.parts++;
+            while (job.parts < b->panels && job.lists * chunks * job.parts % threads) job.parts++;
         } else {
-            chunks = fc_min64(tiles, 4 * threads);
+            chunks = fc_min64(tiles, fc_div_up(4 * threads, job.lists));
         }
     }
     job.chunk = fc_div_up(tiles, chunks) * tile;
@@ -94,22 +116,24 @@ static void run_task(void *context, int64_t task, int worker) {
     const fc_conv_blocking *b = &p->blocking;
     const fc_args *args = job->args;
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
-    const int64_t first = task / job->parts * job->chunk;
+    const int64_t image = task / job->parts / job->chunks; /* the list's, or 0 */
+    const int64_t first = task / job->parts % job->chunks * job->chunk;
     const int64_t count = fc_min64(job->chunk, job->total - first);
     char *gathered = job->scratch + (size_t)worker * job->gathered_bytes;
     int64_t begin, end;
     fc_split(b->panels, job->parts, task % job->parts, &begin, &end);
     for (int64_t group = 0; group < d->groups; group++) {
         fc_conv_tile_args tile = {
-            .src_pixel = job->in_place ? d->src_stride[3] : b->icg,
-            .dst_pixel = d->dst_stride[3],
+            .src_pixel = job->in_place ? pitch(d->src_stride, d->ih, d->iw) : b->icg,
+            .dst_pixel = pitch(d->dst_stride, p->oh, p->ow),
             .count = {1, 1, 1},
         };
         const char *src = gathered;
         if (job->in_place)
-            src = (const char *)args->src + (first * tile.src_pixel + group * b->icg) * bytes;
+            src = (const char *)args->src +
+                  (image * d->src_stride[0] + first * tile.src_pixel + group * b->icg) * bytes;
         else
-            fc_1x1_gather(p, args->src, group, first, count, b->icg, gathered);
+            fc_1x1_gather(p, args->src, group, image * job->total + first, count, b->icg, gathered);
         for (int64_t k = 0; k < b->icg; k += job->piece) {
             tile.src = src + k * bytes;
             tile.run = fc_min64(job->piece, b->icg - k);
@@ -122,9 +146,10 @@ static void run_task(void *context, int64_t task, int worker) {
                 tile.panels = panel.vectors;
                 tile.lanes = panel.lanes;
                 tile.weights = (const char *)panel.weights + k * panel.vectors * p->kernels->vlen * bytes;
-                tile.dst = (char *)args->dst + at * bytes;
+                tile.dst = (char *)args->dst + (image * d->dst_stride[0] + at) * bytes;
                 if (finishes && d->has_bias) tile.bias = (const char *)args->bias + panel.oc * bytes;
-                if (finishes && d->has_residual) tile.residual = (const char *)args->residual + at * bytes;
+                if (finishes && d->has_residual)
+                    tile.residual = (const char *)args->residual + (image * d->residual_stride[0] + at) * bytes;
                 multiply(p, tile, count, i + 1 < end);
             }
         }
@@ -139,7 +164,7 @@ void fc_1x1_last_execute(const fc_conv_problem *p, const fc_args *args, void *sc
     last_job job = cut(p, threads);
     job.args = args;
     job.scratch = scratch;
-    fc_parallel_tasks(threads, p->desc.dtype, job.chunks * job.parts, run_task, &job);
+    fc_parallel_tasks(threads, p->desc.dtype, job.lists * job.chunks * job.parts, run_task, &job);
 }
 
 double fc_1x1_last_cost(const fc_conv_problem *p) {

@@ -30,9 +30,11 @@
 #include "../base/cpu.h"
 #include "cost.h"
 #include "dense_weights.h"
+#include "depthwise_channels.h"
 #include "depthwise_lanes.h"
 #include "depthwise_rows.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Planes of one call of the kernel, at most. */
@@ -231,7 +233,8 @@ static void run_task(void *context, int64_t task, int worker) {
 }
 
 static const char *refuse(const fc_conv2d_desc *d) {
-    if (d->residual_strided) return "it takes a residual in planes alone";
+    if (d->residual_strided && !fc_depthwise_channels_fit(d))
+        return "it takes a residual in planes, or where all lies channels last";
     return d->ic != d->groups ? "groups have more than one input channel each" : NULL;
 }
 
@@ -263,6 +266,7 @@ static double cost_in_planes(const fc_conv_problem *p) {
     const bool avx2 = p->kernels->isa == FC_ISA_AVX2;
     const double plane = avx2 ? 200 : 60, row = avx2 ? 8 : 6;
     const fc_conv2d_desc *d = &p->desc;
+    if (d->residual_strided) return INFINITY;
     const bool in_place = reads_in_place(p), wide = p->kernels->isa == FC_ISA_AVX512;
     const double vectors = (double)fc_div_up(p->ow, p->kernels->vlen);
     const double taps = (double)(d->kh * d->kw) * tap_cost(p, in_place);

@@ -13,13 +13,17 @@
  * channels lie side by side already. Which way is faster does not matter to the result: either adds the
  * same products in the same order.
  *
- * Weights are packed alike: [vector of channels][tap][lane]. */
+ * Channels that lie side by side in source and result are read and written there (depthwise_channels.c).
+ *
+ * Weights are packed alike: [vector of channels][tap][lane]. The last vector's channels are the last there
+ * are: where they are no multiple of its lanes, it repeats some of the one before. */
 #include "depthwise_lanes.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "cost.h"
+#include "depthwise_channels.h"
 #include "depthwise_rows.h"
 
 /* Of a worker: what fits beside the weights into the second-level cache of any machine of the last ten
@@ -28,7 +32,7 @@
 
 int fc_test_depthwise_lanes = 0;
 
-/* A worker's scratch: head, bordered map, results. */
+/* A worker's scratch: head, table of the bordered map's pixels, this map, results. */
 typedef struct worker_head {
     int64_t ready; /* 0 until the border is zero */
 } worker_head;
@@ -40,7 +44,8 @@ typedef struct lanes_job {
     int threads;
     int64_t rows, pitch;     /* vectors: of the bordered map, whole */
     int64_t src_rows;        /* of these, rows of the image */
-    size_t place_bytes, map_bytes, worker_bytes;
+    int64_t table_cols;      /* vectors that the kernel finds in a row, behind the map any */
+    size_t place_bytes, table_bytes, map_bytes, worker_bytes;
     int64_t vectors, units, chunk; /* vectors of channels; those of all images; of a task */
 } lanes_job;
 
@@ -64,6 +69,13 @@ static double map_bytes(const fc_conv_problem *p) {
            (double)p->kernels->vlen * (double)fc_dtype_bytes(d->dtype);
 }
 
+/* Nothing is copied. */
+static bool in_place(const fc_conv_problem *p) {
+    const fc_conv2d_desc *d = &p->desc;
+    const bool asked = fc_test_depthwise_lanes > 0 || (p->kernels->vlen > 1 && !fc_test_depthwise_lanes);
+    return (asked || d->residual_strided) && fc_depthwise_channels_fit(d);
+}
+
 static bool fits(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
     if (fc_test_depthwise_lanes < 0 || d->oc != d->groups || d->border != FC_BORDER_ZEROS) return false;
@@ -78,9 +90,13 @@ double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
     const double step = p->kernels->isa == FC_ISA_AVX2 ? 1.1 : 1.6, in = 3.2, out = 2.7;
     enum { MAP = 32 << 10, WIDE_MAP = 256 << 10, FARTHER = 6 }; /* maps that outgrow a cache */
     const fc_conv2d_desc *d = &p->desc;
-    if (!fits(p)) return INFINITY;
-    if (fc_test_depthwise_lanes > 0) return 0;
     const int64_t vlen = p->kernels->vlen;
+    const double taps = (double)(d->kh * d->kw), vectors = (double)fc_div_up(d->groups, vlen);
+    const double packed = d->weights_prepared ? 0 : PACKED_TAP * taps;
+    const bool lie = in_place(p);
+    if (!lie && !fits(p)) return INFINITY;
+    if (fc_test_depthwise_lanes > 0) return 0;
+    if (lie) return vectors * packed + fc_depthwise_channels_cost(p);
     double halvings = 0;
     for (int64_t n = 1; n < vlen; n *= 2) halvings++;
     const double pixels = (double)(image_rows(p) * d->iw), results = (double)(p->oh * p->ow);
@@ -96,9 +112,7 @@ double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
     const int64_t across = fc_div_up(p->ow, 14), high = 2 * p->ow <= 14 ? 2 : 1;
     const double blocks = (double)(fc_div_up(p->oh, high) * across);
     const double sums = fmax(FC_COST_LATENCY, (double)(high * p->ow) / (double)across + 1);
-    const double taps = (double)(d->kh * d->kw), packed = d->weights_prepared ? 0 : PACKED_TAP * taps;
-    return (double)fc_div_up(d->groups, vlen) *
-           (UNIT + packed + moved + blocks * (BLOCK + taps * step * sums));
+    return vectors * (UNIT + packed + moved + blocks * (BLOCK + taps * step * sums));
 }
 
 /* ---- weights ---------------------------------------------------------------------------------------- */
@@ -106,6 +120,12 @@ double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
 size_t fc_depthwise_lanes_packed_bytes(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
     return (size_t)(fc_round_up(d->groups, p->kernels->vlen) * d->kh * d->kw) * fc_dtype_bytes(d->dtype);
+}
+
+/* The channel in lane 0 of a vector. */
+static int64_t first_channel(const fc_conv_problem *p, int64_t vector) {
+    const int64_t vlen = p->kernels->vlen;
+    return fc_max64(0, fc_min64(vector * vlen, p->desc.groups - vlen));
 }
 
 typedef struct pack_job {
@@ -126,12 +146,12 @@ static void pack_vector(void *context, int64_t task, int worker) {
     fc_pack_pixels_args pack = {
         .channel_stride = stride[0],
         .pixel_stride = stride[4],
-        .channels = fc_min64(vlen, d->groups - task * vlen),
+        .channels = fc_min64(vlen, d->groups),
         .pixels = taps,
         .block = vlen,
     };
     for (int64_t a = 0; a < (seamless ? 1 : d->kh); a++) {
-        pack.src = job->weights + (task * vlen * stride[0] + a * stride[3]) * bytes;
+        pack.src = job->weights + (first_channel(p, task) * stride[0] + a * stride[3]) * bytes;
         pack.dst = job->packed + (task * d->kh * d->kw + a * taps) * vlen * bytes;
         p->kernels->pack_pixels(&pack);
     }
@@ -159,13 +179,17 @@ static lanes_job cut(const fc_conv_problem *p, int threads) {
     job.threads = (int)fc_min64(fc_depthwise_threads(p, threads), job.units);
     job.chunk = job.threads <= 1 ? job.units : fc_div_up(job.units, 8 * job.threads);
     job.place_bytes = (size_t)fc_round_up(job.src_rows * d->iw * (int64_t)sizeof(ptrdiff_t), FC_CACHE_LINE);
+    job.table_cols = fc_max64(job.pitch, (fc_round_up(p->ow, FC_LANES_PIXELS) - 1) * d->stride_w +
+                                             fc_window_cols(d));
+    job.table_bytes = (size_t)fc_round_up(job.rows * job.table_cols * (int64_t)sizeof(void *), FC_CACHE_LINE);
     job.map_bytes = (size_t)fc_round_up(job.rows * job.pitch * vector, FC_CACHE_LINE);
-    job.worker_bytes = FC_CACHE_LINE + job.map_bytes +
+    job.worker_bytes = FC_CACHE_LINE + job.table_bytes + job.map_bytes +
                        (size_t)fc_round_up(p->oh * p->ow * vector, FC_CACHE_LINE);
     return job;
 }
 
 size_t fc_depthwise_lanes_scratch_bytes(const fc_conv_problem *p, int threads) {
+    if (in_place(p)) return fc_depthwise_channels_scratch_bytes(p, threads);
     const lanes_job job = cut(p, threads);
     return job.place_bytes + job.worker_bytes * (size_t)job.threads;
 }
@@ -227,37 +251,51 @@ static void run_task(void *context, int64_t task, int worker) {
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), vlen = p->kernels->vlen;
     worker_head *head =
         (worker_head *)(job->scratch + job->place_bytes + (size_t)worker * job->worker_bytes);
-    char *map = (char *)head + FC_CACHE_LINE, *made = map + job->map_bytes;
-    if (!head->ready) memset(map, 0, job->map_bytes);
+    char *begin = (char *)head + FC_CACHE_LINE, *map = begin + job->table_bytes;
+    char *made = map + job->map_bytes;
+    const void **table = (const void **)(void *)begin;
+    if (!head->ready) {
+        memset(map, 0, job->map_bytes);
+        for (int64_t y = 0; y < job->rows; y++)
+            for (int64_t x = 0; x < job->table_cols; x++)
+                table[y * job->table_cols + x] =
+                    map + (x < job->pitch ? y * job->pitch + x : 0) * vlen * bytes;
+    }
     head->ready = 1;
     fc_conv_lanes_args conv = {
-        .src = map,
+        .src = table,
         .dst = made,
         .kh = d->kh,
         .kw = d->kw,
-        .tap_row = d->dilation_h * job->pitch * vlen,
-        .tap_col = d->dilation_w * vlen,
+        .tap_row = d->dilation_h * job->table_cols,
+        .tap_col = d->dilation_w,
+        .row_step = d->stride_h * job->table_cols,
+        .step = d->stride_w,
         .rows = p->oh,
         .pixels = p->ow,
-        .row_step = d->stride_h * job->pitch * vlen,
-        .step = d->stride_w,
         .dst_row = p->ow * vlen,
+        .dst_pixel = vlen,
+        .channels = vlen,
     };
     const int64_t end = fc_min64(job->units, (task + 1) * job->chunk);
     for (int64_t unit = task * job->chunk; unit < end; unit++) {
-        const int64_t n = unit / job->vectors, vector = unit % job->vectors, channel = vector * vlen;
-        const int64_t channels = fc_min64(vlen, d->groups - channel);
-        pack_map(job,
-                 (const char *)job->args->src + (n * d->src_stride[0] + channel * d->src_stride[1]) * bytes,
+        const int64_t n = unit / job->vectors, vector = unit % job->vectors;
+        const int64_t first = first_channel(p, vector), repeated = vector * vlen - first;
+        const int64_t channels = fc_min64(vlen, d->groups);
+        pack_map(job, (const char *)job->args->src + (n * d->src_stride[0] + first * d->src_stride[1]) * bytes,
                  channels, map);
         conv.weights = (const char *)job->args->packed + vector * d->kh * d->kw * vlen * bytes;
         p->kernels->conv_lanes(&conv);
-        unpack_map(job, made, n, channel, channels);
+        unpack_map(job, made + repeated * bytes, n, vector * vlen, channels - repeated);
     }
 }
 
 void fc_depthwise_lanes_execute(const fc_conv_problem *p, const fc_args *args, void *scratch,
                                 int threads) {
+    if (in_place(p)) {
+        fc_depthwise_channels_execute(p, args, scratch, threads);
+        return;
+    }
     const fc_conv2d_desc *d = &p->desc;
     lanes_job job = cut(p, threads);
     job.args = args;

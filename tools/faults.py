@@ -605,8 +605,32 @@ MUTANTS = [
     Mutant(
         "channels last: a window's columns from the border on",
         "csrc/driver/pool_channels.c",
-        "(start + begin * d->dilation_w) * job.block",
-        "(start + begin) * job.block",
+        "job->column[x].first = start + begin * d->dilation_w;",
+        "job->column[x].first = start + begin;",
+    ),
+    Mutant(
+        "channels last: a tile reads the columns of the first",
+        "csrc/driver/pool_channels.c",
+        "job->tile_cols[i].first = high ? low : 0;",
+        "job->tile_cols[i].first = 0;",
+    ),
+    Mutant(
+        "channels last: a tall window's sums lie beside the last but one",
+        "csrc/driver/pool_channels.c",
+        "        sum = -sum;\n",
+        "",
+    ),
+    Mutant(
+        "channels last: pixels of dst side by side, whatever lies between",
+        "csrc/driver/pool_channels.c",
+        "pitch = job->dst_stride[3];",
+        "pitch = d->c;",
+    ),
+    Mutant(
+        "channels last: the divisors of a strip's first line",
+        "csrc/driver/pool_channels.c",
+        "        if (rows != counted) fill",
+        "        if (y == y0) fill",
     ),
     Mutant(
         "indices: the last of equal maxima",

@@ -158,6 +158,41 @@ def test_a_step_gives_the_bits_of_its_operation(operation, dtype):
         np.testing.assert_array_equal(out, expected)
 
 
+POOLS = {
+    "max": lambda p, src, dst, *to: p.pool2d(
+        *X, _core.POOL_MAX, (3, 3), TWO, (1, 1, 1, 1), ONE, True, False, 0, 0.0, *to[:1], src, dst,
+        *to[1:],
+    ),
+    "average": lambda p, src, dst, *to: p.pool2d(
+        *X, _core.POOL_AVG, (3, 3), TWO, (1, 1, 1, 1), ONE, True, False, 0, 0.0, *to[:1], src, dst,
+        *to[1:],
+    ),
+    "adaptive": lambda p, src, dst, *to: p.adaptive_pool2d(
+        *X, _core.POOL_AVG, (5, 6), *to[:1], src, dst, *to[1:]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("pool", POOLS)
+def test_pools_between_pixels_whose_channels_lie_side_by_side(pool, dtype):
+    x, make = real(*X, dtype=dtype), POOLS[pool]
+    planes, pixels = poisoned((2, 6, 5, 6), dtype), poisoned((2, 5, 6, 8), dtype)
+    single(dtype, lambda p, src, dst: make(p, src, dst, None), [x], planes).run([x, planes], 1)
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    to = (PLANE * 6, 1, X[3] * 6, 6), (240, 1, 48, 8)
+    for threads in (1, 2):
+        pixels.fill(np.nan)
+        program = single(dtype, lambda p, src, dst: make(p, src, dst, *to), [last], pixels)
+        program.run([last, pixels], threads)
+        np.testing.assert_array_equal(pixels[..., :6].transpose(0, 3, 1, 2), planes)
+        assert np.isnan(pixels[..., 6:]).all()
+    with pytest.raises(ValueError, match="dst"):  # the last pixel lies behind its end
+        single(dtype, lambda p, src, dst: make(p, src, dst, *to), [last], pixels[:, :4])
+    with pytest.raises(ValueError, match="does not do it"):  # src is not channels last
+        single(dtype, lambda p, src, dst: make(p, src, dst, None, to[1]), [x], pixels)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_and_scales(dtype):
     a, b, factor = real(3, 50, dtype=dtype), real(3, 50, dtype=dtype), real(3, 10, dtype=dtype)

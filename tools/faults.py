@@ -36,6 +36,7 @@ class Mutant:
 DIRECT, BLOCKED = "csrc/driver/conv_direct.c", "csrc/driver/conv_blocked.c"
 DEPTHWISE_ROWS = "csrc/driver/depthwise_rows.c"
 DEPTHWISE_LANES = "csrc/driver/depthwise_lanes.c"
+DEPTHWISE_CHANNELS = "csrc/driver/depthwise_channels.c"
 WINOGRAD = "csrc/driver/conv_winograd.c"
 WINOGRAD_VALUES = "csrc/driver/winograd_values.c"
 TRANSPOSED_PLANES = "csrc/driver/transposed_planes.c"
@@ -454,8 +455,32 @@ MUTANTS = [
     Mutant(
         "depthwise: lanes: the second row of a block is its first",
         "csrc/ukr/conv_lanes.c",
-        "vec_load(p + r * row + c * S * VLEN)",
-        "vec_load(p + c * S * VLEN)",
+        "vec_load(p + r * row + c * VLEN)",
+        "vec_load(p + c * VLEN)",
+    ),
+    Mutant(
+        "depthwise: channels: what a block has too many of is stored",
+        "csrc/ukr/conv_channels.c",
+        "if (i < n) vec_store(dst,",
+        "vec_store(dst,",
+    ),
+    Mutant(
+        "depthwise: channels: the last vector begins where the one before ends",
+        DEPTHWISE_LANES,
+        "return fc_max64(0, fc_min64(vector * vlen, p->desc.groups - vlen));",
+        "return vector * vlen;",
+    ),
+    Mutant(
+        "depthwise: channels: a later strip begins at the top",
+        DEPTHWISE_CHANNELS,
+        ".table_y = y * d->stride_h - d->pad_top,",
+        ".table_y = -d->pad_top,",
+    ),
+    Mutant(
+        "depthwise: channels: the second chunk of a copied tile is the first",
+        DEPTHWISE_CHANNELS,
+        "copy_tile(job, &r, src + channel * bytes,",
+        "copy_tile(job, &r, src,",
     ),
     Mutant(
         "depthwise: lanes: border above as at the left",

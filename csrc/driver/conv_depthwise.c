@@ -258,7 +258,7 @@ static double tap_cost(const fc_conv_problem *p, bool in_place) {
 }
 
 static double cost_in_planes(const fc_conv_problem *p) {
-    enum { VECTOR = 7, COPIED_ROW = 12, COPIED_VECTOR = 5 };
+    enum { VECTOR = 7, COPIED_ROW = 12, COPIED_VECTOR = 5, ELEMENT_APART = 8 };
     const double element = 2.8; /* copied to its phase, of three and more */
     /* AVX-512: a narrow store to the copy is waited for by the wide loads that straddle it */
     enum { STRADDLED_ROW = 48, STRADDLED_VECTOR = 20 };
@@ -277,6 +277,8 @@ static double cost_in_planes(const fc_conv_problem *p) {
                  ((wide ? STRADDLED_ROW : COPIED_ROW) +
                   (d->stride_w > 2 ? element * (double)d->iw
                                    : COPIED_VECTOR * (double)fc_div_up(d->iw, p->kernels->vlen)));
+    if (fc_depthwise_channels_fit(d)) /* gathered and spread one by one */
+        copied += ELEMENT_APART * (double)(d->groups * (d->ih * d->iw + p->oh * p->ow));
     return copied + (double)d->oc * (plane + (double)p->oh * (row + vectors * (vector + taps)));
 }
 

@@ -59,7 +59,7 @@ static channels_job cut(const fc_conv_problem *p, int threads) {
                         .finished = !d->has_residual && d->activation <= FC_ACT_RELU6,
                         .vectors = fc_div_up(d->groups, p->kernels->vlen)};
     job.across = fc_max64(1, p->ow / PIXELS);
-    job.cols = fc_round_up(fc_div_up(p->ow, job.across), FC_LANES_PIXELS);
+    job.cols = fc_round_up(fc_div_up(p->ow, job.across), FC_CHANNELS_PIXELS);
     job.across = fc_div_up(p->ow, job.cols);
     job.table_cols = (job.cols - 1) * d->stride_w + fc_window_cols(d);
     const int64_t budget = (int64_t)fc_cpu_caches()->l1d / 4 * 3 / vector; /* vectors, read and written */
@@ -87,7 +87,8 @@ static channels_job cut(const fc_conv_problem *p, int threads) {
     job.table_bytes = (size_t)fc_round_up(job.table_rows * job.table_cols * (int64_t)sizeof(void *),
                                           FC_CACHE_LINE);
     job.chunk_bytes = fc_div_up(job.vectors, job.chunks) * vector;
-    if (job.copied) job.copy_bytes = (size_t)fc_round_up(read_rows * read_cols * job.chunk_bytes, FC_CACHE_LINE);
+    if (job.copied)
+        job.copy_bytes = (size_t)fc_round_up(read_rows * read_cols * job.chunk_bytes, FC_CACHE_LINE);
     job.worker_bytes = job.table_bytes + job.copy_bytes;
     if (!job.finished)
         job.worker_bytes += (size_t)fc_round_up(job.rows * job.cols * job.chunk_bytes, FC_CACHE_LINE);
@@ -104,13 +105,12 @@ double fc_depthwise_channels_cost(const fc_conv_problem *p) {
     /* of a vector of channels; of a block of the kernel; of a pixel's place in the table; of one copied */
     enum { UNIT = 60, BLOCK = 20, PLACE = 4, COPIED = 10 };
     const fc_conv2d_desc *d = &p->desc;
-    const int64_t few = p->ow % FC_LANES_PIXELS; /* as the kernel cuts, but for 8 and 12 */
-    const bool known = d->dilation_w == 1 && d->stride_w <= 2 &&
-                       (d->kw == 3 || d->kw == 5 || (d->kw == 7 && d->stride_w == 1));
+    const int64_t few = p->ow % FC_CHANNELS_PIXELS; /* as the kernel cuts, but for 8 and 12 */
+    const bool known = d->dilation_w == 1 && d->stride_w <= 2 && (d->kw == 3 || d->kw == 5);
     const bool fused = p->kernels->isa == FC_ISA_AVX2 || p->kernels->isa == FC_ISA_AVX512;
     const double taps = (double)(d->kh * d->kw);
-    const double tap = !known ? 16 : !fused ? 14 : d->stride_w == 2 ? 12.5 : 9.6; /* of a block */
-    const double whole = (double)(p->ow / FC_LANES_PIXELS) + (few > 4);
+    const double tap = !known ? 22 : !fused ? 14 : d->stride_w == 2 ? 12.5 : 9.6; /* of a block */
+    const double whole = (double)(p->ow / FC_CHANNELS_PIXELS) + (few > 4);
     const double row = whole * (BLOCK + tap * taps) + (few && few <= 4 ? BLOCK + 0.9 * tap * taps : 0);
     const double read = (double)((p->oh - 1) * d->stride_h + fc_window_rows(d)) *
                         (double)((p->ow - 1) * d->stride_w + fc_window_cols(d));
@@ -209,7 +209,7 @@ static void run_task(void *context, int64_t task, int worker) {
             const int64_t end = fc_min64(d->groups, (i + 1) * job->vectors / job->chunks * vlen);
             const bool finished = job->finished;
             if (job->copied) copy_tile(job, &r, src + channel * bytes, (end - channel) * bytes, copy);
-            const fc_conv_lanes_args conv = {
+            const fc_conv_channels_args conv = {
                 .src = table,
                 .weights = (const char *)args->packed + vector * d->kh * d->kw * vlen * bytes,
                 .dst = finished ? (char *)args->dst + (n * to[0] + channel + y0 * to[2] + x0 * to[3]) * bytes
@@ -229,13 +229,14 @@ static void run_task(void *context, int64_t task, int worker) {
                 .channels = end - channel,
                 .activation = finished ? d->activation : FC_ACT_NONE,
             };
-            p->kernels->conv_lanes(&conv);
+            p->kernels->conv_channels(&conv);
             if (!finished) finish(job, made, n, channel, end - channel, y0, y1, x0, x1);
         }
     }
 }
 
-void fc_depthwise_channels_execute(const fc_conv_problem *p, const fc_args *args, void *scratch, int threads) {
+void fc_depthwise_channels_execute(const fc_conv_problem *p, const fc_args *args, void *scratch,
+                                   int threads) {
     channels_job job = cut(p, threads);
     job.args = args;
     job.scratch = scratch;

@@ -44,7 +44,7 @@ typedef struct lanes_job {
     int threads;
     int64_t rows, pitch;     /* vectors: of the bordered map, whole */
     int64_t src_rows;        /* of these, rows of the image */
-    int64_t table_cols;      /* vectors that the kernel finds in a row, behind the map any */
+    int64_t table_cols;      /* vectors of a row of the table, behind the map any; 0 where there is none */
     size_t place_bytes, table_bytes, map_bytes, worker_bytes;
     int64_t vectors, units, chunk; /* vectors of channels; those of all images; of a task */
 } lanes_job;
@@ -69,13 +69,6 @@ static double map_bytes(const fc_conv_problem *p) {
            (double)p->kernels->vlen * (double)fc_dtype_bytes(d->dtype);
 }
 
-/* Nothing is copied. */
-static bool in_place(const fc_conv_problem *p) {
-    const fc_conv2d_desc *d = &p->desc;
-    const bool asked = fc_test_depthwise_lanes > 0 || (p->kernels->vlen > 1 && !fc_test_depthwise_lanes);
-    return (asked || d->residual_strided) && fc_depthwise_channels_fit(d);
-}
-
 static bool fits(const fc_conv_problem *p) {
     const fc_conv2d_desc *d = &p->desc;
     if (fc_test_depthwise_lanes < 0 || d->oc != d->groups || d->border != FC_BORDER_ZEROS) return false;
@@ -83,20 +76,15 @@ static bool fits(const fc_conv_problem *p) {
     return map_bytes(p) <= MOST_BYTES;
 }
 
-double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
+/* What one image takes, but for packing weights, whose vectors of channels are transposed or copied. */
+static double copied_cost(const fc_conv_problem *p) {
     /* of a vector of channels; of a block of the kernel; of a sum's step; of a pixel in and out, for each
      * halving of a square; of a pixel that is copied, or gathered lane by lane */
-    enum { UNIT = 120, BLOCK = 50, COPIED = 5, GATHERED = 4, PACKED_TAP = 20 };
+    enum { UNIT = 120, BLOCK = 50, COPIED = 5, GATHERED = 4 };
     const double step = p->kernels->isa == FC_ISA_AVX2 ? 1.1 : 1.6, in = 3.2, out = 2.7;
     enum { MAP = 32 << 10, WIDE_MAP = 256 << 10, FARTHER = 6 }; /* maps that outgrow a cache */
     const fc_conv2d_desc *d = &p->desc;
     const int64_t vlen = p->kernels->vlen;
-    const double taps = (double)(d->kh * d->kw), vectors = (double)fc_div_up(d->groups, vlen);
-    const double packed = d->weights_prepared ? 0 : PACKED_TAP * taps;
-    const bool lie = in_place(p);
-    if (!lie && !fits(p)) return INFINITY;
-    if (fc_test_depthwise_lanes > 0) return 0;
-    if (lie) return vectors * packed + fc_depthwise_channels_cost(p);
     double halvings = 0;
     for (int64_t n = 1; n < vlen; n *= 2) halvings++;
     const double pixels = (double)(image_rows(p) * d->iw), results = (double)(p->oh * p->ow);
@@ -112,7 +100,26 @@ double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
     const int64_t across = fc_div_up(p->ow, 14), high = 2 * p->ow <= 14 ? 2 : 1;
     const double blocks = (double)(fc_div_up(p->oh, high) * across);
     const double sums = fmax(FC_COST_LATENCY, (double)(high * p->ow) / (double)across + 1);
-    return vectors * (UNIT + packed + moved + blocks * (BLOCK + taps * step * sums));
+    return (double)fc_div_up(d->groups, vlen) *
+           (UNIT + moved + blocks * (BLOCK + (double)(d->kh * d->kw) * step * sums));
+}
+
+/* Whether channels are read and written where they lie. */
+static bool in_place(const fc_conv_problem *p) {
+    if (!fc_depthwise_channels_fit(&p->desc) || fc_test_depthwise_lanes < 0) return p->desc.residual_strided;
+    if (p->desc.residual_strided || fc_test_depthwise_lanes > 0) return true;
+    return p->kernels->vlen > 1 && (!fits(p) || fc_depthwise_channels_cost(p) <= copied_cost(p));
+}
+
+double fc_depthwise_lanes_cost(const fc_conv_problem *p) {
+    enum { PACKED_TAP = 20 };
+    const fc_conv2d_desc *d = &p->desc;
+    const bool lie = in_place(p);
+    if (!lie && !fits(p)) return INFINITY;
+    if (fc_test_depthwise_lanes > 0) return 0;
+    const double taps = (double)(fc_div_up(d->groups, p->kernels->vlen) * d->kh * d->kw);
+    return (d->weights_prepared ? 0 : PACKED_TAP * taps) +
+           (lie ? fc_depthwise_channels_cost(p) : copied_cost(p));
 }
 
 /* ---- weights ---------------------------------------------------------------------------------------- */
@@ -179,8 +186,9 @@ static lanes_job cut(const fc_conv_problem *p, int threads) {
     job.threads = (int)fc_min64(fc_depthwise_threads(p, threads), job.units);
     job.chunk = job.threads <= 1 ? job.units : fc_div_up(job.units, 8 * job.threads);
     job.place_bytes = (size_t)fc_round_up(job.src_rows * d->iw * (int64_t)sizeof(ptrdiff_t), FC_CACHE_LINE);
-    job.table_cols = fc_max64(job.pitch, (fc_round_up(p->ow, FC_LANES_PIXELS) - 1) * d->stride_w +
-                                             fc_window_cols(d));
+    if (d->stride_w > 1)
+        job.table_cols = fc_max64(job.pitch, (fc_round_up(p->ow, FC_CHANNELS_PIXELS) - 1) * d->stride_w +
+                                                 fc_window_cols(d));
     job.table_bytes = (size_t)fc_round_up(job.rows * job.table_cols * (int64_t)sizeof(void *), FC_CACHE_LINE);
     job.map_bytes = (size_t)fc_round_up(job.rows * job.pitch * vector, FC_CACHE_LINE);
     job.worker_bytes = FC_CACHE_LINE + job.table_bytes + job.map_bytes +
@@ -263,6 +271,18 @@ static void run_task(void *context, int64_t task, int worker) {
     }
     head->ready = 1;
     fc_conv_lanes_args conv = {
+        .src = map,
+        .dst = made,
+        .kh = d->kh,
+        .kw = d->kw,
+        .tap_row = d->dilation_h * job->pitch * vlen,
+        .tap_col = d->dilation_w * vlen,
+        .rows = p->oh,
+        .pixels = p->ow,
+        .row_step = d->stride_h * job->pitch * vlen,
+        .dst_row = p->ow * vlen,
+    };
+    fc_conv_channels_args apart = {
         .src = table,
         .dst = made,
         .kh = d->kh,
@@ -282,10 +302,15 @@ static void run_task(void *context, int64_t task, int worker) {
         const int64_t n = unit / job->vectors, vector = unit % job->vectors;
         const int64_t first = first_channel(p, vector), repeated = vector * vlen - first;
         const int64_t channels = fc_min64(vlen, d->groups);
-        pack_map(job, (const char *)job->args->src + (n * d->src_stride[0] + first * d->src_stride[1]) * bytes,
+        pack_map(job,
+                 (const char *)job->args->src + (n * d->src_stride[0] + first * d->src_stride[1]) * bytes,
                  channels, map);
         conv.weights = (const char *)job->args->packed + vector * d->kh * d->kw * vlen * bytes;
-        p->kernels->conv_lanes(&conv);
+        apart.weights = conv.weights;
+        if (d->stride_w == 1)
+            p->kernels->conv_lanes(&conv);
+        else
+            p->kernels->conv_channels(&apart);
         unpack_map(job, made + repeated * bytes, n, vector * vlen, channels - repeated);
     }
 }

@@ -226,17 +226,68 @@ static void prepare_column_sums(trial *t) {
     a->dst = a->accumulate ? result_begun(t, a->count) : result(t, a->count);
 }
 
-/* Pixels in no order, one of them found many times over; weights as the table's vectors want them. */
 static void prepare_conv_lanes(trial *t) {
     fc_conv_lanes_args *a = &t->args.conv_lanes;
+    const int64_t own = t->table->vlen, lanes = t->shape->vlen;
+    a->kh = t->timed ? 3 : draw(t, 1, 7), a->kw = t->timed ? 3 : draw(t, 1, 7);
+    a->rows = t->timed ? 7 : draw(t, 1, 9), a->pixels = t->timed ? 7 : draw(t, 1, 45);
+    const int64_t down = t->timed ? 1 : draw(t, 1, 3);
+    const int64_t dilation = t->timed ? 1 : draw(t, 1, 3), apart = t->timed ? 1 : draw(t, 1, 3);
+    const int64_t pitch = a->pixels - 1 + (a->kw - 1) * dilation + 1 + draw(t, 0, 2);
+    const int64_t rows = (a->rows - 1) * down + (a->kh - 1) * apart + 1;
+    const int64_t taps = a->kh * a->kw, line = a->pixels + draw(t, 0, 3);
+    a->tap_row = apart * pitch * own, a->row_step = down * pitch * own, a->tap_col = dilation * own;
+    a->dst_row = line * own;
+    /* the other table has vectors of another length: lane by lane, pixel after pixel of one */
+    a->src = operand(t, rows * pitch * lanes);
+    a->weights = operand(t, taps * lanes);
+    t->lanes = lanes;
+    t->lane_src = rows * pitch, t->lane_weights = taps;
+    t->dst_pixels = (a->rows - 1) * line + a->pixels;
+    a->dst = result(t, t->dst_pixels * lanes);
+}
+
+/* One call does as many lanes as the table's vectors have; scratch holds them side by side. */
+static void call_conv_lanes(trial *t) {
+    fc_conv_lanes_args a = t->args.conv_lanes;
+    const int64_t own = t->table->vlen;
+    if (own == t->lanes) {
+        t->table->conv_lanes(&a);
+        return;
+    }
+    CHECK(own == 1);
+    const size_t bytes = fc_dtype_bytes(t->dtype);
+    char *src = malloc((size_t)t->lane_src * bytes), *weights = malloc((size_t)t->lane_weights * bytes);
+    char *dst = malloc((size_t)t->dst_pixels * bytes);
+    for (int64_t l = 0; l < t->lanes; l++) {
+        for (int64_t i = 0; i < t->lane_src; i++)
+            put(src, i, t->dtype, get(t->args.conv_lanes.src, i * t->lanes + l, t->dtype));
+        for (int64_t i = 0; i < t->lane_weights; i++)
+            put(weights, i, t->dtype, get(t->args.conv_lanes.weights, i * t->lanes + l, t->dtype));
+        a.src = src, a.weights = weights, a.dst = dst;
+        t->table->conv_lanes(&a);
+        const int64_t line = a.dst_row;
+        for (int64_t y = 0; y < a.rows; y++)
+            for (int64_t x = 0; x < a.pixels; x++)
+                put(t->dst.data, (y * line + x) * t->lanes + l, t->dtype,
+                    get(dst, y * line + x, t->dtype));
+    }
+    free(src), free(weights), free(dst);
+}
+
+/* Pixels in no order, one of them found many times over; weights as the table's vectors want them. */
+static void prepare_conv_channels(trial *t) {
+    fc_conv_channels_args *a = &t->args.conv_channels;
     const int64_t own = t->table->vlen;
     a->kh = t->timed ? 3 : draw(t, 1, 7), a->kw = t->timed ? 3 : draw(t, 1, 7);
     a->step = t->timed ? 1 : draw(t, 1, 3);
     a->rows = t->timed ? 7 : draw(t, 1, 5), a->pixels = t->timed ? 14 : draw(t, 1, 30);
     a->row_step = t->timed ? 1 : draw(t, 1, 3), a->tap_row = t->timed ? 1 : draw(t, 1, 2);
     a->tap_col = !t->timed && random_below(3) == 0 ? draw(t, 2, 3) : 1;
-    a->channel = t->timed ? 0 : draw(t, 0, 9), a->channels = t->shape->vlen + draw(t, 0, 2 * t->shape->vlen + 1);
-    const int64_t cols = (fc_round_up(a->pixels, FC_LANES_PIXELS) - 1) * a->step + (a->kw - 1) * a->tap_col + 1;
+    a->channel = t->timed ? 0 : draw(t, 0, 9);
+    a->channels = t->shape->vlen + draw(t, 0, 2 * t->shape->vlen + 1);
+    const int64_t last = (fc_round_up(a->pixels, FC_CHANNELS_PIXELS) - 1) * a->step;
+    const int64_t cols = last + (a->kw - 1) * a->tap_col + 1;
     const int64_t lines = (a->rows - 1) * a->row_step + (a->kh - 1) * a->tap_row + 1, size = lines * cols;
     const int64_t taps = a->kh * a->kw, apart = a->channel + a->channels + draw(t, 0, 3);
     a->row_step *= cols, a->tap_row *= cols;
@@ -473,7 +524,7 @@ static void prepare_reduce_row(trial *t) {
 
 PLAIN(border_rows)
 PLAIN(fold_lanes)
-PLAIN(conv_lanes)
+PLAIN(conv_channels)
 PLAIN(column_sums)
 PLAIN(conv_plane)
 PLAIN(transposed_plane)

@@ -34,7 +34,8 @@ typedef struct trial {
     int64_t lanes, depth;      /* columns and rows of a panel of weights */
     void *column;              /* one column of such a panel */
     const void **rows;
-    int64_t pieces;            /* of pixel_tile: calls that a sum takes */
+    int64_t lane_src, lane_weights, dst_pixels; /* of conv_lanes: elements of one lane */
+    int64_t pieces;                             /* of pixel_tile: calls that a sum takes */
 } trial;
 
 /* ---- drawing a case ------------------------------------------------------------------------------ */

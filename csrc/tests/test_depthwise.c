@@ -26,11 +26,12 @@ typedef enum src_form {
     REVERSED_W,
     REVERSED_ALL,
     GAPS,
-    EVERY_OTHER
+    EVERY_OTHER,
+    CHANNELS_APART /* channels last, and more between the pixels */
 } src_form;
-enum { SRC_FORMS = EVERY_OTHER + 1 };
-typedef enum dst_form { DST_DENSE, DST_GAPS, DST_REVERSED, DST_CHANNELS_LAST } dst_form;
-enum { DST_FORMS = DST_CHANNELS_LAST + 1 };
+enum { SRC_FORMS = CHANNELS_APART + 1 };
+typedef enum dst_form { DST_DENSE, DST_GAPS, DST_REVERSED, DST_CHANNELS_LAST, DST_CHANNELS_APART } dst_form;
+enum { DST_FORMS = DST_CHANNELS_APART + 1 };
 
 typedef struct test_case {
     fc_conv2d_desc desc;
@@ -52,6 +53,9 @@ static void set_strides(test_case *t) {
     fc_conv2d_desc *d = &t->desc;
     int64_t *s = d->src_stride, c = d->ic, h = d->ih, w = d->iw;
     switch (t->src) {
+    case CHANNELS_APART:
+        s[3] = c + 3, s[2] = -(w * s[3] + 2), s[0] = h * s[2], s[1] = 1;
+        break;
     case CHANNELS_LAST:
         s[0] = h * w * c, s[1] = 1, s[2] = w * c, s[3] = c;
         break;
@@ -77,6 +81,10 @@ static void set_strides(test_case *t) {
     o[0] = o[1] * d->oc + gap;
     if (t->dst == DST_CHANNELS_LAST)
         o[1] = 1, o[3] = d->oc, o[2] = t->ow * o[3], o[0] = t->oh * o[2];
+    if (t->dst == DST_CHANNELS_APART)
+        o[1] = 1, o[3] = d->oc + gap, o[2] = t->ow * o[3] + gap, o[0] = t->oh * o[2];
+    int64_t *r = d->residual_stride;
+    r[1] = 1, r[3] = d->oc + 1, r[2] = t->ow * r[3], r[0] = t->oh * r[2]; /* where it is looked at */
     if (t->dst == DST_REVERSED)
         for (int i = 0; i < 3; i++) o[i] = -o[i];
 }
@@ -178,13 +186,14 @@ static void run_way(test_case *t, int way) {
     int64_t src_span, dst_span;
     const int64_t src_low = extent(src_shape, d->src_stride, &src_span);
     const int64_t dst_low = extent(dst_shape, d->dst_stride, &dst_span);
-    const int64_t outputs = d->n * d->oc * t->oh * t->ow;
+    const int64_t outputs = d->n * d->oc * t->oh * t->ow, *r = d->residual_stride;
+    const int64_t added = d->residual_strided ? d->n * r[0] : outputs;
 
     guarded src = guarded_new((size_t)(src_span * size), t->at_end);
     guarded dst = guarded_new((size_t)(dst_span * size), t->at_end);
     guarded weights = guarded_new((size_t)(d->oc * taps * size), t->at_end);
     guarded bias = guarded_new((size_t)(d->oc * size), t->at_end);
-    guarded residual = guarded_new((size_t)(outputs * size), t->at_end);
+    guarded residual = guarded_new((size_t)(added * size), t->at_end);
     memset(src.data, POISON, src.bytes);
     memset(dst.data, POISON, dst.bytes);
     const int64_t *s = d->src_stride, *o = d->dst_stride;
@@ -196,7 +205,7 @@ static void run_way(test_case *t, int way) {
                         draw(t->reals));
     fill(weights.data, d->oc * taps, dtype, t->reals);
     fill(bias.data, d->oc, dtype, t->reals);
-    fill(residual.data, outputs, dtype, t->reals);
+    fill(residual.data, added, dtype, t->reals);
 
     fc_plan *plan = NULL;
     if (!CHECK_AT(fc_conv2d_create(d, &plan) == FC_OK, "%s", describe(t))) goto done;
@@ -240,7 +249,9 @@ static void run_way(test_case *t, int way) {
                             sum = step(w, v, sum, dtype, fma_tier);
                         }
                     if (d->has_bias) sum = add(sum, get(bias.data, c, dtype), dtype);
-                    if (d->has_residual) sum = add(sum, get(residual.data, at, dtype), dtype);
+                    const int64_t where =
+                        d->residual_strided ? n * r[0] + c * r[1] + y * r[2] + x * r[3] : at;
+                    if (d->has_residual) sum = add(sum, get(residual.data, where, dtype), dtype);
                     int64_t i = n * o[0] + c * o[1] + y * o[2] + x * o[3] - dst_low;
                     wrong += !same(get(dst.data, i, dtype), activate(sum, d->activation), t);
                     memset(dst.data + i * size, POISON, (size_t)size);
@@ -260,7 +271,7 @@ done:
 
 static void run_case(test_case *t) {
     run_way(t, 1);
-    if (t->desc.oc == t->desc.groups && t->desc.stride_w <= 2) run_way(t, -1);
+    if (t->desc.oc == t->desc.groups && t->desc.stride_w <= 2 && !t->desc.residual_strided) run_way(t, -1);
     fc_test_depthwise_lanes = 0;
 }
 
@@ -356,6 +367,58 @@ static void test_random(fc_dtype dtype, int cases) {
     }
 }
 
+/* Read and written where they lie: any number of channels that fills a vector, tiles of any size, several
+ * chunks of channels, pixels that are copied since they would collide. */
+static void test_channels_last(fc_dtype dtype, int cases) {
+    const int64_t sizes[] = {7, 8, 14, 15, 28, 30, 57};
+    for (int i = 0; i < cases; i++) {
+        test_case t = random_case(dtype);
+        fc_conv2d_desc *d = &t.desc;
+        t.src = random_below(2) ? CHANNELS_LAST : CHANNELS_APART;
+        t.dst = random_below(2) ? DST_CHANNELS_LAST : DST_CHANNELS_APART;
+        d->groups = d->ic = d->oc = random_below(3) ? random_between(16, 50) : random_between(51, 140);
+        if (random_below(3) == 0) {
+            d->ih = sizes[random_below(7)], d->iw = sizes[random_below(7)], d->n = 1;
+            d->kw = d->kh = 3 + 2 * random_below(3);
+            d->dilation_w = d->dilation_h = 1;
+        }
+        if (random_below(8) == 0) {
+            t.src = CHANNELS_LAST, d->n = 1, d->groups = d->ic = d->oc = 256;
+            d->ih = random_between(5, 20), d->iw = random_between(5, 20);
+        }
+        d->residual_strided = d->has_residual && random_below(2);
+        fc_test_all_threads = random_below(2);
+        run_case(&t);
+    }
+    fc_test_all_threads = false;
+}
+
+/* With enough channels for a vector of any tier, and no others; a residual that lies as they do too. */
+static void test_channels_last_taken(fc_dtype dtype) {
+    for (int64_t groups = 15; groups <= 32; groups += 17)
+        for (int copied = 0; copied < 2; copied++) {
+            test_case t = plain_case(dtype, groups, 112, 112, 3);
+            fc_conv2d_desc *d = &t.desc;
+            t.oh = t.ow = 112;
+            t.src = copied ? DENSE : CHANNELS_LAST, t.dst = DST_CHANNELS_LAST;
+            d->has_residual = 1;
+            set_strides(&t);
+            fc_plan *plan = NULL;
+            if (!CHECK(fc_conv2d_create(d, &plan) == FC_OK)) continue;
+            fc_plan_info taken = {.struct_size = sizeof taken};
+            fc_plan_query(plan, &taken);
+            const bool lanes = taken.packing >> 56 == FC_PACKED_LANES;
+            fc_runtime_info info = {.struct_size = sizeof info};
+            fc_runtime_query(&info);
+            CHECK_AT(lanes == (info.isa_used != FC_ISA_SCALAR && !copied && groups > 15), "%s", describe(&t));
+            fc_plan_destroy(plan);
+            d->residual_strided = 1; /* in planes it is refused */
+            const fc_status status = fc_conv2d_create(d, &plan);
+            CHECK_AT(status == (!copied && groups > 15 ? FC_OK : FC_ERR_UNSUPPORTED), "%s", describe(&t));
+            if (status == FC_OK) fc_plan_destroy(plan);
+        }
+}
+
 /* Large enough for several strips, several threads and several planes a task. */
 static void test_large(fc_dtype dtype) {
     static const struct {
@@ -381,6 +444,9 @@ static void test_large(fc_dtype dtype) {
             t.threads = threads;
             if (threads == 2) t.src = REVERSED_W;
             run_case(&t);
+            if (shapes[i].multiplier > 1 || shapes[i].groups < 16) continue;
+            t.src = CHANNELS_LAST, t.dst = DST_CHANNELS_LAST;
+            run_way(&t, 1);
         }
 }
 
@@ -494,6 +560,8 @@ int main(void) {
         const fc_dtype dtype = i ? FC_F64 : FC_F32;
         test_widths_and_heights(dtype);
         test_random(dtype, 1500);
+        test_channels_last(dtype, 300);
+        test_channels_last_taken(dtype);
         test_large(dtype);
         test_special_values(dtype);
         test_split_phases(dtype);

@@ -1,121 +1,81 @@
 /* conv_lanes.c: depthwise convolution whose vectors are channels. Contract in ukr_products.h.
  *
- * The sums of a block of pixels of one row stay in registers over all taps, and of a row of taps its weights.
- * Each pixel is then loaded once for a row of taps and multiplied for every sum that it is part of: with the
- * last tap of the first and so on, so that each sum takes its taps in order. Windows of 3 and 5 columns, with
- * 1 or 2 columns between them, and of 7 have bodies for their number; others take a row tap by tap.
- *
- * A row is cut into blocks of FC_LANES_PIXELS, which the maps of most networks are multiples of, and of
- * FEW; what a last block has too many of is not stored. */
+ * A block of up to LANES_PIXELS sums stays in registers over all taps: one row of so many pixels, or two
+ * rows of half as many, so that a map of 7 x 7 too has enough sums under way to hide the latency of a
+ * multiply-add. A tap is one load of weights and one multiply-add for each sum, which reads its pixel
+ * straight from memory: whole vectors on their own boundaries, of which two a cycle can be read, as many
+ * as multiply-adds can begin. Rows are cut into blocks of nearly one width. */
 #include "../simd/vec.h"
 #include "ukr.h"
 
-#include <assert.h>
-#include <math.h>
-#include <stdbool.h>
+/* Sums of a block: with a vector of weights, and one of pixels where a tier cannot multiply from memory,
+ * they fill 16 registers; where there are 32 more would not be faster. */
+#define LANES_PIXELS 14
 
-#define FEW 4
-
-/* What the sums of a vector of channels share. */
-typedef struct vector_of {
-    const real *weights;
-    real *dst;
-    ptrdiff_t channel;
-    vec bias, least, most;
-} vector_of;
-
-FC_INLINE vec load_pixel(const void *const *src, ptrdiff_t channel) {
-    return vec_load((const real *)*src + channel);
-}
-
-/* P pixels, of which n are stored; K columns and `step` between pixels, constants, or K == 0. */
-FC_INLINE void block(const fc_conv_lanes_args *a, const vector_of *v, const void *const *src, real *dst,
-                     ptrdiff_t n, const int P, const int K, const ptrdiff_t step) {
-    vec sum[FC_LANES_PIXELS];
-#pragma GCC unroll 7
-    for (int i = 0; i < P; i++) sum[i] = vec_zero();
-    const real *weights = v->weights;
-    const ptrdiff_t channel = v->channel;
-    for (ptrdiff_t y = 0; y < a->kh; y++, src += a->tap_row) {
-        if (K == 0) {
-            for (ptrdiff_t b = 0; b < a->kw; b++, weights += VLEN) {
-                const void *const *tap = src + b * a->tap_col;
-                const vec w = vec_load(weights);
-#pragma GCC unroll 7
-                for (int i = 0; i < P; i++)
-                    sum[i] = vec_fma(load_pixel(tap + i * step, channel), w, sum[i]);
-            }
-            continue;
-        }
-        vec w[7];
-#pragma GCC unroll 7
-        for (int b = 0; b < K; b++) w[b] = vec_load(weights + b * VLEN);
-        weights += K * VLEN;
-#pragma GCC unroll 24
-        for (int x = 0; x < (P - 1) * step + K; x++) {
-            const vec pixel = load_pixel(src + x, channel);
-#pragma GCC unroll 7
-            for (int i = 0; i < P; i++)
-                if (x >= i * step && x < i * step + K) sum[i] = vec_fma(pixel, w[x - i * step], sum[i]);
+FC_INLINE void block(const fc_conv_lanes_args *a, const real *src, real *dst, const int R, const int C) {
+    vec acc[LANES_PIXELS];
+#pragma GCC unroll 14
+    for (int i = 0; i < R * C; i++) acc[i] = vec_zero();
+    const real *weights = a->weights;
+    const ptrdiff_t row = a->row_step, col = a->tap_col, kw = a->kw;
+    for (ptrdiff_t i = 0; i < a->kh; i++, src += a->tap_row) {
+        const real *p = src;
+        for (ptrdiff_t b = 0; b < kw; b++, p += col, weights += VLEN) {
+            const vec w = vec_load(weights);
+#pragma GCC unroll 2
+            for (int r = 0; r < R; r++)
+#pragma GCC unroll 14
+                for (int c = 0; c < C; c++)
+                    acc[r * C + c] = vec_fma(vec_load(p + r * row + c * VLEN), w, acc[r * C + c]);
         }
     }
-    const vec bias = v->bias, least = v->least, most = v->most;
-    const ptrdiff_t dst_pixel = a->dst_pixel;
-#pragma GCC unroll 7
-    for (int i = 0; i < P; i++) {
-        if (i < n) vec_store(dst, vec_min(most, vec_max(least, vec_add(sum[i], bias))));
-        dst += dst_pixel;
-    }
+#pragma GCC unroll 2
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 14
+        for (int c = 0; c < C; c++) vec_store(dst + r * a->dst_row + c * VLEN, acc[r * C + c]);
 }
 
-FC_INLINE void convolve(const fc_conv_lanes_args *a, const vector_of *v, const int K, const ptrdiff_t step) {
-    for (ptrdiff_t y = 0; y < a->rows; y++) {
-        const void *const *src = a->src + y * a->row_step;
-        real *dst = v->dst + y * a->dst_row;
-        for (ptrdiff_t left = a->pixels, width; left > 0; left -= width) {
-            const bool few = K && (left <= FEW || left == 2 * FEW || left == 3 * FEW);
-            width = few ? FEW : FC_LANES_PIXELS;
-            if (few)
-                block(a, v, src, dst, left, FEW, K, step);
-            else
-                block(a, v, src, dst, left, FC_LANES_PIXELS, K, step);
-            src += width * step, dst += width * a->dst_pixel;
-        }
+typedef void (*block_fn)(const fc_conv_lanes_args *a, const real *src, real *dst);
+
+#define BLOCK(R, C)                                                                                      \
+    static void conv_lanes_##R##_##C(const fc_conv_lanes_args *a, const real *src, real *dst) { \
+        block(a, src, dst, R, C);                                                                        \
     }
-}
+#define HALF(R) BLOCK(R, 1) BLOCK(R, 2) BLOCK(R, 3) BLOCK(R, 4) BLOCK(R, 5) BLOCK(R, 6) BLOCK(R, 7)
+HALF(1)
+HALF(2)
+BLOCK(1, 8)
+BLOCK(1, 9)
+BLOCK(1, 10)
+BLOCK(1, 11)
+BLOCK(1, 12)
+BLOCK(1, 13)
+BLOCK(1, 14)
 
-#define WINDOWS(K, step)                                                                         \
-    static void convolve_##K##_##step(const fc_conv_lanes_args *a, const vector_of *v) { \
-        convolve(a, v, K, step);                                                                 \
-    }
-WINDOWS(3, 1)
-WINDOWS(3, 2)
-WINDOWS(5, 1)
-WINDOWS(5, 2)
-WINDOWS(7, 1)
-static void convolve_any(const fc_conv_lanes_args *a, const vector_of *v) { convolve(a, v, 0, a->step); }
+#define NAMED(R, C) conv_lanes_##R##_##C
+#define HALF_NAMED(R) \
+    NAMED(R, 1), NAMED(R, 2), NAMED(R, 3), NAMED(R, 4), NAMED(R, 5), NAMED(R, 6), NAMED(R, 7)
 
-typedef void (*convolve_fn)(const fc_conv_lanes_args *a, const vector_of *v);
-
-static convolve_fn choose(const fc_conv_lanes_args *a) {
-    if (a->tap_col != 1 || a->step > 2) return convolve_any;
-    if (a->kw == 3) return a->step == 1 ? convolve_3_1 : convolve_3_2;
-    if (a->kw == 5) return a->step == 1 ? convolve_5_1 : convolve_5_2;
-    return a->kw == 7 && a->step == 1 ? convolve_7_1 : convolve_any;
-}
+/* by rows and columns of a block, each from 1 on */
+static const block_fn blocks[2][LANES_PIXELS] = {
+    {HALF_NAMED(1), NAMED(1, 8), NAMED(1, 9), NAMED(1, 10), NAMED(1, 11), NAMED(1, 12), NAMED(1, 13),
+     NAMED(1, 14)},
+    {HALF_NAMED(2)}};
 
 void FC_NAME(conv_lanes)(const fc_conv_lanes_args *a);
 void FC_NAME(conv_lanes)(const fc_conv_lanes_args *a) {
-    assert(a->channels >= VLEN && a->activation <= FC_ACT_RELU6);
-    const convolve_fn run = choose(a);
-    vector_of v = {.least = vec_set1(a->activation == FC_ACT_NONE ? -(real)INFINITY : 0),
-                   .most = vec_set1(a->activation == FC_ACT_RELU6 ? 6 : (real)INFINITY),
-                   .weights = a->weights};
-    for (ptrdiff_t at = 0; at < a->channels; at += VLEN, v.weights += a->kh * a->kw * VLEN) {
-        const ptrdiff_t c = at <= a->channels - VLEN ? at : a->channels - VLEN;
-        v.channel = a->channel + c;
-        v.dst = (real *)a->dst + c;
-        v.bias = a->bias ? vec_load((const real *)a->bias + c) : vec_zero();
-        run(a, &v);
+    const ptrdiff_t across = (a->pixels + LANES_PIXELS - 1) / LANES_PIXELS;
+    const ptrdiff_t narrow = a->pixels / across, wider = a->pixels % across;
+    const ptrdiff_t most = 2 * a->pixels <= LANES_PIXELS ? 2 : 1;
+    for (ptrdiff_t y = 0, rows; y < a->rows; y += rows) {
+        rows = a->rows - y < most ? 1 : most;
+        const real *src = (const real *)a->src + y * a->row_step;
+        real *dst = (real *)a->dst + y * a->dst_row;
+        for (ptrdiff_t i = 0; i < across; i++) {
+            const ptrdiff_t width = narrow + (i < wider);
+            blocks[rows - 1][width - 1](a, src, dst);
+            src += width * VLEN;
+            dst += width * VLEN;
+        }
     }
 }

@@ -400,7 +400,19 @@ typedef struct fc_conv_plane_args {
     int activation;
 } fc_conv_plane_args;
 
-/* conv_lanes: convolution of channels side by side, a kernel each, of pixels found through a table:
+/* conv_lanes: convolution of vlen channels side by side, a kernel each: lane l of
+ *   dst[y*dst_row + x*vlen + l] =
+ *       sum over a, b of weights[(a*kw + b)*vlen + l] * src[y*row_step + x*vlen + a*tap_row + b*tap_col + l]
+ *   y < rows, x < pixels; the sum runs in row-major order, from zero, with one vec_fma each.
+ * All taps lie in src, zeros of a border too. */
+typedef struct fc_conv_lanes_args {
+    const void *src, *weights;
+    void *dst;
+    ptrdiff_t kh, kw, tap_row, tap_col;
+    ptrdiff_t rows, pixels, row_step, dst_row;
+} fc_conv_lanes_args;
+
+/* conv_channels: convolution of channels side by side, a kernel each, of pixels found through a table:
  *   dst[y*dst_row + x*dst_pixel + c] = act( bias[c] + sum over a < kh, b < kw of
  *       weights[(v*kh*kw + a*kw + b)*vlen + l] *
  *       src[y*row_step + x*step + a*tap_row + b*tap_col][channel + c] )
@@ -408,9 +420,9 @@ typedef struct fc_conv_plane_args {
  *   c < channels, at least vlen: lane l of vector v is channel v*vlen + l, of the last vector
  *   channels - vlen + l, so that what two vectors have in common is written twice
  * The sum runs in row-major order, from zero, with one vec_fma each. Pixels of x up to a multiple of
- * FC_LANES_PIXELS are read; what they hold changes nothing. Where src is a border it points at zeros. */
-#define FC_LANES_PIXELS 7
-typedef struct fc_conv_lanes_args {
+ * FC_CHANNELS_PIXELS are read; what they hold changes nothing. Where src is a border it points at zeros. */
+#define FC_CHANNELS_PIXELS 7
+typedef struct fc_conv_channels_args {
     const void *const *src;
     const void *weights;
     void *dst;
@@ -419,7 +431,7 @@ typedef struct fc_conv_lanes_args {
     ptrdiff_t rows, pixels, dst_row, dst_pixel;
     ptrdiff_t channel, channels;
     int activation; /* none, ReLU or ReLU6 */
-} fc_conv_lanes_args;
+} fc_conv_channels_args;
 
 /* transposed_plane: transposed convolution of channel planes, each with `multiplier` kernels, into columns
  * that take turns between two phases: rows of one phase of the rows.

@@ -121,7 +121,7 @@ def _listing(file: Path) -> str:
 
 def _is_tile(file: Path, tier: str) -> bool:
     """Whether an object holds a register tile, written for this tier's registers."""
-    tiles = ("conv_channels", "conv_lanes", "conv_tile", "dot_tile", "pixel_tile", "plane_tile")
+    tiles = ("conv_lanes", "conv_tile", "dot_tile", "pixel_tile", "plane_tile")
     return file.stem in tiles and tier in ("sse2", "avx2", "avx512")
 
 

@@ -80,7 +80,7 @@ static bool fits(const fc_conv_problem *p) {
 static double copied_cost(const fc_conv_problem *p) {
     /* of a vector of channels; of a block of the kernel; of a sum's step; of a pixel in and out, for each
      * halving of a square; of a pixel that is copied, or gathered lane by lane */
-    enum { UNIT = 120, BLOCK = 50, COPIED = 5, GATHERED = 4 };
+    enum { UNIT = 120, BLOCK = 50, COPIED = 5, GATHERED = 4, COLLIDING = 12 };
     const double step = p->kernels->isa == FC_ISA_AVX2 ? 1.1 : 1.6, in = 3.2, out = 2.7;
     enum { MAP = 32 << 10, WIDE_MAP = 256 << 10, FARTHER = 6 }; /* maps that outgrow a cache */
     const fc_conv2d_desc *d = &p->desc;
@@ -96,6 +96,10 @@ static double copied_cost(const fc_conv_problem *p) {
     moved += results * (d->dst_stride[3] == 1   ? out * halvings
                         : d->dst_stride[1] == 1 ? COPIED
                                                 : GATHERED * (double)vlen);
+    /* pixels that share few sets of a cache */
+    const int64_t element = (int64_t)fc_dtype_bytes(d->dtype);
+    if (d->src_stride[1] == 1 && d->src_stride[3] * element % 1024 == 0) moved += COLLIDING * pixels;
+    if (d->dst_stride[1] == 1 && d->dst_stride[3] * element % 1024 == 0) moved += COLLIDING * results;
     /* as conv_lanes cuts */
     const int64_t across = fc_div_up(p->ow, 14), high = 2 * p->ow <= 14 ? 2 : 1;
     const double blocks = (double)(fc_div_up(p->oh, high) * across);

@@ -353,6 +353,7 @@ GEOMETRIES = [
     (sweeps.conv(33, 40, (17, 30), (3, 3), ph=1, pw=1, mb=3), "zeros"),
     (sweeps.conv(16, 129, (30, 9), (5, 5), ph=2, pw=2, mb=3), "zeros"),
     (sweeps.conv(64, 64, (7, 7), (3, 3), ph=1, pw=1, mb=5), "zeros"),
+    (sweeps.conv(16, 32, (5, 1100), (3, 3), ph=1, pw=1, mb=2), "zeros"),  # units of some columns
     (sweeps.conv(34, 66, (11, 13), (3, 3), ph=1, pw=1, g=2, mb=3), "reflect"),
     (sweeps.conv(17, 17, (12, 45), (3, 3), ph=2, pw=2, g=17, mb=2), "circular"),
     (sweeps.conv(24, 20, (40, 41), (5, 5), ph=3, phe=0, pw=1, pwe=4, mb=2), "replicate"),
@@ -403,6 +404,9 @@ def test_threads_batches_layouts_and_prepared_weights_change_no_bit(
     assert F.conv2d(last, turned, bias, **added(), **how, out=out, threads=2) is out
     np.testing.assert_array_equal(out, expected)
     conv = Conv2d(w, bias, **how)
+    plain = conv(x)  # without a residual, which Python has dense: tiles are finished where out lies
+    for threads in (1, 2, 5):
+        np.testing.assert_array_equal(conv(last, out=out, threads=threads), plain)
     for threads in (1, 2):
         np.testing.assert_array_equal(conv(x, **added(), threads=threads), expected)
         np.testing.assert_array_equal(conv(last, **added(), threads=threads), expected)

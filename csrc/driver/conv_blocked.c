@@ -104,6 +104,13 @@ void fc_tile_map(const fc_kernels *kernels, fc_conv_tile_args tile, int64_t rows
         }
 }
 
+bool fc_conv_tiles_fit_dst(const fc_conv_problem *problem) {
+    const fc_conv2d_desc *d = &problem->desc;
+    const int64_t *dst = d->dst_stride, *residual = d->residual_stride;
+    const bool alike = residual[1] == 1 && residual[2] == dst[2] && residual[3] == dst[3];
+    return dst[1] == 1 && (!d->has_residual || alike);
+}
+
 void fc_store_pixels(const fc_conv_problem *problem, const fc_args *args, const fc_panel *panel,
                      const void *tiles, int64_t first, int64_t count) {
     const fc_conv2d_desc *d = &problem->desc;

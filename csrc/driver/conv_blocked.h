@@ -31,6 +31,9 @@ uint64_t fc_conv_packing(const fc_conv_problem *problem);
  * where they fit. `tile` describes the map's first pixel; rows and cols in it are overwritten. */
 void fc_tile_map(const fc_kernels *kernels, fc_conv_tile_args tile, int64_t rows, int64_t cols);
 
+/* Whether register tiles can be stored where dst wants them, and the residual is laid out alike. */
+bool fc_conv_tiles_fit_dst(const fc_conv_problem *problem);
+
 /* Stores `count` finished pixels of one panel, [pixel][columns] from `tiles`, into dst with bias,
  * residual and activation. Pixels are numbered over (n, oh, ow). */
 void fc_store_pixels(const fc_conv_problem *problem, const fc_args *args, const fc_panel *panel,

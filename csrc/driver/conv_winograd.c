@@ -1,9 +1,11 @@
 /* conv_winograd.c: 3x3 and 5x5 convolution of stride 1 by Winograd's minimal filtering F(m, r).
  *
- *   plain NCHW src --pack--> strip of n rows [row][col][channel]     a few channels, first-level cache
+ *   plain NCHW src --pack--> strip of n rows [row][col][channel]     a few channels, first-level cache;
+ *                                                                    channels last, src itself
  *   strip --winograd_input--> V [product][tile][channel]             second-level cache
  *   V x U --conv_tile--> M [product][tile][output channels]          for each weight panel
- *   M --winograd_output--> rows of pixels --unpack, bias, residual, activation--> dst
+ *   M --winograd_output--> rows of pixels --unpack, bias, residual, activation--> dst; channels last, the
+ *                                                                    kernel finishes them in dst
  *
  * An m x m tile of outputs takes n*n products, n = m + r - 1, in place of m*m*r*r: 2.25, 4 and 5.1 times
  * fewer for F(2), F(4), F(6) and 3x3. The products of one place (i, j) of all tiles are a matrix product
@@ -39,6 +41,31 @@ static void transform_shared(void *context, int64_t task, int worker) {
                        values_of(job, task / blocks, worker));
 }
 
+/* A panel's pixels, from its products, where dst wants them. */
+static void store_straight(const winograd_job *job, const winograd_unit *unit, const fc_panel *panel,
+                           fc_winograd_output_args output, const char *products) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
+    const int64_t x = unit->col * job->m;
+    output.dst_row = d->dst_stride[2];
+    output.dst_pixel = d->dst_stride[3];
+    output.activation = d->activation;
+    if (d->has_bias) output.bias = (const char *)job->args->bias + panel->oc * bytes;
+    for (int64_t i = 0; i < unit->rows; i++) {
+        const fc_winograd_row row = fc_winograd_row_at(job, unit, i);
+        const int64_t at = panel->oc + row.y * d->dst_stride[2] + x * d->dst_stride[3];
+        output.rows = row.pixels;
+        output.src = products + row.first * output.src_tile * bytes;
+        output.src_last = (row.last - row.first) * output.src_tile;
+        output.dst = (char *)job->args->dst + (row.image * d->dst_stride[0] + at) * bytes;
+        if (d->has_residual)
+            output.residual =
+                (const char *)job->args->residual + (row.image * d->residual_stride[0] + at) * bytes;
+        p->kernels->winograd_output(&output);
+    }
+}
+
 /* The pixels of a panel, from its products. */
 static void store_panel(const winograd_job *job, const winograd_unit *unit, const fc_panel *panel,
                         const char *products, char *pixels) {
@@ -57,6 +84,10 @@ static void store_panel(const winograd_job *job, const winograd_unit *unit, cons
         .m = job->m,
         .n = job->n,
     };
+    if (job->straight && panel->lanes == channels) {
+        store_straight(job, unit, panel, output, products);
+        return;
+    }
     for (int64_t i = 0; i < unit->rows; i++) {
         const fc_winograd_row row = fc_winograd_row_at(job, unit, i);
         output.rows = row.pixels;

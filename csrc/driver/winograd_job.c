@@ -93,16 +93,22 @@ fc_winograd_job fc_winograd_cut(const fc_conv_problem *p, int m, int threads) {
     const int64_t most = fc_max64(fc_max64(least, l2 / 8 * 5 / tile_bytes),
                                   fc_min64(2 * least, 4 * l2 / tile_bytes));
     job.columns = fc_div_up(job.tile_cols, most);
+    const int64_t zeros = ((d->iw - 1) * d->src_stride[3] + b->icg) * bytes;
+    job.in_place = d->border == FC_BORDER_ZEROS && d->src_stride[1] == 1 && d->src_stride[3] >= 0 &&
+                   zeros <= l2 / 4;
     job.rows_follow = job.columns == 1 && d->border == FC_BORDER_ZEROS &&
                       d->src_stride[2] == d->iw * d->src_stride[3];
+    job.straight = fc_conv_tiles_fit_dst(p) && d->activation <= FC_ACT_RELU;
     const int64_t cols = fc_div_up(job.tile_cols, job.columns), rows = d->n * job.tile_rows;
     const int64_t maps = d->groups * job.columns;
     balance(&job, maps, cols, rows, fc_div_up(rows, fc_max64(1, most / cols)), threads);
     job.units = maps * job.strips;
+    if (job.in_place && job.parts == 1) job.block = b->icg;
 
     const int64_t tiles = cols * fc_div_up(rows, job.strips);
     job.values_bytes = whole_lines(n * n * fc_winograd_plane(p, tiles, b->icg), p);
-    job.strip_bytes = whole_lines(job.slots * (cols * m + d->kw - 1) * job.block, p);
+    job.strip_bytes = whole_lines(job.in_place ? zeros / bytes
+                                               : job.slots * (cols * m + d->kw - 1) * job.block, p);
     job.products_bytes = whole_lines(n * n * fc_winograd_plane(p, tiles, b->panel), p);
     job.pixels_bytes = whole_lines(m * cols * m * b->panel, p);
     job.worker_bytes = job.strip_bytes + job.products_bytes + job.pixels_bytes;

@@ -11,9 +11,11 @@ typedef struct fc_winograd_job {
     int64_t tile_rows, tile_cols;        /* of an image */
     int64_t columns, strips;             /* cuts of tile_cols and of the batch's tile rows */
     int64_t units, parts;                /* parts: pieces that a unit's weight panels are dealt into */
-    int64_t block;                       /* channels of a strip */
+    int64_t block;                       /* channels of a strip, or read at once */
     int64_t slots;                       /* rows of a strip */
+    bool in_place;                       /* channels lie side by side; the strip is a row of zeros */
     bool rows_follow;                    /* source rows follow each other, whole, and are packed together */
+    bool straight;                       /* tiles are finished where dst wants them */
     char *values_at, *worker_at;
     size_t values_bytes;                 /* V of a unit */
     size_t strip_bytes, products_bytes, pixels_bytes, worker_bytes;

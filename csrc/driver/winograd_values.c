@@ -1,6 +1,7 @@
 /* winograd_values.c: rows of the source into a channel-last strip, and its tiles into V. The strip is a ring:
  * of two tile rows, one below the other, rows that both need are packed once. Where rows of the source
- * follow each other they are packed together, without borders, which the kernel knows. */
+ * follow each other they are packed together, without borders, which the kernel knows. Channels last they are
+ * read where they lie. */
 #include "strip_row.h"
 #include "winograd_job.h"
 
@@ -54,6 +55,19 @@ static void pack_rows(const fc_winograd_job *job, const fc_winograd_unit *unit, 
     }
 }
 
+/* Rows [y, y + high) of the padded image where they lie; those of the border are `zeros`. */
+static void find_rows(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t image, int64_t y,
+                      int64_t high, int64_t c, const char *zeros, const void **rows) {
+    const fc_conv_problem *p = job->problem;
+    const fc_conv2d_desc *d = &p->desc;
+    for (int64_t k = 0; k < high; k++) {
+        const int64_t at = y + k - d->pad_top;
+        const bool inside = at >= 0 && at < d->ih;
+        rows[k] = inside ? fc_conv_src_at(p, job->args->src, image, unit->group * p->blocking.icg + c, at, 0)
+                         : zeros;
+    }
+}
+
 void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t c, char *strip,
                         char *values) {
     const fc_conv_problem *p = job->problem;
@@ -64,7 +78,7 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
     const int64_t pixels = job->rows_follow ? p->desc.iw : cols;
     const size_t row_bytes = (size_t)(pixels * job->block) * bytes;
     fc_winograd_input_args input = {
-        .src_pixel = job->block,
+        .src_pixel = !job->in_place ? job->block : p->desc.iw > 1 ? p->desc.src_stride[3] : 0,
         .dst_plane = fc_winograd_plane(p, unit->tiles, icg),
         .dst_tile = icg,
         .before = job->rows_follow ? p->desc.pad_left : 0,
@@ -81,6 +95,11 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
         .first = unit->col * job->m,
         .cols = cols,
     };
+    if (job->in_place) {
+        input.before = p->desc.pad_left - unit->col * job->m;
+        input.pixels = p->desc.iw;
+        memset(strip, 0, job->strip_bytes);
+    }
     if (unit->joined) clear_joined(job, unit, c, channels, input.dst_plane, values);
     for (int64_t i = 0; i < unit->rows; i++) {
         const fc_winograd_row row = fc_winograd_row_at(job, unit, i);
@@ -88,9 +107,11 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
         /* below another tile row, r - 1 rows are there */
         const int64_t there = i && row.y ? job->n - job->m : 0;
         const int64_t high = fc_winograd_used(job->n, job->m, row.pixels);
-        if (job->rows_follow)
+        if (job->in_place)
+            find_rows(job, unit, row.image, row.y, high, c, strip, input.src);
+        else if (job->rows_follow)
             pack_rows(job, unit, row.image, row.y + there, row.y + high, c, channels, strip);
-        for (int64_t k = 0; k < high; k++) {
+        for (int64_t k = 0; k < high && !job->in_place; k++) {
             char *strip_row = strip + (size_t)slot_of(job, row.y + k) * row_bytes;
             packed.y = row.y + k;
             if (!job->rows_follow && k >= there) fc_strip_row_pack(p, job->args->src, packed, strip_row);

@@ -52,6 +52,9 @@ static void prepare_winograd_output(trial *t) {
     const int64_t row = (a->cols - 1) * a->dst_pixel + a->channels;
     a->dst_row = row + draw(t, 0, 3);
     a->dst = result(t, (a->rows - 1) * a->dst_row + row);
+    a->bias = perhaps(t, a->channels);
+    a->residual = perhaps(t, t->dst_count);
+    a->activation = (int)draw(t, FC_ACT_NONE, FC_ACT_RELU);
     allow_roundings(t, 67.0 * 67);
 }
 

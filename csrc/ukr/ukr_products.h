@@ -326,9 +326,11 @@ typedef struct fc_pack_weights_args {
  *   Pixels lie in src from column `before` on, `pixels` of them; the others are zeros.
  *
  * winograd_output: y = At M A; m is 2 or 4 (6) for n of 4 or 6 (8), or 2 and 4 for the taps of 5x5.
- *   dst[y*dst_row + (t*m + x)*dst_pixel + c] = sum over i, j of At[y][i] * At[x][j] *
- *       src[(i*n + j)*src_plane + t*src_tile + c], or src_last for the last tile's t*src_tile
- *   y < rows <= m, t*m + x < cols, c < channels; channels are whole vectors.
+ *   dst[y*dst_row + (t*m + x)*dst_pixel + c] = act( bias[c] + residual[where dst is] +
+ *       sum over i, j of At[y][i] * At[x][j] * src[(i*n + j)*src_plane + t*src_tile + c] ),
+ *       or src_last for the last tile's t*src_tile
+ *   y < rows <= m, t*m + x < cols, c < channels; channels are whole vectors. act is none or ReLU; bias and
+ *   residual may be NULL.
  *
  * winograd_weights: U = G g Gt, element by element, for r x r taps, r 3 or 5.
  *   dst[(i*n + j)*dst_plane + e] = sum over k, l < r of G[i][k] * G[j][l] * src[(k*r + l)*src_tap + e]
@@ -348,6 +350,9 @@ typedef struct fc_winograd_output_args {
     ptrdiff_t src_plane, src_tile, src_last, dst_row, dst_pixel;
     ptrdiff_t rows, cols, channels;
     int m, n;
+    int activation;       /* fc_activation */
+    const void *bias;     /* `channels` elements or NULL */
+    const void *residual; /* laid out as dst, or NULL */
 } fc_winograd_output_args;
 
 /* How many of its n points a tile keeps for `outputs` of m: they come in pairs, 0 and infinity apart. */

@@ -86,11 +86,11 @@ FC_INLINE void tiles(const fc_winograd_input_args *a, const int n) {
     const int high = fc_winograd_used(n, a->m, a->rows);
     const int wide = fc_winograd_used(n, a->m, a->cols - (count - 1) * a->m); /* the last */
     vec between[MOST_COLUMNS][8];
-    for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
-        const ptrdiff_t lanes = a->channels - c < VLEN ? a->channels - c : VLEN;
-        for (ptrdiff_t t = 0; t < count; t += TOGETHER) {
-            const ptrdiff_t end = t + TOGETHER < count ? t + TOGETHER : count;
-            const ptrdiff_t columns = (end - 1 - t) * a->m + (end == count ? wide : n);
+    for (ptrdiff_t t = 0; t < count; t += TOGETHER) {
+        const ptrdiff_t end = t + TOGETHER < count ? t + TOGETHER : count;
+        const ptrdiff_t columns = (end - 1 - t) * a->m + (end == count ? wide : n);
+        for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
+            const ptrdiff_t lanes = a->channels - c < VLEN ? a->channels - c : VLEN;
 #define COLUMNS(used) columns_of(a, t * a->m, columns, c, lanes, between, n, used)
             FOR_USED(high, n, COLUMNS);
             for (ptrdiff_t i = t; i < end; i++) {

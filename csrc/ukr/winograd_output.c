@@ -2,6 +2,7 @@
  * product, as in winograd_input.c; columns first, so that what lies between is the smaller. Contract in
  * ukr.h. */
 #include "../simd/vec.h"
+#include "../simd/vec_math.h"
 #include "ukr.h"
 #include "winograd_transforms.h"
 
@@ -23,9 +24,38 @@ FC_INLINE void transform(const vec *x, vec *y, const int m, const int n, const i
     }
 }
 
+/* `count` outputs side by side, finished; dst begins `at` elements behind a->dst, with channel `c`. */
+FC_INLINE void store_row(const fc_winograd_output_args *a, ptrdiff_t at, ptrdiff_t c, vec *y,
+                         const int count) {
+    const ptrdiff_t pixel = a->dst_pixel;
+    real *dst = (real *)a->dst + at;
+    if (a->bias) {
+        const vec bias = vec_load((const real *)a->bias + c);
+#pragma GCC unroll 6
+        for (int j = 0; j < count; j++) y[j] = vec_add(y[j], bias);
+    }
+    if (a->residual) {
+        const real *residual = (const real *)a->residual + at;
+#pragma GCC unroll 6
+        for (int j = 0; j < count; j++) y[j] = vec_add(y[j], vec_load(residual + j * pixel));
+    }
+    if (a->activation == FC_ACT_RELU) {
+#pragma GCC unroll 6
+        for (int j = 0; j < count; j++) y[j] = vec_relu(y[j]);
+    }
+#pragma GCC unroll 6
+    for (int j = 0; j < count; j++) vec_store(dst + j * pixel, y[j]);
+}
+
+/* Those of a tile at the edge: apart, so that each kind of them need not carry it. */
+static __attribute__((noinline)) void store_few(const fc_winograd_output_args *a, ptrdiff_t at, ptrdiff_t c,
+                                                vec *y, ptrdiff_t count) {
+    for (ptrdiff_t j = 0; j < count; j++, at += a->dst_pixel) store_row(a, at, c, y + j, 1);
+}
+
 /* One vector of channels of a whole tile. */
-FC_INLINE void whole(const fc_winograd_output_args *a, const real *src, real *dst, const int m,
-                     const int n) {
+FC_INLINE void whole(const fc_winograd_output_args *a, const real *src, ptrdiff_t at, ptrdiff_t c,
+                     const int m, const int n) {
     vec columns[8][6];
 #pragma GCC unroll 8
     for (int j = 0; j < n; j++) {
@@ -34,14 +64,13 @@ FC_INLINE void whole(const fc_winograd_output_args *a, const real *src, real *ds
         for (int i = 0; i < n; i++) x[i] = vec_load(src + (i * n + j) * a->src_plane);
         transform(x, columns[j], m, n, n);
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 1
     for (int i = 0; i < m; i++) {
         vec x[8], y[6];
 #pragma GCC unroll 8
         for (int j = 0; j < n; j++) x[j] = columns[j][i];
         transform(x, y, m, n, n);
-#pragma GCC unroll 6
-        for (int j = 0; j < m; j++) vec_store(dst + i * a->dst_row + j * a->dst_pixel, y[j]);
+        store_row(a, at + i * a->dst_row, c, y, m);
     }
 }
 
@@ -64,16 +93,14 @@ FC_INLINE void columns_of(const fc_winograd_output_args *a, const real *src, vec
     }
 }
 
-FC_INLINE void rows_of(const fc_winograd_output_args *a, vec (*columns)[6], real *dst, ptrdiff_t cols,
-                       const int m, const int n, const int wide) {
+FC_INLINE void rows_of(const fc_winograd_output_args *a, vec (*columns)[6], ptrdiff_t at, ptrdiff_t c,
+                       ptrdiff_t cols, const int m, const int n, const int wide) {
     for (ptrdiff_t i = 0; i < a->rows; i++) {
         vec x[8], y[6];
 #pragma GCC unroll 8
         for (int j = 0; j < wide; j++) x[j] = columns[j][i];
         transform(x, y, wide - n + m, n, wide);
-#pragma GCC unroll 6
-        for (int j = 0; j < wide - n + m; j++)
-            if (j < cols) vec_store(dst + i * a->dst_row + j * a->dst_pixel, y[j]);
+        store_few(a, at + i * a->dst_row, c, y, cols);
     }
 }
 
@@ -86,28 +113,27 @@ FC_INLINE void rows_of(const fc_winograd_output_args *a, vec (*columns)[6], real
     else if ((m) > 2 && (n) - (m) < 4) \
         BODY(4)
 
-FC_INLINE void part(const fc_winograd_output_args *a, const real *src, real *dst, ptrdiff_t cols,
-                    const int m, const int n) {
+FC_INLINE void part(const fc_winograd_output_args *a, const real *src, ptrdiff_t at, ptrdiff_t c,
+                    ptrdiff_t cols, const int m, const int n) {
     const int high = fc_winograd_used(n, m, a->rows), wide = fc_winograd_used(n, m, cols);
     const bool last = fc_winograd_counts(n - 1, n, m, cols);
     vec columns[8][6];
 #define COLUMNS(used) columns_of(a, src, columns, wide, last, m, n, used)
     FOR_USED(high, m, n, COLUMNS);
-#define ROWS(used) rows_of(a, columns, dst, cols, m, n, used)
+#define ROWS(used) rows_of(a, columns, at, c, cols, m, n, used)
     FOR_USED(wide, m, n, ROWS);
 }
 
 FC_INLINE void tiles(const fc_winograd_output_args *a, const int m, const int n) {
     for (ptrdiff_t x = 0, t = 0; x < a->cols; x += m, t++)
         for (ptrdiff_t c = 0; c < a->channels; c += VLEN) {
-            const ptrdiff_t at = x + m < a->cols ? t * a->src_tile : a->src_last;
-            const real *src = (const real *)a->src + at + c;
-            real *dst = (real *)a->dst + x * a->dst_pixel + c;
-            const ptrdiff_t cols = a->cols - x < m ? a->cols - x : m;
+            const ptrdiff_t tile = x + m < a->cols ? t * a->src_tile : a->src_last;
+            const real *src = (const real *)a->src + tile + c;
+            const ptrdiff_t at = x * a->dst_pixel + c, cols = a->cols - x < m ? a->cols - x : m;
             if (a->rows == m && cols == m)
-                whole(a, src, dst, m, n);
+                whole(a, src, at, c, m, n);
             else
-                part(a, src, dst, cols, m, n);
+                part(a, src, at, c, cols, m, n);
         }
 }
 

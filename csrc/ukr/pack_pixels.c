@@ -66,8 +66,21 @@ FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step, co
     }
 }
 
-/* Channels lie side by side already (an NHWC view): rows are copied. */
+FC_INLINE void copy_run(const real *src, real *dst, ptrdiff_t count) {
+    ptrdiff_t i = 0;
+    for (; i + VLEN <= count; i += VLEN) vec_store(dst + i, vec_load(src + i));
+    if (i < count) vec_store_n(dst + i, vec_load_n(src + i, count - i), count - i);
+}
+
+/* Channels lie side by side already (an NHWC view): pixels are copied, all at once if they may be. */
 static void copy_pixels(const fc_pack_pixels_args *a) {
+    if (a->channels == a->block) {
+        const bool apart = a->place || a->pixel_stride != a->block;
+        const ptrdiff_t runs = apart ? a->pixels : 1, length = apart ? a->block : a->pixels * a->block;
+        for (ptrdiff_t p = 0; p < runs; p++)
+            copy_run((const real *)a->src + p * a->pixel_stride, place(a, p, a->place != NULL), length);
+        return;
+    }
     for (ptrdiff_t p = 0; p < a->pixels; p++) {
         const real *src = (const real *)a->src + p * a->pixel_stride;
         real *dst = place(a, p, a->place != NULL);

@@ -239,6 +239,7 @@ static const char *refuse(const fc_conv2d_desc *d) {
     if (d->pad_top || d->pad_bottom || d->pad_left || d->pad_right)
         return "padding needs the bordered strips of direct";
     if (d->dst_stride[3] != 1) return "the pixels of a row of the result lie apart";
+    if (d->residual_strided) return "it takes a residual in planes alone";
     return NULL;
 }
 

@@ -373,7 +373,7 @@ static double tile_cost(const fc_planar_job *job, int64_t rows) {
     const int64_t width = FC_PLANE_WIDTH(p->kernels->tile_pixels, rows);
     /* pieces of a vector, beside its first */
     const double crossed = job->flat && !is_seamless(job) ? (double)vlen / (double)job->pitch : 0;
-    const double store = p->desc.dst_stride[3] != 1 ? 3.0 * (double)vlen : VECTOR + PIECE * crossed;
+    const double store = p->desc.dst_stride[3] != 1 ? 8.0 * (double)vlen : VECTOR + PIECE * crossed;
     int64_t left = vectors_of(job, p->oh);
     double sum = 0;
     for (int64_t vectors = width; vectors > 0; left %= vectors, vectors = left) {

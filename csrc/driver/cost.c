@@ -29,7 +29,10 @@ double fc_cost_conv_tiles(const fc_conv_problem *problem, int64_t rows, int64_t 
 
 double fc_cost_pack_pixels(const fc_conv_problem *problem, int64_t channels, int64_t pixels,
                            int64_t step) {
-    enum { WHOLE = 8, PARTIAL = 11 }; /* of a row of a square */
+    enum { WHOLE = 8, PARTIAL = 11, COPIED = 2 }; /* of a row of a square; a vector of channels */
+    const int64_t *stride = problem->desc.src_stride;
+    if (stride[1] == 1 && stride[3] > 1) /* channels last */
+        return (double)(fc_div_up(channels, problem->kernels->vlen) * pixels * COPIED);
     if (step > 2) return 2.7 * (double)(channels * pixels); /* element by element */
     const int64_t vlen = problem->kernels->vlen;
     double whole, partial;
@@ -39,10 +42,16 @@ double fc_cost_pack_pixels(const fc_conv_problem *problem, int64_t channels, int
 }
 
 double fc_cost_unpack_pixels(const fc_conv_problem *problem) {
-    enum { PARTIAL = 20 }; /* of a row of a square; whole ones are counted with the tiles' vectors */
-    const int64_t vlen = problem->kernels->vlen;
+    enum {
+        PARTIAL = 20, /* of a row of a square; whole ones are counted with the tiles' vectors, */
+        SPARED = 12   /* too much of each when nothing is unpacked */
+    };
+    const int64_t vlen = problem->kernels->vlen, ocg = problem->desc.oc / problem->desc.groups;
+    const int64_t pixels = problem->oh * problem->ow, *stride = problem->desc.dst_stride;
+    if (stride[1] == 1 && stride[3] > 1) /* channels last: tiles lie where they belong */
+        return -(double)(fc_div_up(ocg, vlen) * pixels * SPARED);
     double whole, partial;
-    squares(problem->desc.oc / problem->desc.groups, problem->oh * problem->ow, vlen, &whole, &partial);
+    squares(ocg, pixels, vlen, &whole, &partial);
     return partial * PARTIAL * (double)vlen;
 }
 

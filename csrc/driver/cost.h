@@ -29,11 +29,12 @@ enum {
 /* `rows` x `cols` results of `ocg` output channels by conv_tile, `depth` products each. */
 double fc_cost_conv_tiles(const fc_conv_problem *problem, int64_t rows, int64_t cols, int64_t depth);
 
-/* `pixels` of `channels` channels, `step` elements apart, to lie channel last. */
+/* `pixels` of `channels` channels, `step` elements apart, to lie channel last, or copied where they do. */
 double fc_cost_pack_pixels(const fc_conv_problem *problem, int64_t channels, int64_t pixels,
                            int64_t step);
 
-/* The results of one group, back into planes. */
+/* The results of one group, back into planes; channels last, less than the tiles' vectors were counted
+ * with. */
 double fc_cost_unpack_pixels(const fc_conv_problem *problem);
 
 /* The weights of one group, `depth` to an output channel, into panels. Nothing when prepared. */

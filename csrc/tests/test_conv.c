@@ -8,13 +8,14 @@
 #include "integers.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- convolution ---------------------------------------------------------------------------- */
 
 typedef struct conv_case {
     fc_conv2d_desc desc;
     int64_t oh, ow;
-    int64_t src_origin, src_span, dst_span, weight_origin, weight_span;
+    int64_t src_origin, src_span, dst_span, weight_origin, weight_span, residual_span;
     bool at_end, packed;
     int threads;
 } conv_case;
@@ -95,7 +96,7 @@ static void run_conv(const conv_case *t) {
     guarded src = integers(t->src_span, dtype, t->at_end);
     guarded weights = integers(t->weight_span, dtype, t->at_end);
     guarded bias = integers(d->oc, dtype, t->at_end);
-    guarded residual = integers(results, dtype, t->at_end);
+    guarded residual = integers(t->residual_span, dtype, t->at_end);
     guarded dst = guarded_new((size_t)(t->dst_span * bytes), t->at_end);
 
     fc_plan *plan = NULL;
@@ -128,10 +129,14 @@ static void run_conv(const conv_case *t) {
         int64_t x = i % t->ow, y = i / t->ow % t->oh, o = i / t->ow / t->oh % d->oc;
         double expected = naive_conv(t, src.data, weights.data, i / t->ow / t->oh / d->oc, o, y, x);
         if (d->has_bias) expected += get(bias.data, o, dtype);
-        if (d->has_residual) expected += get(residual.data, i, dtype);
+        const int64_t index[4] = {i / t->ow / t->oh / d->oc, o, y, x};
+        int64_t at = 0, residual_at = d->residual_strided ? 0 : i;
+        for (int j = 0; j < 4; j++) {
+            at += index[j] * d->dst_stride[j];
+            if (d->residual_strided) residual_at += index[j] * d->residual_stride[j];
+        }
+        if (d->has_residual) expected += get(residual.data, residual_at, dtype);
         if (d->activation == FC_ACT_RELU && expected < 0) expected = 0;
-        const int64_t at = i / t->ow / t->oh / d->oc * d->dst_stride[0] + o * d->dst_stride[1] +
-                           y * d->dst_stride[2] + x * d->dst_stride[3];
         wrong += !(fabs(get(dst.data, at, dtype) - expected) <= off[o]);
     }
     free(off);
@@ -169,6 +174,34 @@ static void set_layout(const int64_t *size, int rank, unsigned flip, int64_t *st
         stride[i] = *span;
         *span *= size[i];
     }
+}
+
+/* Channels side by side, as in a part of a concatenation; perhaps more between rows and images. */
+static void set_channels_last(const int64_t *size, int64_t *stride, int64_t *span) {
+    const int64_t whole_vectors = random_below(2) ? 16 : 1;
+    stride[1] = 1;
+    stride[3] = fc_round_up(size[1] + random_below(2) * 3, whole_vectors);
+    stride[2] = size[3] * stride[3] + random_below(2) * 5;
+    stride[0] = size[2] * stride[2] + random_below(2) * 7;
+    *span = 1;
+    for (int i = 0; i < 4; i++) *span += (size[i] - 1) * stride[i];
+}
+
+/* A residual, channels last, laid out as dst or not quite; dense where dst is not channels last. */
+static void set_residual(conv_case *t, const int64_t *size) {
+    fc_conv2d_desc *d = &t->desc;
+    t->residual_span = size[0] * size[1] * size[2] * size[3];
+    if (d->algorithm == FC_ALGO_PLANAR || d->algorithm == FC_ALGO_LINEAR ||
+        d->algorithm == FC_ALGO_POINTWISE || d->dst_stride[1] != 1 || random_below(4) == 0)
+        return;
+    d->residual_strided = 1;
+    if (random_below(3) == 0) {
+        set_channels_last(size, d->residual_stride, &t->residual_span);
+        return;
+    }
+    memcpy(d->residual_stride, d->dst_stride, sizeof d->residual_stride);
+    d->residual_stride[0] += t->dst_span; /* images lie further apart */
+    t->residual_span = t->dst_span + (size[0] - 1) * t->dst_span;
 }
 
 /* A random case; false when its window does not fit. */
@@ -235,6 +268,13 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
     while (whole && d->oc > 1 && d->dst_stride[1] != 1) /* channels side by side */
         set_layout(dst, 4, 0, d->dst_stride, &none, &t->dst_span);
+    if (random_below(4) == 0) {
+        t->src_origin = 0;
+        set_channels_last(src, d->src_stride, &t->src_span);
+    }
+    if (random_below(3) == 0 && algorithm != FC_ALGO_POINTWISE)
+        set_channels_last(dst, d->dst_stride, &t->dst_span);
+    set_residual(t, dst);
     t->at_end = random_below(2);
     t->packed = random_below(2);
     t->threads = 1 + (int)random_below(4);

@@ -392,12 +392,6 @@ MUTANTS = [
         "residual[2] > 0",
     ),
     Mutant(
-        "tiles finished in dst: all have the first one's residual",
-        BLOCKED,
-        "if (residual) tile.residual = residual + at;",
-        "if (residual) tile.residual = residual;",
-    ),
-    Mutant(
         "direct: tiles finished in dst get their bias with every piece of the channels",
         DIRECT,
         "if (job->straight && last == b->blocks) {",

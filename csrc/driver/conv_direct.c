@@ -90,7 +90,8 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
     const int64_t row_bytes = p->ow * b->panel * (int64_t)fc_dtype_bytes(d->dtype);
     job.strip_bytes = strip_size(p, rows);
     job.pieces = fc_min64(b->blocks, fc_div_up(b->panel_bytes, (int64_t)fc_cpu_caches()->l2 / 4));
-    job.straight = fc_conv_tiles_fit_dst(p);
+    /* only what the tile's registers finish: to load again what was stored far away waits for memory */
+    job.straight = fc_conv_tiles_fit_dst(p) && !d->has_residual && d->activation <= FC_ACT_RELU6;
     job.chunk_rows = fc_max64(1, fc_min64(rows, 16384 / row_bytes));
     job.tile_bytes = (size_t)fc_round_up(job.chunk_rows * row_bytes, FC_CACHE_LINE);
     return job;
@@ -137,11 +138,6 @@ static void pack_shared(void *context, int64_t task, int worker) {
     pack_block(job, &unit, task % blocks, job->strips_at + (size_t)(task / blocks) * job->strip_bytes);
 }
 
-static void move_dst(fc_conv_tile_args *tile, ptrdiff_t elements, size_t bytes) {
-    tile->dst = (char *)tile->dst + elements * (ptrdiff_t)bytes;
-    if (tile->residual) tile->residual = (const char *)tile->residual + elements * (ptrdiff_t)bytes;
-}
-
 /* Output rows [rows.from, rows.to) of the map, columns `cols`, a piece of the channel blocks: `tile` has
  * what does not depend on them; its src and weights begin the unit's strip row `y` and the piece. */
 static void run_span(const direct_job *job, fc_conv_tile_args tile, fc_tap_span rows, fc_tap_span cols,
@@ -157,7 +153,7 @@ static void run_span(const direct_job *job, fc_conv_tile_args tile, fc_tap_span 
                    bytes;
     tile.weights = (const char *)tile.weights +
                    (size_t)((rows.first * d->kw + cols.first) * block * n) * bytes;
-    move_dst(&tile, y * tile.dst_row + cols.from * tile.dst_pixel, bytes);
+    tile.dst = (char *)tile.dst + (y * tile.dst_row + cols.from * tile.dst_pixel) * (ptrdiff_t)bytes;
     tile.count[1] = wide > 0 ? high : 0;
     tile.skip[1] = (d->kw - wide) * block * n;
     tile.skip[0] = (d->kh - tile.count[1]) * d->kw * block * n;
@@ -178,7 +174,7 @@ static void run_span(const direct_job *job, fc_conv_tile_args tile, fc_tap_span 
     for (int64_t r = quiet; r < count; r += height) {
         fc_conv_tile_args last = tile;
         last.src = (const char *)tile.src + (size_t)(r * tile.src_row) * bytes;
-        move_dst(&last, r * tile.dst_row, bytes);
+        last.dst = (char *)tile.dst + r * tile.dst_row * (ptrdiff_t)bytes;
         last.ahead = ahead + (r > quiet ? (tile.panels - 1) * vlen : 0);
         fc_tile_map(p->kernels, last, fc_min64(height, count - r), cols.to - cols.from);
     }
@@ -205,16 +201,12 @@ static void run_chunk(const direct_job *job, const direct_unit *unit, const fc_p
         .dst_pixel = columns,
         .dst_row = p->ow * columns,
     };
-    const char *residual = NULL;
     if (job->straight) {
-        const int64_t at = panel->oc + (unit->y0 + y) * d->dst_stride[2];
+        const int64_t at = unit->n * d->dst_stride[0] + panel->oc + (unit->y0 + y) * d->dst_stride[2];
         tile.lanes = panel->lanes;
         tile.dst_pixel = d->dst_stride[3];
         tile.dst_row = d->dst_stride[2];
-        tile.dst = (char *)job->args->dst + (unit->n * d->dst_stride[0] + at) * (ptrdiff_t)bytes;
-        if (d->has_residual)
-            residual = (const char *)job->args->residual +
-                       (unit->n * d->residual_stride[0] + at) * (ptrdiff_t)bytes;
+        tile.dst = (char *)job->args->dst + at * (ptrdiff_t)bytes;
     }
     const char *from = strip + (size_t)(y * tile.src_row) * bytes;
     for (int64_t piece = 0; piece < job->pieces; piece++) {
@@ -224,7 +216,6 @@ static void run_chunk(const direct_job *job, const direct_unit *unit, const fc_p
         tile.accumulate = piece > 0;
         if (job->straight && last == b->blocks) {
             tile.activation = d->activation;
-            tile.residual = residual;
             if (d->has_bias) tile.bias = (const char *)job->args->bias + (size_t)panel->oc * bytes;
         }
         tile.src = from + (size_t)(first * tile.step[0]) * bytes;

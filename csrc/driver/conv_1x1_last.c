@@ -91,11 +91,14 @@ static last_job cut(const fc_conv_problem *p, int threads) {
     return job;
 }
 
-/* A panel's products with a piece of the depth. The last tiles ask for the weights that follow, a line of a
- * step each. */
+/* A panel's products with a piece of the depth. Residuals are asked for beforehand, and the last tiles ask for
+ * the weights that follow, a line of a step each. */
 static void multiply(const fc_conv_problem *p, fc_conv_tile_args tile, int64_t count, bool next) {
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype), line = FC_CACHE_LINE / bytes;
     const int64_t lines = next ? fc_max64(1, p->blocking.panel / line) : 0;
+    for (int64_t i = 0; tile.residual && i < count; i++)
+        for (int64_t n = 0; n < tile.lanes; n += line)
+            __builtin_prefetch((const char *)tile.residual + (i * tile.dst_pixel + n) * bytes, 0, 2);
     for (int64_t left = lines; left >= 0; left--) {
         /* all but the last few tiles; then one after the other */
         const int64_t pixels = fc_max64(0, count - left * p->kernels->tile_pixels);
@@ -174,5 +177,5 @@ double fc_1x1_last_cost(const fc_conv_problem *p) {
     if (!reads_in_place(p))
         gathered = (double)p->oh * FC_COST_STRIP_ROW + fc_cost_pack_pixels(p, icg, pixels, d->stride_w);
     return FC_COST_CALL + (double)d->groups * (gathered + fc_cost_conv_tiles(p, 1, pixels, icg) +
-                                               fc_cost_pack_weights(p, icg));
+                                               fc_cost_unpack_pixels(p) + fc_cost_pack_weights(p, icg));
 }

@@ -86,7 +86,7 @@ uint64_t fc_conv_packing(const fc_conv_problem *problem) {
 
 void fc_tile_map(const fc_kernels *kernels, fc_conv_tile_args tile, int64_t rows, int64_t cols) {
     const size_t bytes = kernels->element_bytes;
-    const char *src = tile.src;
+    const char *src = tile.src, *residual = tile.residual;
     char *dst = tile.dst;
     int64_t widths = fc_div_up(cols, kernels->tile_pixels);
     int64_t step = 2 * fc_div_up(cols, widths) <= kernels->tile_pixels ? 2 : 1;
@@ -97,7 +97,9 @@ void fc_tile_map(const fc_kernels *kernels, fc_conv_tile_args tile, int64_t rows
             tile.rows = (int)fc_min64(step, rows - y);
             tile.cols = (int)(end - begin);
             tile.src = src + (y * tile.src_row + begin * tile.src_pixel) * (ptrdiff_t)bytes;
-            tile.dst = dst + (y * tile.dst_row + begin * tile.dst_pixel) * (ptrdiff_t)bytes;
+            const ptrdiff_t at = (y * tile.dst_row + begin * tile.dst_pixel) * (ptrdiff_t)bytes;
+            tile.dst = dst + at;
+            if (residual) tile.residual = residual + at;
             kernels->conv_tile(&tile);
         }
 }

@@ -32,9 +32,11 @@ enum {
 extern const int FC_NAME(tile_shape)[2];
 const int FC_NAME(tile_shape)[2] = {VLEN, TILE_PIXELS};
 
-/* What needs no more than a sum and two clamps is done before the tile is stored. */
+/* What needs no more than sums and two clamps is done before the tile is stored: to load again what goes
+ * far away would wait for memory. */
 static bool finishes_in_registers(const fc_conv_tile_args *a) {
-    return !a->residual && (a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
+    const bool whole = a->lanes == a->panels * VLEN;
+    return (!a->residual || whole) && (a->activation == FC_ACT_NONE || a->activation == FC_ACT_RELU ||
                             a->activation == FC_ACT_RELU6);
 }
 
@@ -125,6 +127,13 @@ FC_INLINE void tile(const fc_conv_tile_args *a, const int rows, const int cols, 
                                      : vec_set1(-(real)0.0);
 #pragma GCC unroll 16
             for (int i = 0; i < rows * cols; i++) acc[i * panels + n] = vec_add(acc[i * panels + n], bias);
+        }
+        if (a->residual) {
+            const real *residual = a->residual;
+#pragma GCC unroll 32
+            for (int i = 0; i < rows * cols * panels; i++)
+                acc[i] = vec_add(acc[i], vec_load(residual + i / panels / cols * a->dst_row +
+                                                  i / panels % cols * a->dst_pixel + i % panels * VLEN));
         }
         if (a->activation != FC_ACT_NONE) {
             const vec most = vec_set1(a->activation == FC_ACT_RELU6 ? 6 : (real)INFINITY);

@@ -201,6 +201,10 @@ PLACES = {
         autograd.cat([(y := F.conv2d(x, normal(4, 4, 1, 1))), x], 1).tanh(),
         F.batch_norm(y, normal(4), np.float32([1, 2, 3, 4])),
     ),
+    "rows of a part": lambda x: (
+        autograd.cat([(y := F.conv2d(x, normal(4, 4, 1, 1))), x], 1).tanh(),
+        F.linear(y, normal(3, 6)),
+    ),
     "the input itself": lambda x: x,
     "the input reshaped": lambda x: x.flatten(1),
     "a result twice": lambda x: [(y := x.relu()), y, y.flatten(1)],

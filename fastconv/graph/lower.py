@@ -207,6 +207,8 @@ class _Part:
     def _needs_dense(self, node: Node, k: int) -> bool:
         if node.kind in ("concat", "reshape", "add") or self.layouts.is_last(node.inputs[k]):
             return False
+        if node.kind == "linear" and len(node.inputs[k].shape) > 1:
+            return True  # images of several rows, all of which are equally far apart
         # A convolution's residual in planes and a scale's factors are dense.
         return k > 0 or node.kind not in READS_APART
 

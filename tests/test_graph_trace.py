@@ -144,6 +144,17 @@ def test_the_module_stays_as_it_was():
     assert model(Tensor(image(1, 3, 5, 5))).requires_grad
 
 
+def test_channels():
+    """A part of them is a node, all of them are the value itself."""
+    graph = agree(Calls(lambda x: x[:, 1:-1] + x[:, :2][:, :]), image(2, 4, 5, 5))
+    assert [(n.kind, *n.options.values()) for n in graph.nodes[:2]] == [
+        *(("part", 1, 3), ("part", 0, 2)),
+    ]
+    assert kinds(graph)[2:] == ["add"]
+    graph = agree(Calls(lambda x: F.global_avg_pool2d(x).flatten(1)[:, 1:3]), image(3, 4, 2, 2))
+    assert graph.nodes[-1].output.shape == (2,)
+
+
 def test_constants_are_copies_and_shared():
     conv = nn.Conv2d(4, 4, 1)
     model = nn.Sequential(conv, conv)
@@ -158,6 +169,11 @@ REFUSED = {
     "bool": (lambda x: x if x else -x, "by the values"),
     "item": (lambda x: x.item(), "by the values"),
     "index": (lambda x: x[:, 0], "index"),
+    "index of channels and more": (lambda x: x[:, 1:3, 2:], "index"),
+    "every other channel": (lambda x: x[:, ::2], "index"),
+    "no channels": (lambda x: x[:, 3:3], "index"),
+    "images": (lambda x: x[1:, 1:2], "index"),
+    "columns": (lambda x: x.transpose(1, 3)[:, 1:2], "index"),
     "sort": (lambda x: x.exp(), "exp"),
     "mean": (lambda x: x.mean(1), "mean over dim=1"),
     "clip": (lambda x: x.clip(-1, 1), "clip"),

@@ -97,6 +97,16 @@ def test_ncnn_layers_say_what_the_network_does(tmp_path):
     assert weights == expected
 
 
+def test_ncnn_takes_channels_of_an_image(tmp_path):
+    class Tail(nn.Module):
+        def forward(self, x):
+            return x[:, 1:3]
+
+    layers, _, _ = ncnn_layers(graph_of(Tail()), tmp_path)
+    assert layers[1][0] == "Crop"
+    assert layers[1][3] == {"2": "1", "3": "12", "4": "12", "5": "2"}
+
+
 def test_ncnn_takes_a_residual_before_the_activation(tmp_path):
     layers, _, _ = ncnn_layers(graph_of(Branches(), passes=PASSES), tmp_path)
     kinds = [kind for kind, *_ in layers]

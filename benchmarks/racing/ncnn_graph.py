@@ -197,6 +197,14 @@ class _Writer:
     def _concat(self, node: Node, inputs: list[str]) -> str:
         return self._one("Concat", inputs, {0: 0})
 
+    def _part(self, node: Node, inputs: list[str]) -> str:
+        shape = node.output.shape
+        if len(shape) != 3:
+            raise TypeError(f"{node!r}: only of images parts are taken here")
+        _, h, w = shape
+        channels = {2: node.options["start"], 5: shape[0]}
+        return self._one("Crop", inputs, {3: w, 4: h, **channels})
+
     def _pad(self, node: Node, inputs: list[str]) -> str:
         o = node.options
         if o["border"] != "constant" or o["before"][0] or o["after"][0] or len(o["before"]) != 3:

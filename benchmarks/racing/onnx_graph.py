@@ -186,6 +186,10 @@ class _Writer:
     def _concat(self, node: Node, inputs: list[str]) -> str:
         return self._emit("Concat", inputs, axis=1)
 
+    def _part(self, node: Node, inputs: list[str]) -> str:
+        ends = (self._integers(node.options[name]) for name in ("start", "stop"))
+        return self._emit("Slice", [inputs[0], *ends, self._integers(1)])
+
     def _pad(self, node: Node, inputs: list[str]) -> str:
         o = node.options
         if o["border"] == "circular":

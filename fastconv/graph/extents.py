@@ -31,7 +31,7 @@ def varies(node: Node, taken: list[Varying]) -> Varying:
     if node.kind == "interpolate" and o["size"] is not None:
         size = o["size"] if isinstance(o["size"], tuple) else (o["size"],) * (len(first) - 1)
         return first[0], *(isinstance(n, tuple) for n in size)
-    if node.kind in ("conv2d", "conv_transpose2d"):
+    if node.kind in ("conv2d", "conv_transpose2d", "part"):
         return False, *first[1:]
     if node.kind == "scale":
         return first

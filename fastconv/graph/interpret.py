@@ -133,6 +133,10 @@ def _concat(arrays, o, inputs, threads, precision):
     return np.concatenate(inputs, axis=1)
 
 
+def _part(arrays, o, inputs, threads, precision):
+    return np.ascontiguousarray(inputs[0][:, o["start"] : o["stop"]])
+
+
 def _pad(arrays, o, inputs, threads, precision):
     pairs = list(zip(o["before"], o["after"], strict=True))
     if o["border"] != "constant":
@@ -165,6 +169,7 @@ MEANINGS = {
     "add": _add,
     "scale": _scale,
     "concat": _concat,
+    "part": _part,
     "pad": _pad,
     "permute": _permute,
     "interpolate": _interpolate,

@@ -56,6 +56,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "add": ((), ("activation",)),
     "scale": ((), ()),  # of each channel, by the second input
     "concat": ((), ()),  # of channels
+    "part": ((), ("start", "stop")),  # those channels of its input
     "pad": ((), ("before", "after", "border", "value")),
     "permute": ((), ("axes",)),
     # size: (oh, ow) or one for both, each a number or (i, axis) of the graph's i-th input; or None

@@ -59,6 +59,10 @@ class Layouts:
         """Elements from where a part of a concatenation begins to where the next one does."""
         return value.shape[0] if value in self._last else value.size
 
+    def offset(self, value: Value, channel: int) -> int:
+        """Elements from where an image begins to where a channel of it does."""
+        return channel if value in self._last else channel * (value.size // value.shape[0])
+
     def strides(self, value: Value, root: Value) -> tuple[int, int, int, int]:
         """Of images (C, H, W), which are part of a root."""
         _, h, w = value.shape
@@ -99,8 +103,9 @@ class _Sets:
 class _Groups:
     """Values that must lie alike, by a representative; and which groups may lie channels last.
 
-    Alike lie what shares memory (a concatenation and its parts, what is written over an input) and
-    what an operation wants alike: the terms of a sum, a convolution's residual and its result.
+    Alike lie what shares memory (a concatenation and its parts, a part and what it is of, what is
+    written over an input) and what an operation wants alike: the terms of a sum, a convolution's
+    residual and its result.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -111,7 +116,7 @@ class _Groups:
         for node in graph.nodes:
             if node.kind == "conv2d":
                 self._alike.join([node.output, *node.inputs[1:]])
-            elif node.kind in ("add", "concat", "activation"):
+            elif node.kind in ("add", "concat", "part", "activation"):
                 self._alike.join([node.output, *node.inputs])
                 shared.join([node.output, *node.inputs])
             if not _knows_channels_last(node):
@@ -139,7 +144,7 @@ def _knows_channels_last(node: Node) -> bool:
         return node.options["pool"] != "lp"
     if node.kind == "activation":
         return node.options["name"] in _core.ACTIVATION_CODES
-    return node.kind in ("conv2d", "add", "concat")
+    return node.kind in ("conv2d", "add", "concat", "part")
 
 
 class _Costs:

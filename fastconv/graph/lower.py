@@ -160,7 +160,7 @@ class _Part:
             if value not in self.copied:
                 self.bases[self.placement.of(value).root] = self._outside(bases[value], value)
         for node in self.graph.nodes:
-            if node.kind != "reshape":
+            if node.kind not in ("reshape", "part"):
                 self._step(node)
         for value in self.copied:
             self._copy(value, value, self._outside(bases[value], value), value.node)
@@ -205,7 +205,8 @@ class _Part:
         ]
 
     def _needs_dense(self, node: Node, k: int) -> bool:
-        if node.kind in ("concat", "reshape", "add") or self.layouts.is_last(node.inputs[k]):
+        takes_any = node.kind in ("concat", "part", "reshape", "add")
+        if takes_any or self.layouts.is_last(node.inputs[k]):
             return False
         if node.kind == "linear" and len(node.inputs[k].shape) > 1:
             return True  # images of several rows, all of which are equally far apart

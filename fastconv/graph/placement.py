@@ -2,8 +2,9 @@
 
 A value in planes lies dense within an image; of one that lies channels last each pixel does
 (layouts.py). Its images, or pixels, are as far apart as those of its *root*, the value whose memory
-it is a part of: a concatenation's parts are written where the whole will lie, and a reshape is the
-same memory. A concatenation part of which lies elsewhere already is copied.
+it is a part of: a concatenation's parts are written where the whole will lie, and a reshape or a
+part of its channels is the same memory. A concatenation part of which lies elsewhere already is
+copied.
 """
 
 from collections.abc import Iterable
@@ -45,6 +46,9 @@ class Placement:
         for node in graph.nodes:
             if node.kind == "reshape":
                 self._parents[node.output] = Place(node.inputs[0], 0)
+            elif node.kind == "part":
+                offset = layouts.offset(node.inputs[0], node.options["start"])
+                self._parents[node.output] = Place(node.inputs[0], offset)
         # From the last one: the largest whole is settled first, and its parts within it.
         for node in reversed(graph.nodes):
             if node.kind == "concat":
@@ -97,8 +101,9 @@ class Placement:
             if root is not places[0].root or offset != end or root in self._inputs:
                 return False
             end += self._layouts.extent(value)
-        # The whole is made by a later concatenation, out of the same parts and more.
-        return places[0].root.node is not None and places[0].root.node.kind == "concat"
+        # The whole is made by a later concatenation, out of the same parts and more, or was there
+        # before: these are parts of it.
+        return places[0].root.node is not None
 
     def _reuse_inputs(self, graph: Graph) -> None:
         """Write over an input that nobody reads afterwards."""

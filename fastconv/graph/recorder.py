@@ -289,6 +289,12 @@ class Recorder(Recording):
             self.refuse(f"cat along dim={dim}; only channels, dim=1, are known")
         return self._node("concat", list(tensors), {})
 
+    def part(self, x, start, stop):
+        """Channels start to stop."""
+        if stop - start == x._value.shape[0]:
+            return x
+        return self._node("part", [x], {"start": start, "stop": stop})
+
     def pad(self, input, pad, mode, value, out, threads):
         self._plain(out)
         if len(pad) > 2 * (input.ndim - 1):

@@ -31,6 +31,8 @@ def shape_of(node: Node, dtype: Any, images: Sequence[Shape] = ()) -> Shape:
     taken = [value.shape for value in node.inputs]
     if node.kind == "reshape":
         return _reshaped(taken[0], node.options["sizes"])
+    if node.kind == "part":
+        return _part(taken[0], **node.options)
     if node.kind == "add" and taken[0] != taken[1]:
         raise ValueError(f"add: a sum of shapes {taken[0]} and {taken[1]}")
     weight = node.arrays.get("weight")
@@ -89,6 +91,13 @@ def _reshaped(shape: Shape, sizes: Sequence[Any]) -> Shape:
     if int(np.prod(found, dtype=np.int64)) != whole:
         raise ValueError(f"reshape: {whole} elements do not go into {tuple(found)}")
     return tuple(found)
+
+
+def _part(shape: Shape, start: Any, stop: Any) -> Shape:
+    channels = shape[0] if shape else 0
+    if type(start) is not int or type(stop) is not int or not 0 <= start < stop <= channels:
+        raise ValueError(f"part: there are no channels {start} to {stop} of {channels}")
+    return stop - start, *shape[1:]
 
 
 def _size(size: Any, images: Sequence[Shape]) -> Any:

@@ -206,6 +206,17 @@ class Traced:
 
     clone = detach
 
+    def __getitem__(self, index: Any) -> "Traced":
+        """x[:, start:stop], channels of every image; no other index is known."""
+        channels = self._value.shape[0] if self._value.shape else 0
+        known = isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None)
+        if not known or not isinstance(index[1], slice) or self._layer.varying(self._value)[0]:
+            self._unknown()
+        start, stop, step = index[1].indices(channels)
+        if step != 1 or start >= stop:
+            self._unknown()
+        return self._layer.part(self, start, stop)
+
     # ---- what there is not
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -224,7 +235,7 @@ class Traced:
     def _unknown(self, *_: Any) -> NoReturn:
         self._layer.refuse("an operation of Tensor's, an index or an operator,")
 
-    __getitem__ = __setitem__ = __iter__ = __pow__ = __rtruediv__ = __matmul__ = _unknown
+    __setitem__ = __iter__ = __pow__ = __rtruediv__ = __matmul__ = _unknown
 
 
 def _axes(dims: Any, ndim: int) -> list[int]:

@@ -167,6 +167,11 @@ def _make_concat(o, held, shape, own) -> Operation:
     return lambda *parts: torch.cat(parts, 1)
 
 
+def _make_part(o, held, shape, own) -> Operation:
+    channels = slice(o["start"], o["stop"])
+    return (lambda x: x[:, channels]) if own else (lambda x: x[:, channels].clone())
+
+
 def _make_reshape(o, held, shape, own) -> Operation:
     if own:
         return lambda x: x.reshape(x.shape[0], *shape)

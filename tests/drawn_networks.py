@@ -9,7 +9,7 @@ from fastconv import functional as F
 # What a drawn network may do next to values (C, H, W).
 _STEPS = (
     *("conv", "conv", "conv", "depthwise", "norm", "activation", "pool", "add", "concat"),
-    *("pad", "transposed", "resize", "lrn", "gate", "affine"),
+    *("pad", "transposed", "resize", "lrn", "gate", "affine", "siblings", "part"),
 )
 _ACTIVATIONS = ("relu", "relu6", "sigmoid", "tanh", "silu", "hardswish", "leaky_relu", "elu")
 
@@ -47,7 +47,7 @@ class Drawn(nn.Module):
 
 
 def _conv(x, a, o):
-    return F.conv2d(x, a["w"], a["b"], o["stride"], o["padding"], o["dilation"], o["groups"])
+    return F.conv2d(x, a["w"], a.get("b"), o["stride"], o["padding"], o["dilation"], o["groups"])
 
 
 def _norm(x, a, o):
@@ -80,6 +80,7 @@ _DO = {
     "resize": lambda x, a, o: F.interpolate(x, scale_factor=2, mode=o["mode"]),
     "lrn": lambda x, a, o: F.local_response_norm(x, 3),
     "gate": _gate,
+    "part": lambda x, a, o: x[:, o["start"] : o["stop"]],
     "affine": lambda x, a, o: x * 0.5 - 1.0,
 }
 
@@ -91,6 +92,10 @@ def networks(draw, dtype=np.float32, most_steps=12):
 
     def normal(*shape):
         return (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(dtype)
+
+    def depthwise(c):
+        arrays = {"w": normal(c, 1, 3, 3), "b": normal(c)}
+        return {"stride": 1, "padding": 1, "dilation": 1, "groups": c, "arrays": arrays}
 
     shape = draw(st.sampled_from(((3, 9, 11), (1, 8, 8), (16, 7, 7), (5, 12, 5))))
     shapes, steps = [shape], []
@@ -114,8 +119,7 @@ def networks(draw, dtype=np.float32, most_steps=12):
             arguments["arrays"] = {"w": normal(oc, c // groups, kernel, kernel), "b": normal(oc)}
             result = oc, *((n + 2 * padding - reach) // stride + 1 for n in (h, w))
         elif step == "depthwise":
-            arguments = {"stride": 1, "padding": 1, "dilation": 1, "groups": c}
-            arguments["arrays"] = {"w": normal(c, 1, 3, 3), "b": normal(c)}
+            arguments = depthwise(c)
         elif step == "norm":
             var = rng.uniform(0.5, 2, c).astype(dtype)
             arguments["arrays"] = {"mean": normal(c), "var": var, "w": normal(c), "b": normal(c)}
@@ -156,6 +160,26 @@ def networks(draw, dtype=np.float32, most_steps=12):
         elif step == "resize":
             arguments["mode"] = draw(st.sampled_from(("nearest", "bilinear")))
             result = c, 2 * h, 2 * w
+        elif step == "part":
+            start = draw(st.integers(0, c - 1))
+            stop = draw(st.integers(start + 1, c))
+            arguments, result = {"start": start, "stop": stop}, (stop - start, h, w)
+        elif step == "siblings" and 17 * h * w <= 20_000:
+            # Several values at once: 1 x 1 convolutions of one, then what is made of each.
+            stride = draw(st.sampled_from((1, 1, 2)))
+            same = {"stride": stride, "padding": 0, "dilation": 1, "groups": 1}
+            made = range(len(shapes), len(shapes) + draw(st.integers(2, 3)))
+            for _ in made:
+                oc = draw(st.sampled_from((1, 3, 8, 17)))
+                arrays = {"w": normal(oc, c, 1, 1)}
+                if draw(st.booleans()):
+                    arrays["b"] = normal(oc)
+                steps.append(("conv", [k], {**same, "arrays": arrays}))
+                shapes.append((oc, *((n - 1) // stride + 1 for n in (h, w))))
+            for i in draw(st.permutations(made)):
+                steps.append(("depthwise", [i], depthwise(shapes[i][0])))
+                shapes.append(shapes[i])
+            continue
         elif step == "gate":
             arguments["arrays"] = {"w": normal(c, c, 1, 1), "b": normal(c)}
         if np.prod(result) > 20_000 or min(result) < 1:

@@ -205,6 +205,52 @@ PLACES = {
         autograd.cat([(y := F.conv2d(x, normal(4, 4, 1, 1))), x], 1).tanh(),
         F.linear(y, normal(3, 6)),
     ),
+    "parts": lambda x: ((y := x.tanh())[:, :3].tanh(), y[:, 1:].relu(), y[:, 1:2].sigmoid()),
+    "parts of the input": lambda x: x[:, 1:3].tanh() + x[:, 2:],
+    "a part of the input is a result": lambda x: (x[:, 1:], x[:, :1]),
+    "parts are results": lambda x: (
+        (y := F.conv2d(x, normal(5, 4, 1, 1)))[:, :2],
+        y.tanh(),
+        y[:, 2:],
+    ),
+    "a part of a part": lambda x: x.tanh()[:, 1:][:, 1:3].relu(),
+    "a part of a whole": lambda x: autograd.cat([x.tanh(), x.relu()], 1)[:, 3:6].tanh(),
+    "a part is read after the whole": lambda x: (
+        (p := (y := x.tanh())[:, :2], y.sigmoid())[1],
+        p.tanh(),
+    ),
+    "all parts in order": lambda x: autograd.cat(
+        [(y := x.tanh())[:, :1], y[:, 1:2], y[:, 2:]], 1
+    ).sigmoid(),
+    "all parts and then the whole": lambda x: (
+        autograd.cat([(y := x.tanh())[:, :1], y[:, 1:]], 1).sigmoid(),
+        y.relu(),
+    ),
+    "parts in another order": lambda x: autograd.cat([(y := x.tanh())[:, 2:], y[:, :2]], 1).relu(),
+    "a part twice in order": lambda x: autograd.cat([(y := x.tanh())[:, :2], y[:, :2]], 1).relu(),
+    "some parts in order": lambda x: (
+        autograd.cat([(y := F.conv2d(x, normal(6, 4, 1, 1)))[:, 1:3], y[:, 3:5]], 1).sigmoid(),
+        F.conv2d(y, normal(2, 6, 3, 3)),
+    ),
+    "parts as residual and factor": lambda x: (
+        F.conv2d(x, normal(2, 4, 1, 1), residual=(y := x.tanh())[:, 1:3]),
+        x[:, :2] * F.global_avg_pool2d(y)[:, 2:],
+    ),
+    "readers of parts": lambda x: (
+        F.linear((y := x.tanh())[:, 1:], normal(3, 6)),
+        F.linear(y[:, 2:3].flatten(1), normal(3, 36)),
+        F.max_pool2d(y[:, 1:3], 2),
+        F.interpolate(y[:, :2], scale_factor=2),
+        y[:, 1:].transpose(1, 2),
+        F.pad(y[:, 1:], (1, 1)),
+        F.conv_transpose2d(y[:, 2:], normal(2, 3, 2, 2)),
+        F.local_response_norm(y[:, 2:], 3),
+    ),
+    "siblings": lambda x: (
+        F.max_pool2d((y := F.conv2d(x, normal(3, 4, 1, 1))), 2),
+        F.conv2d(x, normal(5, 4, 1, 1)) + F.conv2d(x, normal(5, 4, 3, 3), padding=1).relu(),
+        F.conv2d(y, normal(4, 3, 3, 3), padding=1, residual=x),
+    ),
     "the input itself": lambda x: x,
     "the input reshaped": lambda x: x.flatten(1),
     "a result twice": lambda x: [(y := x.relu()), y, y.flatten(1)],
@@ -236,6 +282,47 @@ def test_the_parts_of_a_concat_are_written_in_place():
     """Each layer of a dense block writes behind what the ones before it wrote."""
     compiled = compile(Calls(dense_block), normal(1, 4, 6, 6))
     assert [step.op for step in compiled.explain()] == ["conv2d", *("unary", "conv2d") * 3]
+
+
+class Inception(nn.Module):
+    """A module with two reduces of one value."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(4, n, 1) for n in (5, 12, 8))
+        self.b3, self.c5 = nn.Conv2d(12, 6, 3, padding=1), nn.Conv2d(8, 3, 5, padding=2)
+
+    def forward(self, x):
+        b, c = self.b(x).relu(), self.c(x).relu()
+        return autograd.cat([self.a(x), self.b3(b).relu(), self.c5(c)], 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+def test_siblings_are_one_step(dtype, tier):
+    """Parts of it are read without a copy, whatever the batch; the bits are those of an image."""
+    x = normal(5, 4, 9, 11, dtype=dtype)
+    model = Inception().to(dtype)
+    compiled = compile(model, x)
+    apart = compile(model, x, passes=passes.PASSES[:-1])
+    assert passes.PASSES[-1] is passes.merge_siblings
+    for batch in (1, 5):
+        assert [step.op for step in compiled.explain(batch)] == ["conv2d"] * 4
+        assert [step.op for step in apart.explain(batch)] == ["conv2d"] * 5
+    found = compiled(x, threads=1)
+    np.testing.assert_allclose(found, apart(x), rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(found, compiled(x, threads=2))
+    for i in range(5):
+        np.testing.assert_array_equal(found[i : i + 1], compiled(x[i : i + 1]))
+
+
+def test_the_concatenation_of_all_parts_is_no_step():
+    def function(x):
+        y = F.conv2d(x, normal(8, 4, 3, 3))
+        return F.max_pool2d(autograd.cat([y[:, :3], y[:, 3:4], y[:, 4:]], 1), 2)
+
+    assert [s.op for s in compile(Calls(function), normal(3, 4, 6, 6)).explain(3)] == [
+        *("conv2d", "pool2d"),
+    ]
 
 
 def test_memory_is_used_again():

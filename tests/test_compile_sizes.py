@@ -104,6 +104,14 @@ FUNCTIONS = {
     "gate": lambda x: x * F.conv2d(F.global_avg_pool2d(x), normal(4, 4, 1, 1)).sigmoid(),
     "parts": lambda x: autograd.cat([x, F.max_pool2d(x, 3, 1, 1)], 1).relu(),
     "residual": lambda x: (x.relu() + F.conv2d(x, normal(4, 4, 3, 3), None, 1, 1)).relu(),
+    "channels": lambda x: x[:, 1:3] + F.max_pool2d(x, 3, 1, 1)[:, x.shape[1] // 2 :],
+    "siblings": lambda x: autograd.cat(
+        [
+            F.conv2d(F.conv2d(x, normal(n, 4, 1, 1), None, 2, "same"), normal(2, n, 3, 3))
+            for n in (3, 8)
+        ],
+        1,
+    ),
     "nothing": lambda x: x,
     "single pixels": lambda x: F.adaptive_avg_pool2d(x, (None, None)),
 }

@@ -185,6 +185,57 @@ def change_header(path, change):
     path.write_bytes(start + bytes(-len(start) % 64) + contents[begin:])
 
 
+class Siblings(nn.Module):
+    """Two convolutions that become one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(16, 8, 1), nn.Conv2d(16, 24, 1, bias=False)
+        self.c, self.d = nn.Conv2d(8, 5, 3), nn.Conv2d(24, 5, 3)
+
+    def forward(self, x):
+        return self.d(self.b(x)) + self.c(self.a(x))
+
+
+@pytest.fixture
+def merged(tmp_path):
+    x = normal(3, 16, 9, 10)
+    compiled = compile(Siblings(), x, keep_weights=True)
+    compiled.save(tmp_path / "net")
+    return tmp_path / "net", compiled, x
+
+
+def test_parts_of_values(merged):
+    path, compiled, x = merged
+    assert str(compiled.graph).count(" = part(") == 2
+    loaded = load_compiled(path)
+    assert str(loaded.graph) == str(compiled.graph)
+    np.testing.assert_array_equal(loaded(x), compiled(x))
+    np.testing.assert_array_equal(loaded(x[:, :, 1:8]), compiled(x[:, :, 1:8]))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"start": -8, "stop": 32}, {"start": 1, "stop": 33}, {"start": 8, "stop": 8}),
+        *({"start": 24, "stop": 48}, {"start": 1, "stop": 9}, {"start": 0.0, "stop": 24}),
+        *({"start": 0, "stop": None}, {"start": False, "stop": 24}, {"start": 2**70, "stop": 24}),
+        *({"start": [8], "stop": 32}, {"start": 8}, {"start": "8", "stop": "32"}),
+    ],
+    ids=str,
+)
+def test_hostile_parts(merged, options):
+    path, _, _ = merged
+
+    def change(header):
+        [node] = [n for n in header["nodes"] if n["kind"] == "part" and n["shape"][0] == 24]
+        node["options"] = options
+
+    change_header(path, change)
+    with pytest.raises(DataError, match="not a usable compiled network"):
+        load_compiled(path)
+
+
 def test_every_bit_counts(saved):
     """A flipped bit anywhere is noticed, but in the gaps between arrays."""
     path, _, _ = saved

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from fastconv import Tensor, autograd, nn, no_grad
 from fastconv.graph import compile, lower, passes
 from fastconv.graph.layouts import Layouts, assign
+from fastconv.graph.passes import merge_siblings, optimize
+from fastconv.graph.placement import Placement
 from fastconv.graph.trace import trace
 
 
@@ -132,6 +134,36 @@ def test_what_shares_memory_lies_alike():
     shapes = sorted(value.shape[0] for value in last)
     assert shapes == [16, 24, 40]  # both parts and the whole
     assert {value.shape[0] for value in assign(graph, channels_last)} == {8, 16, 24, 40}
+
+
+class Siblings(nn.Module):
+    """Two convolutions that become one, of 24 channels and 16."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(8, 24, 1), nn.Conv2d(8, 16, 1)
+        self.c, self.d = nn.Conv2d(24, 8, 3), nn.Conv2d(16, 8, 3)
+
+    def forward(self, x):
+        return self.c(self.a(x)), self.d(self.b(x))
+
+
+def test_a_part_lies_as_its_whole_does():
+    graph = optimize(traced(Siblings(), 8, 9, 9), [merge_siblings])
+    whole, first, second = (node.output for node in graph.nodes[:3])
+
+    def estimate(node, src_last, dst_last):
+        return -10.0 * src_last if node.inputs[0] is second else 1.0 * (src_last + dst_last)
+
+    assert assign(graph, estimate) == {whole, first, second}
+    assert assign(graph, planes) == set()
+    for last, pixel in (((), 81), ((whole, first, second), 1)):
+        layouts = Layouts(last, 4)
+        placement = Placement(graph, layouts, True)
+        assert placement.of(first) == (whole, 0)
+        assert placement.of(second) == (whole, 24 * pixel)
+        assert layouts.strides(second, whole)[1] == pixel
+        assert not placement.is_dense(second)
 
 
 def test_what_reads_one_part_of_a_whole_and_writes_another_keeps_to_planes():

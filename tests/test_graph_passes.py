@@ -6,7 +6,7 @@ from drawn_networks import Calls, networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastconv import Tensor, autograd, no_grad
+from fastconv import Tensor, autograd, models, no_grad
 from fastconv import functional as F
 from fastconv.graph import passes
 from fastconv.graph.interpret import interpret
@@ -200,6 +200,99 @@ def test_join_concats():
     kinds, graph = kinds_after(passes.join_concats, function)
     assert kinds.count("concat") == 2
     assert len(next(n for n in graph.nodes[::-1] if n.kind == "concat").inputs) == 4
+
+
+def pointwise(x, oc, bias=True, **options):
+    return F.conv2d(x, normal(oc, x.shape[1], 1, 1), normal(oc) if bias else None, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"stride": 2}, {"activation": "relu"}, {"stride": 2, "padding": "same"}],
+    ids=["plain", "stride", "activation", "same"],
+)
+def test_merge_siblings(options):
+    def function(x):
+        a, between, b = pointwise(x, 3, **options), x.tanh(), pointwise(x, 70, False, **options)
+        return F.max_pool2d(b, 2), F.conv2d(a, normal(2, 3, 2, 2)), between, F.max_pool2d(b, 3)
+
+    kinds, graph = kinds_after(passes.merge_siblings, function)
+    assert kinds == ["conv2d", "part", "part", "activation", "pool2d", "conv2d", "pool2d"]
+    whole, *parts = graph.nodes[:3]
+    assert whole.arrays["weight"].shape == (73, 4, 1, 1)
+    assert np.any(whole.arrays["bias"][:3])
+    assert not np.any(whole.arrays["bias"][3:])
+    assert [tuple(node.options.values()) for node in parts] == [(0, 3), (3, 73)]
+    assert whole.options["activation"] == options.get("activation")
+    assert "part(%0) 70×" in str(graph)
+
+
+def test_merged_siblings_have_a_bias_if_one_has():
+    kinds, graph = kinds_after(
+        passes.merge_siblings,
+        lambda x: [F.max_pool2d(pointwise(x, n, False), 2) for n in (1, 2, 5)],
+    )
+    assert kinds.count("conv2d") == 1
+    assert "bias" not in graph.nodes[0].arrays
+
+
+def read_by(*functions):
+    """Two siblings, and who takes them."""
+
+    def function(x):
+        siblings = pointwise(x, 4), pointwise(x, 4)
+        return [f(y, x) for f, y in zip(functions, siblings, strict=True)]
+
+    return function
+
+
+def pooled(y, _x):
+    return F.max_pool2d(y, 2)
+
+
+SIBLINGS_APART = {
+    "strides": lambda x: [pooled(pointwise(x, 4, stride=n), x) for n in (1, 2)],
+    "activations": lambda x: [pooled(pointwise(x, 4, activation=n), x) for n in (None, "relu")],
+    "paddings": lambda x: [pooled(pointwise(x, 4, padding=n), x) for n in (0, 1)],
+    "windows": lambda x: [pooled(F.conv2d(x, W), x), pooled(pointwise(x, 4), x)],
+    "groups": lambda x: [pooled(F.conv2d(x, normal(4, 2, 1, 1), groups=2), x) for _ in range(2)],
+    "algorithms": lambda x: [pooled(pointwise(x, 4, algorithm="1x1"), x) for _ in range(2)],
+    "residuals": lambda x: [pooled(pointwise(x, 4, residual=x), x) for _ in range(2)],
+    "values": lambda x: [pooled(pointwise(y, 4), y) for y in (x, x.relu())],
+    "many channels": lambda x: [pooled(pointwise(x, n), x) for n in (65, 66)],
+    "a result": read_by(pooled, lambda y, _x: y),
+    "nobody": read_by(pooled, lambda _y, x: x),
+    "a concatenation's": read_by(pooled, lambda y, x: autograd.cat([y, x], 1)),
+    "a residual": read_by(pooled, lambda y, x: F.conv2d(x, W, padding=1, residual=y)),
+    "a factor": lambda x: (
+        x * pointwise((y := F.global_avg_pool2d(x)), 4),
+        F.max_pool2d(pointwise(y, 4), 1),
+    ),
+    "read dense": read_by(pooled, lambda y, _x: F.leaky_relu(y)),
+    "read dense too": read_by(pooled, lambda y, _x: (F.max_pool2d(y, 2), y.softmax(1))),
+}
+
+
+@pytest.mark.parametrize("name", SIBLINGS_APART)
+def test_siblings_that_stay_apart(name):
+    def function(x):
+        found = SIBLINGS_APART[name](x)
+        return [z for y in found for z in (y if isinstance(y, tuple) else (y,))]
+
+    assert "part" not in kinds_after(passes.merge_siblings, function)[0]
+
+
+def test_siblings_of_networks():
+    """Two reduces of an Inception module, where one is narrow; a projection has another stride."""
+    for name, size, merged in (("googlenet", 64, 9), ("inception_v3", 75, 3), ("resnet50", 64, 0)):
+        x = np.zeros((1, 3, size, size), np.float32)
+        graph, _ = trace(models.create(name, classes=10), (x,))
+        before, after = (
+            [node.kind for node in passes.optimize(graph, some).nodes]
+            for some in (passes.PASSES[:-1], passes.PASSES)
+        )
+        assert before.count("conv2d") - after.count("conv2d") == merged
+        assert after.count("part") == 2 * merged
 
 
 @given(networks(), st.integers(1, 3))

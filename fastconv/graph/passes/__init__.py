@@ -15,11 +15,13 @@ from .fold_pad import fold_pad
 from .fuse_activation import fuse_activation
 from .fuse_residual import fuse_residual
 from .join_concats import join_concats
+from .merge_siblings import merge_siblings
 from .remove_dead import remove_dead
 from .remove_identities import remove_identities
 from .remove_identities import remove_identities_here as remove_identities_here
 
-# In their order: an activation can only be fused with a convolution after the sum between them.
+# In their order: an activation can only be fused with a convolution after the sum between them, and
+# convolutions are alike when their ends are.
 PASSES: tuple[Callable[[Graph], None], ...] = (
     remove_dead,
     remove_identities,
@@ -28,6 +30,7 @@ PASSES: tuple[Callable[[Graph], None], ...] = (
     fuse_residual,
     fuse_activation,
     join_concats,
+    merge_siblings,
 )
 
 

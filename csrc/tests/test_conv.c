@@ -67,24 +67,24 @@ static double tolerance(const conv_case *t, const void *weights, int64_t o) {
     return growth * unit * GREATEST * magnitude;
 }
 
+/* The window first, then its channels: in any order the sum of integers is the same. */
 static double naive_conv(const conv_case *t, const void *src, const void *weights, int64_t n,
                          int64_t o, int64_t y, int64_t x) {
     const fc_conv2d_desc *d = &t->desc;
-    const int64_t icg = d->ic / d->groups, first = o / (d->oc / d->groups) * icg;
+    const int64_t *ss = d->src_stride, *ws = d->weight_stride;
+    const int64_t icg = d->ic / d->groups, ocg = d->oc / d->groups, g = o / ocg;
+    const int64_t image = t->src_origin + n * ss[0] + g * icg * ss[1];
+    const int64_t filter = t->weight_origin + g * ws[0] + o % ocg * ws[1];
     double sum = 0;
-    for (int64_t c = 0; c < icg; c++)
-        for (int64_t r = 0; r < d->kh; r++)
-            for (int64_t s = 0; s < d->kw; s++) {
-                int64_t sy = y * d->stride_h + r * d->dilation_h - d->pad_top;
-                int64_t sx = x * d->stride_w + s * d->dilation_w - d->pad_left;
-                sy = shown(d->border, sy, d->ih), sx = shown(d->border, sx, d->iw);
-                if (sy < 0 || sx < 0) continue;
-                const int64_t *ss = d->src_stride;
-                sum += weight_at(t, weights, o, c, r, s) *
-                       get(src,
-                           t->src_origin + n * ss[0] + (first + c) * ss[1] + sy * ss[2] + sx * ss[3],
-                           (fc_dtype)d->dtype);
-            }
+    for (int64_t r = 0; r < d->kh; r++) {
+        const int64_t sy = shown(d->border, y * d->stride_h + r * d->dilation_h - d->pad_top, d->ih);
+        for (int64_t s = 0; s < d->kw && sy >= 0; s++) {
+            const int64_t sx = shown(d->border, x * d->stride_w + s * d->dilation_w - d->pad_left, d->iw);
+            for (int64_t c = 0; c < icg && sx >= 0; c++)
+                sum += get(weights, filter + c * ws[2] + r * ws[3] + s * ws[4], (fc_dtype)d->dtype) *
+                       get(src, image + c * ss[1] + sy * ss[2] + sx * ss[3], (fc_dtype)d->dtype);
+        }
+    }
     return sum;
 }
 

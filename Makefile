@@ -16,6 +16,8 @@ PYTEST_ARGS ?=
 # Tests run in as many processes as there are cores. Threads of the engine that wait for work must not
 # spin then, on cores that other tests would use.
 TESTS := env GOMP_SPINCOUNT=0 PYTHONSAFEPATH=1 $(PY) -m pytest -n $(shell nproc 2>/dev/null || echo 1) --dist worksteal
+# Of each sweep `make test` runs one of so many parts, another each day; `make slow` runs all of them.
+SWEEPS := 6
 # Passed on to csrc/Makefile by ctest.
 WERROR ?= 0
 
@@ -84,11 +86,11 @@ examples: $(VENV)/installed-demo $(VENV)/photographs
 # What may be skipped stands in tests/allowed_skips.txt; anything else skipped is a failure.
 test: $(VENV)/installed-test
 	@mkdir -p build
-	@$(TESTS) --junitxml=build/tests.xml $(PYTEST_ARGS)
+	@$(TESTS) --sweeps $(SWEEPS) --junitxml=build/tests.xml $(PYTEST_ARGS)
 	@$(PY) tools/check_skips.py --allowed tests/allowed_skips.txt build/tests.xml
 
 slow: $(VENV)/installed-test
-	$(TESTS) -m "slow and not oracle" $(PYTEST_ARGS)
+	$(TESTS) -m "(slow or sweep) and not oracle" $(PYTEST_ARGS)
 
 # One network: make bench PYTEST_ARGS='--network lenet5'
 bench: $(VENV)/installed-bench

@@ -1,5 +1,6 @@
 """What all tests share: the markers, the tier under test, and hooks that never stay armed."""
 
+import datetime
 import os
 import sys
 import zlib
@@ -11,11 +12,13 @@ _ON_REQUEST = {
     "slow": "long sweeps; run them with -m slow",
     "oracle": "compares with PyTorch, which must be installed; run them with -m oracle",
 }
+_SWEEP = "many cases made by rule, of which --sweeps leaves a part, another each day"
 
 
 def pytest_configure(config):
     for marker, meaning in _ON_REQUEST.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
+    config.addinivalue_line("markers", f"sweep: {_SWEEP}")
 
 
 def pytest_addoption(parser):
@@ -25,6 +28,13 @@ def pytest_addoption(parser):
         metavar="I/N",
         help="run the Ith of N parts of the tests, which are drawn by their names",
     )
+    parser.addoption(
+        "--sweeps",
+        default=1,
+        type=int,
+        metavar="N",
+        help="run one of N parts of each sweep, drawn by the names of its cases and the day",
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -33,11 +43,18 @@ def pytest_collection_modifyitems(config, items):
     expression = config.option.markexpr or ""
     left_out = [marker for marker in _ON_REQUEST if marker not in expression]
     share, shares = map(int, config.option.share.split("/"))
+    today, parts = datetime.date.today().toordinal(), config.option.sweeps
+
+    def drawn(item):
+        number = zlib.crc32(item.nodeid.encode())
+        if number % shares != share:
+            return False
+        return (number + today) % parts == 0 or not item.get_closest_marker("sweep")
+
     out = [
         item
         for item in items
-        if any(item.get_closest_marker(name) for name in left_out)
-        or zlib.crc32(item.nodeid.encode()) % shares != share
+        if any(item.get_closest_marker(name) for name in left_out) or not drawn(item)
     ]
     if out:
         config.hook.pytest_deselected(items=out)

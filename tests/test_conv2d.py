@@ -77,6 +77,7 @@ def run(case, dtype, algorithm, tier, threads=None, precision=None):
     return used
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", DTYPES, ids=("f32", "f64"))
 @pytest.mark.parametrize("case", CASES)
 def test_exact(case, dtype, tier):

@@ -27,6 +27,7 @@ def expected(case):
     return function(*case.operands(), **dict(case.how), activation=case.activation)
 
 
+@pytest.mark.sweep
 @every_dtype
 @pytest.mark.parametrize("case", CASES + CASES_1D, ids=str)
 def test_exact(case, dtype, tier):

@@ -23,6 +23,7 @@ def how_of(layer, **more):
     return sweeps.ConvCase(layer).how | more
 
 
+@pytest.mark.sweep
 @every_dtype
 @pytest.mark.parametrize(("layer", "mode"), BORDERED, ids=lambda part: str(part).replace(" ", "_"))
 def test_padding_modes(layer, mode, dtype, tier):

@@ -53,6 +53,7 @@ def problem(layer, dtype):
     return x, w, sweeps.integers(shape, str(layer), "grad", dtype=dtype)
 
 
+@pytest.mark.sweep
 @every_dtype
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_exact(layer, dtype, tier):

@@ -80,6 +80,7 @@ def run(layer, dtype, tier):
         bounds.assert_within(out, exact, bound)
 
 
+@pytest.mark.sweep
 @each_layer
 def test_layer(layer, tier):
     run(layer, np.float32, tier)

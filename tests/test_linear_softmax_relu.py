@@ -110,6 +110,7 @@ def test_relu(shape, dtype, tier):
         assert [(ran[0], ran[2]) for ran in executions] == [("relu", tier)] * 2
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", DTYPES, ids=IDS)
 @pytest.mark.parametrize("op", ["relu6", "sigmoid", "tanh"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -417,6 +417,7 @@ def faults_of(call, times):
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", MIB_CALLS)
 def test_repeated_calls_touch_no_new_pages(name):
     """A result of 1 MiB in fresh memory would cost 256 page faults a call."""

@@ -133,6 +133,7 @@ def test_steps_are_the_formula(kind, options, dtype, rng):
             )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=case_name)
 def test_bits_do_not_depend_on_threads(kind, options, dtype):
@@ -154,6 +155,7 @@ def test_bits_do_not_depend_on_threads(kind, options, dtype):
         assert after(threads) == one
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=case_name)
 def test_nothing_outside_is_touched(kind, options):
     """Arrays against forbidden pages, of every length around a vector."""

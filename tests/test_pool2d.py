@@ -89,6 +89,7 @@ def assert_ran_on(executions, op, tier):
     assert {(ran[0], ran[2]) for ran in executions} == {(op, tier)}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", DTYPES, ids=IDS)
 @pytest.mark.parametrize("case", WINDOWS + DILATED, ids=ident)
 def test_max(case, dtype, tier):
@@ -109,6 +110,7 @@ def test_max(case, dtype, tier):
         assert_ran_on(executions, "max_pool2d", tier)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", DTYPES, ids=IDS)
 @pytest.mark.parametrize("case", WINDOWS, ids=ident)
 def test_average(case, dtype, tier):

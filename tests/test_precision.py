@@ -295,6 +295,7 @@ RELATIVE = {
 LIMIT = 4e-6
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("channels", errors.CHANNELS)
 @pytest.mark.parametrize(("k", "algorithm"), RELATIVE)
 @pytest.mark.parametrize("data", errors.DATA)
@@ -325,6 +326,7 @@ def test_float64_is_as_much_more_exact_as_its_roundoff(k, algorithm, channels, t
     assert relative <= 2.0**-29 * 1.3 * RELATIVE[k, algorithm][channels]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", ["strict", "default"])
 @pytest.mark.parametrize(
     ("k", "channels"), [(3, c) for c in errors.CHANNELS] + [(5, c) for c in errors.CHANNELS]
@@ -338,6 +340,7 @@ def test_what_the_engine_may_choose_stays_near_the_limit(k, channels, name, tier
         assert np.linalg.norm(result - exact) <= LIMIT * np.linalg.norm(exact), algorithm
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("data", errors.DATA)
 @pytest.mark.parametrize("channels", errors.CHANNELS)
 def test_strict_is_near_to_the_sum_of_its_own_window(data, channels, tier):

@@ -67,6 +67,7 @@ def one_packing():
 # ---- values -------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64], ids=("f16", "f32", "f64"))
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_exact(case, dtype, tier):

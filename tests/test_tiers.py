@@ -43,7 +43,7 @@ CORE = (
     "test_clipping.py",
 )
 FEWEST_TESTS = 8000
-SHARES = 4  # of which `make test` runs one, another each day; `make slow` runs all
+SHARES = 8  # of which `make test` runs one, another each day; `make slow` runs all
 LOWER = TIERS[: TIERS.index(fastconv.runtime_info()["tier_in_use"])]
 
 

@@ -140,18 +140,20 @@ fuzz:
 tsan:
 	+$(MAKE) --no-print-directory -C csrc tsan
 
+# What an emulator runs of the C tests' sweeps, the Ith of N parts: all of them take it an hour.
+EMULATED ?= 0/1
 # The oldest CPU that the wheel promises to run on: whatever needs AVX must have asked for it. NumPy's
 # OpenBLAS does not ask where the environment names a kernel for it: here it has to be this CPU's.
-NEHALEM := env OPENBLAS_CORETYPE=Nehalem qemu-x86_64 -cpu Nehalem
+NEHALEM := env GOMP_SPINCOUNT=0 OPENBLAS_CORETYPE=Nehalem qemu-x86_64 -cpu Nehalem
 NEHALEM_TESTS := tests/test_semantics.py tests/test_functional_api.py
 nehalem: $(VENV)/installed-test
-	+$(MAKE) --no-print-directory -C csrc test RUN='$(NEHALEM)'
+	+FC_TEST_SHARE=$(EMULATED) $(MAKE) --no-print-directory -C csrc test RUN='$(NEHALEM)'
 	PYTHONSAFEPATH=1 $(NEHALEM) $(PY) -c \
 	  "import fastconv; assert fastconv.runtime_info()['tier_in_use'] == 'sse2'"
 	PYTHONSAFEPATH=1 $(NEHALEM) $(PY) -m pytest -q $(NEHALEM_TESTS) $(PYTEST_ARGS)
 
 aarch64:
-	+$(MAKE) --no-print-directory -C csrc test BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
+	+FC_TEST_SHARE=$(EMULATED) $(MAKE) --no-print-directory -C csrc test BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
 	  RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
 
 # Faults planted in a copy of this tree; make mutants MUTANTS='--sample 3' for some of them.

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static atomic_long check_count, check_failures;
 
@@ -33,6 +34,14 @@ check_report(bool good, const char *condition, const char *file, int line, const
 /* The same with a printf format and arguments that say which case it was. */
 #define CHECK_AT(condition, ...)                                                                   \
     check_report((condition), #condition, __FILE__, __LINE__, __VA_ARGS__)
+
+/* Whether a sweep's case is run: each is, unless FC_TEST_SHARE=I/N, for emulators, asks for the Ith of N parts. */
+static inline bool check_share(long number) {
+    const char *asked = getenv("FC_TEST_SHARE");
+    long share, shares;
+    if (!asked || sscanf(asked, "%ld/%ld", &share, &shares) != 2 || shares < 1) return true;
+    return number % shares == share % shares;
+}
 
 /* The exit status: 0 when every check held. */
 static inline int check_summary(const char *name) {

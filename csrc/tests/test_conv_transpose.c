@@ -227,7 +227,7 @@ int main(void) {
     fc_test_all_threads = true;
     for (int i = 0; i < 600; i++) {
         transpose_case t;
-        if (random_case(&t)) run(&t);
+        if (random_case(&t) && check_share(i)) run(&t);
     }
     test_refusals();
     test_out_of_memory();

@@ -270,6 +270,8 @@ done:
 }
 
 static void run_case(test_case *t) {
+    static long number;
+    if (!check_share(number++)) return;
     run_way(t, 1);
     if (t->desc.oc == t->desc.groups && t->desc.stride_w <= 2 && !t->desc.residual_strided) run_way(t, -1);
     fc_test_depthwise_lanes = 0;

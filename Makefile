@@ -156,11 +156,12 @@ aarch64:
 	+FC_TEST_SHARE=$(EMULATED) $(MAKE) --no-print-directory -C csrc test BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
 	  RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu'
 
-# Faults planted in a copy of this tree; make mutants MUTANTS='--sample 3' for some of them.
+# What pip builds with apart from everything, for what is built here.
 $(VENV)/compilers: $(PY) Makefile
-	@$(PIP) install 'Cython>=3.1' 'setuptools>=77' numpy
+	@$(PIP) install 'Cython>=3.1' 'setuptools>=77' 'numpy>=2'
 	@touch $@
 
+# Faults planted in a copy of this tree; make mutants MUTANTS='--sample 3' for some of them.
 mutants: $(VENV)/installed-test $(VENV)/compilers
 	$(PY) tools/mutants.py $(MUTANTS)
 
@@ -179,10 +180,10 @@ format: $(VENV)/tools
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-dist: $(VENV)/tools
+dist: $(VENV)/tools $(VENV)/compilers
 	@rm -rf dist build/lib* build/bdist*
 	@mkdir -p build
-	@$(PY) -m build --outdir dist . >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }
+	@$(PY) -m build --no-isolation --outdir dist . >build/dist.log 2>&1 || { cat build/dist.log; exit 1; }
 	$(PY) tools/check_dist.py dist
 
 clean:

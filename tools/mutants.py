@@ -62,6 +62,7 @@ def _compile(folder: Path) -> None:
 def _test(folder: Path, tier: str, tests: Collection[str] = ()) -> subprocess.CompletedProcess[str]:
     """These tests, or all, on one tier, up to the first failure. A hang counts as one."""
     environment = os.environ | {"FASTCONV_MAX_ISA": tier, "PYTHONPATH": str(folder)}
+    environment.setdefault("GOMP_SPINCOUNT", "0")
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
         *("--tb=line", "-rfE", "-k", "not test_layer"),

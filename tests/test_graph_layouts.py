@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastconv import Tensor, autograd, nn, no_grad
-from fastconv.graph import compile, lower, passes
+from fastconv.graph import compile, passes, steps
 from fastconv.graph.layouts import Layouts, assign
 from fastconv.graph.passes import merge_siblings, optimize
 from fastconv.graph.placement import Placement
@@ -26,7 +26,7 @@ def traced(model, *shape):
 
 
 def with_estimates(patch, estimate):
-    patch.setattr(lower._Estimate, "__call__", lambda self, *case: estimate(*case))
+    patch.setattr(steps.Estimate, "__call__", lambda self, *case: estimate(*case))
 
 
 def drawn_estimate(seed):
@@ -55,7 +55,7 @@ def planes(node, src_last, dst_last):
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_no_result_depends_on_layouts(data, dtype):
-    """Any network, any layouts: the same up to rounding, and bit for bit for any threads and split."""
+    """Any network: the same up to rounding, and bit for bit for any threads and batch split."""
     drawn = data.draw(networks(dtype=dtype))
     batch, seed = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 1 << 32))
     estimate = data.draw(st.sampled_from((channels_last, drawn_estimate(seed))))

@@ -33,7 +33,8 @@ class Place(NamedTuple):
 class Placement:
     """The places of a graph's values for batches of one size.
 
-    layouts: of the values. apart: whether there is more than one image, so that it matters what lies between them.
+    layouts: of the values. apart: whether there is more than one image, so that it matters what
+    lies between them.
     """
 
     def __init__(self, graph: Graph, layouts: Layouts, apart: bool) -> None:

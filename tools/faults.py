@@ -272,8 +272,33 @@ MUTANTS = [
     Mutant(
         "1x1: strides swapped",
         "csrc/driver/conv_1x1.c",
-        "y * d->stride_h,\n                                      x * d->stride_w),",
-        "y * d->stride_w,\n                                      x * d->stride_h),",
+        "y * d->stride_h, x * d->stride_w),",
+        "y * d->stride_w, x * d->stride_h),",
+    ),
+    Mutant(
+        "1x1: channels last: a later piece of the depth begins anew",
+        "csrc/driver/conv_1x1_last.c",
+        "tile.accumulate = k > 0;",
+        "tile.accumulate = 0;",
+        none_on=("avx512",),  # one piece
+    ),
+    Mutant(
+        "1x1: channels last: every image's results go to the first",
+        "csrc/driver/conv_1x1_last.c",
+        "(image * d->dst_stride[0] + at) * bytes",
+        "at * bytes",
+    ),
+    Mutant(
+        "1x1: channels last: the residual of the pixels before",
+        "csrc/driver/conv_1x1_last.c",
+        "if (tile.residual) tile.residual = (const char *)tile.residual + pixels",
+        "if (tile.residual) tile.residual = (const char *)tile.residual + 0",
+    ),
+    Mutant(
+        "conv_tile: a residual in registers of the first pixel",
+        "csrc/ukr/conv_tile.c",
+        "i / panels % cols * a->dst_pixel + i % panels * VLEN));",
+        "i % panels * VLEN));",
     ),
     Mutant(
         "pointwise: the last pixel of a plane missing",
@@ -444,8 +469,8 @@ MUTANTS = [
     Mutant(
         "store: the first image's residual for all",
         BLOCKED,
-        "(size_t)((n * d->oc + panel->oc) * plane + at) * bytes",
-        "(size_t)(panel->oc * plane + at) * bytes",
+        "(n * d->residual_stride[0] + panel->oc * d->residual_stride[1] +",
+        "(panel->oc * d->residual_stride[1] +",
     ),
     Mutant(
         "store: the first panel's bias for all",

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -33,11 +34,13 @@ class BuildCore(build_ext):
         from Cython.Build import cythonize
 
         core = Path("build", f"core-{self.plat_name}")
-        settings = self._make_core(core)
+        with ThreadPoolExecutor(1) as beside:  # translating takes one core alone
+            made = beside.submit(self._make_core, core)
+            [translated] = cythonize(
+                [ext], build_dir=str(Path("build", "cython")), language_level=3, quiet=True
+            )
+        settings = made.result()
         library = core / settings["library"]
-        [translated] = cythonize(
-            [ext], build_dir=str(Path("build", "cython")), language_level=3, quiet=True
-        )
         openmp = [flag for flag in settings["link"] if flag == "-fopenmp"]
         ext.sources = translated.sources
         ext.include_dirs = ["csrc/include", numpy.get_include()]

@@ -9,8 +9,8 @@ typedef struct last_job {
     char *scratch;
     bool in_place;         /* src is read where it lies */
     int64_t lists, total;  /* of pixels: one, or one for each image; pixels of a list */
-    int64_t chunk;         /* pixels of a task */
-    int64_t chunks, parts; /* of a list; parts: pieces the weight panels are dealt into */
+    int64_t tiles, chunks; /* of a list, whose tiles are dealt into chunks */
+    int64_t parts;         /* pieces the weight panels are dealt into */
     int64_t piece;        /* channels */
     size_t gathered_bytes; /* of a worker */
 } last_job;
@@ -75,20 +75,47 @@ static last_job cut(const fc_conv_problem *p, int threads) {
     /* half the second-level cache of pixels, whole register tiles, evenly dealt */
     const int64_t pixel_bytes = (job.in_place ? job.piece : b->icg) * bytes;
     const int64_t most = fc_max64(1, (int64_t)fc_cpu_caches()->l2 / 2 / pixel_bytes / tile);
-    const int64_t tiles = fc_div_up(job.total, tile);
-    int64_t chunks = fc_div_up(tiles, most);
-    if (threads > 1 && job.lists * chunks < 4 * threads) {
+    job.tiles = fc_div_up(job.total, tile);
+    job.chunks = fc_div_up(job.tiles, most);
+    if (threads > 1 && job.lists * job.chunks < 4 * threads) {
         if (b->panels * b->panel_bytes > job.total * b->icg * bytes && b->panels >= threads) {
-            while (job.parts < b->panels && job.lists * chunks * job.parts % threads) job.parts++;
+            while (job.parts < b->panels && job.lists * job.chunks * job.parts % threads) job.parts++;
         } else {
-            chunks = fc_min64(tiles, fc_div_up(4 * threads, job.lists));
+            job.chunks = fc_min64(job.tiles, fc_div_up(4 * threads, job.lists));
         }
     }
-    job.chunk = fc_div_up(tiles, chunks) * tile;
-    job.chunks = fc_div_up(job.total, job.chunk);
-    if (!job.in_place)
-        job.gathered_bytes = (size_t)fc_round_up(job.chunk * b->icg * bytes, FC_CACHE_LINE);
+    const int64_t chunk = fc_div_up(job.tiles, job.chunks) * tile;
+    if (!job.in_place) job.gathered_bytes = (size_t)fc_round_up(chunk * b->icg * bytes, FC_CACHE_LINE);
     return job;
+}
+
+/* Lines of `count` runs of elements, `step` apart, are asked for. */
+static void ask_for(const void *at, int64_t count, ptrdiff_t step, int64_t elements, ptrdiff_t bytes) {
+    const char *line = at;
+    for (int64_t i = 0; i < count; i++, line += step * bytes)
+        for (int64_t n = 0; n < elements * bytes; n += FC_CACHE_LINE) __builtin_prefetch(line + n, 0, 2);
+}
+
+/* Tiles one by one, the pixels of the next asked for: the first panel finds them far away, and what the
+ * hardware foresees of so many short runs comes late. */
+static void multiply_far(const fc_conv_problem *p, fc_conv_tile_args tile, int64_t count) {
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype);
+    const int64_t tiles = fc_div_up(count, p->kernels->tile_pixels);
+    const char *src = tile.src, *residual = tile.residual;
+    char *dst = tile.dst;
+    for (int64_t i = 0; i < tiles; i++) {
+        int64_t begin, end, after;
+        fc_split(count, tiles, i, &begin, &end);
+        fc_split(count, tiles, fc_min64(i + 1, tiles - 1), &end, &after);
+        if (i + 1 == tiles) end = count;
+        ask_for(src + end * tile.src_pixel * bytes, after - end, tile.src_pixel, tile.run, bytes);
+        tile.rows = 1;
+        tile.cols = (int)(end - begin);
+        tile.src = src + begin * tile.src_pixel * bytes;
+        tile.dst = dst + begin * tile.dst_pixel * bytes;
+        if (residual) tile.residual = residual + begin * tile.dst_pixel * bytes;
+        p->kernels->conv_tile(&tile);
+    }
 }
 
 /* A panel's products with a piece of the depth. Residuals are asked for beforehand, and the last tiles ask for
@@ -96,9 +123,7 @@ static last_job cut(const fc_conv_problem *p, int threads) {
 static void multiply(const fc_conv_problem *p, fc_conv_tile_args tile, int64_t count, bool next) {
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype), line = FC_CACHE_LINE / bytes;
     const int64_t lines = next ? fc_max64(1, p->blocking.panel / line) : 0;
-    for (int64_t i = 0; tile.residual && i < count; i++)
-        for (int64_t n = 0; n < tile.lanes; n += line)
-            __builtin_prefetch((const char *)tile.residual + (i * tile.dst_pixel + n) * bytes, 0, 2);
+    if (tile.residual) ask_for(tile.residual, count, tile.dst_pixel, tile.lanes, bytes);
     for (int64_t left = lines; left >= 0; left--) {
         /* all but the last few tiles; then one after the other */
         const int64_t pixels = fc_max64(0, count - left * p->kernels->tile_pixels);
@@ -120,8 +145,10 @@ static void run_task(void *context, int64_t task, int worker) {
     const fc_args *args = job->args;
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(d->dtype);
     const int64_t image = task / job->parts / job->chunks; /* the list's, or 0 */
-    const int64_t first = task / job->parts % job->chunks * job->chunk;
-    const int64_t count = fc_min64(job->chunk, job->total - first);
+    int64_t first, count;
+    fc_split(job->tiles, job->chunks, task / job->parts % job->chunks, &first, &count);
+    first *= p->kernels->tile_pixels;
+    count = fc_min64(count * p->kernels->tile_pixels, job->total) - first;
     char *gathered = job->scratch + (size_t)worker * job->gathered_bytes;
     int64_t begin, end;
     fc_split(b->panels, job->parts, task % job->parts, &begin, &end);
@@ -153,7 +180,10 @@ static void run_task(void *context, int64_t task, int worker) {
                 if (finishes && d->has_bias) tile.bias = (const char *)args->bias + panel.oc * bytes;
                 if (finishes && d->has_residual)
                     tile.residual = (const char *)args->residual + (image * d->residual_stride[0] + at) * bytes;
-                multiply(p, tile, count, i + 1 < end);
+                if (i == begin && job->in_place)
+                    multiply_far(p, tile, count);
+                else
+                    multiply(p, tile, count, i + 1 < end);
             }
         }
     }

@@ -277,8 +277,9 @@ static double cost_in_planes(const fc_conv_problem *p) {
                  ((wide ? STRADDLED_ROW : COPIED_ROW) +
                   (d->stride_w > 2 ? element * (double)d->iw
                                    : COPIED_VECTOR * (double)fc_div_up(d->iw, p->kernels->vlen)));
-    if (fc_depthwise_channels_fit(d)) /* gathered and spread one by one */
-        copied += ELEMENT_APART * (double)(d->groups * (d->ih * d->iw + p->oh * p->ow));
+    /* gathered and spread one by one */
+    if (d->src_stride[3] != 1 && d->iw > 1) copied += ELEMENT_APART * (double)(d->ic * d->ih * d->iw);
+    if (d->dst_stride[3] != 1 && p->ow > 1) copied += ELEMENT_APART * (double)(d->oc * p->oh * p->ow);
     return copied + (double)d->oc * (plane + (double)p->oh * (row + vectors * (vector + taps)));
 }
 

@@ -273,7 +273,7 @@ static double cost(const fc_conv_problem *p) {
     const int64_t depth = blocks * block * d->kh * d->kw;
     const double rows = (double)(strip_src_rows(p, p->oh) * blocks);
     const int64_t cols = fc_min64(strip_cols(p), d->iw);
-    return FC_COST_CALL +
+    return FC_COST_CALL + fc_cost_far_pixels(p, d->dst_stride, d->oc, p->oh * p->ow) +
            (double)d->groups *
                (rows * (FC_COST_STRIP_ROW + fc_cost_pack_pixels(p, block, cols, 1)) +
                 fc_tap_spans_share(p) * fc_cost_conv_tiles(p, p->oh, p->ow, depth) + fc_cost_unpack_pixels(p) +

@@ -291,7 +291,9 @@ static double dense_cost(const fc_conv_problem *p, int m) {
     const double multiplied = fmax(made, stream) + 0.25 * fmin(made, stream);
     const double weights =
         d->weights_prepared ? 0 : 4 * vectors + stream + fc_cost_pack_weights(p, d->kh * d->kw * icg);
-    return FC_COST_CALL +
+    const double far = fc_cost_far_pixels(p, d->src_stride, d->ic, d->ih * d->iw) +
+                       fc_cost_far_pixels(p, d->dst_stride, d->oc, p->oh * p->ow);
+    return FC_COST_CALL + far +
            (double)d->groups *
                (fc_cost_pack_pixels(p, icg, tiles * m * m, step) + fc_cost_unpack_pixels(p) + multiplied +
                 (double)tiles * products * (double)n * (2 * in + 1.6 * out) + weights);

@@ -55,6 +55,14 @@ double fc_cost_unpack_pixels(const fc_conv_problem *problem) {
     return partial * PARTIAL * (double)vlen;
 }
 
+double fc_cost_far_pixels(const fc_conv_problem *problem, const int64_t *stride, int64_t channels,
+                          int64_t pixels) {
+    enum { FAR = 1 << 20, FARTHER = 2 << 20 };
+    const double bytes = (double)(channels * pixels) * (double)fc_dtype_bytes(problem->desc.dtype);
+    if (stride[1] != 1 || stride[3] == 1) return 0;
+    return bytes > FARTHER ? bytes : bytes > FAR ? 0.5 * bytes : 0;
+}
+
 double fc_cost_pack_weights(const fc_conv_problem *problem, int64_t depth) {
     enum { VECTOR = 14 };
     if (problem->desc.weights_prepared) return 0;

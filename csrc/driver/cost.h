@@ -37,6 +37,11 @@ double fc_cost_pack_pixels(const fc_conv_problem *problem, int64_t channels, int
  * with. */
 double fc_cost_unpack_pixels(const fc_conv_problem *problem);
 
+/* What maps that lie channels last and outgrow the nearer caches take more than planes, whose long runs the
+ * hardware foresees (VGG-16, ResNet-18; Zen 3, AVX2, 2026-11-30). */
+double fc_cost_far_pixels(const fc_conv_problem *problem, const int64_t *stride, int64_t channels,
+                          int64_t pixels);
+
 /* The weights of one group, `depth` to an output channel, into panels. Nothing when prepared. */
 double fc_cost_pack_weights(const fc_conv_problem *problem, int64_t depth);
 

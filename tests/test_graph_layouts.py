@@ -8,7 +8,7 @@ from drawn_networks import networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastconv import Tensor, autograd, nn, no_grad
+from fastconv import Tensor, _core, autograd, nn, no_grad
 from fastconv.graph import compile, passes, steps
 from fastconv.graph.layouts import Layouts, assign
 from fastconv.graph.passes import merge_siblings, optimize
@@ -178,3 +178,34 @@ def test_pixels_do_not_meet_in_few_sets_of_a_cache():
     assert layouts.memory(value) == 25 * 272
     assert layouts.strides(value, value) == (25 * 272, 1, 5 * 272, 272)
     assert Layouts([], 4).strides(value, value) == (25 * 256, 25, 5, 1)
+
+
+def test_steps_take_the_layouts():
+    """As many as can be channels last, by the drivers that need no copy, and told by explain."""
+    model = nn.Sequential(
+        *(nn.Conv2d(3, 32, 3, 2), nn.Conv2d(32, 64, 1), nn.ReLU6()),
+        *(nn.Conv2d(64, 64, 3, padding=1, groups=64), nn.MaxPool2d(2), nn.Conv2d(64, 128, 1)),
+        *(nn.Conv2d(128, 128, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    )
+    x = normal(2, 3, 45, 45)
+    with pytest.MonkeyPatch.context() as patch:
+        with_estimates(patch, channels_last)
+        told = compile(model.eval(), x).explain(2)
+    assert [step.layout for step in told] == ["NHWC"] * 6 + ["NCHW"]
+    algorithms = [step.algorithm for step in told]
+    assert algorithms[1:5] == ["1x1", "depthwise", "pool_channels", "1x1"]
+    assert algorithms[6] == "pool_channels"
+
+
+def test_the_engine_s_own_estimates():
+    """What is chosen takes, by them, no longer than planes or channels last throughout."""
+    graph = traced(chain(), 3, 40, 40)
+    builder = _core.ProgramBuilder("float32", _core.PackedStore(), 1)
+    estimate = steps.Estimate(builder, 4, _core.PRECISION_CODES["default"])
+    convolutions = [node for node in graph.nodes if node.kind == "conv2d"]
+
+    def total(last):
+        return sum(estimate(n, n.inputs[0] in last, n.output in last) for n in convolutions)
+
+    chosen = assign(graph, estimate)
+    assert 0 < total(chosen) <= min(total(set()), total(assign(graph, channels_last)))

@@ -75,3 +75,13 @@ def test_planes_are_read_where_they_lie():
     view = np.ascontiguousarray(x).transpose(0, 3, 1, 2)
     if whole.tier != "scalar":  # where a vector is one element, it may come from anywhere
         assert fastconv.explain("conv2d", view, w).algorithm != "pointwise"
+
+
+def test_channels_last_copies_nothing():
+    """From pixels to pixels `1x1` takes no scratch: sources are read, results made where they lie."""
+    conv = fastconv.Conv2d(np.ones((48, 32, 1, 1), np.float32), algorithm="1x1")
+    x = np.ones((2, 9, 9, 32), np.float32).transpose(0, 3, 1, 2)
+    out = np.empty((2, 9, 9, 48), np.float32).transpose(0, 3, 1, 2)
+    assert fastconv.explain(conv, x, out=out).scratch_bytes == 0
+    assert fastconv.explain(conv, np.ascontiguousarray(x), out=out).scratch_bytes > 0
+    np.testing.assert_array_equal(conv(x, out=out), 32)

@@ -291,8 +291,8 @@ MUTANTS = [
     Mutant(
         "1x1: channels last: the residual of the pixels before",
         "csrc/driver/conv_1x1_last.c",
-        "if (tile.residual) tile.residual = (const char *)tile.residual + pixels",
-        "if (tile.residual) tile.residual = (const char *)tile.residual + 0",
+        "if (tile->residual) tile->residual = (const char *)tile->residual + pixels",
+        "if (tile->residual) tile->residual = (const char *)tile->residual + 0",
     ),
     Mutant(
         "conv_tile: a residual in registers of the first pixel",

@@ -11,7 +11,7 @@ typedef struct last_job {
     int64_t lists, total;  /* of pixels: one, or one for each image; pixels of a list */
     int64_t tiles, chunks; /* of a list, whose tiles are dealt into chunks */
     int64_t parts;         /* pieces the weight panels are dealt into */
-    int64_t piece;        /* channels */
+    int64_t piece;         /* channels */
     size_t gathered_bytes; /* of a worker */
 } last_job;
 
@@ -96,30 +96,30 @@ static void ask_for(const void *at, int64_t count, ptrdiff_t step, int64_t eleme
         for (int64_t n = 0; n < elements * bytes; n += FC_CACHE_LINE) __builtin_prefetch(line + n, 0, 2);
 }
 
-/* Tiles one by one, the pixels of the next asked for: the first panel finds them far away, and what the
- * hardware foresees of so many short runs comes late. */
+/* The next `pixels` of a panel's products, after which `tile` begins behind them. */
+static void multiply_some(const fc_conv_problem *p, fc_conv_tile_args *tile, int64_t pixels) {
+    const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype);
+    fc_tile_map(p->kernels, *tile, 1, pixels);
+    tile->src = (const char *)tile->src + pixels * tile->src_pixel * bytes;
+    tile->dst = (char *)tile->dst + pixels * tile->dst_pixel * bytes;
+    if (tile->residual) tile->residual = (const char *)tile->residual + pixels * tile->dst_pixel * bytes;
+}
+
+/* A panel's products with a piece of the depth, tile by tile, the pixels of the next one asked for: the first
+ * panel finds them far away, and what the hardware foresees of so many short runs comes late. */
 static void multiply_far(const fc_conv_problem *p, fc_conv_tile_args tile, int64_t count) {
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype);
-    const int64_t tiles = fc_div_up(count, p->kernels->tile_pixels);
-    const char *src = tile.src, *residual = tile.residual;
-    char *dst = tile.dst;
-    for (int64_t i = 0; i < tiles; i++) {
-        int64_t begin, end, after;
-        fc_split(count, tiles, i, &begin, &end);
-        fc_split(count, tiles, fc_min64(i + 1, tiles - 1), &end, &after);
-        if (i + 1 == tiles) end = count;
-        ask_for(src + end * tile.src_pixel * bytes, after - end, tile.src_pixel, tile.run, bytes);
-        tile.rows = 1;
-        tile.cols = (int)(end - begin);
-        tile.src = src + begin * tile.src_pixel * bytes;
-        tile.dst = dst + begin * tile.dst_pixel * bytes;
-        if (residual) tile.residual = residual + begin * tile.dst_pixel * bytes;
-        p->kernels->conv_tile(&tile);
+    const int64_t most = p->kernels->tile_pixels;
+    for (int64_t tiles = fc_div_up(count, most); tiles > 0; tiles--) {
+        const int64_t pixels = fc_div_up(count, tiles), next = fc_min64(most, count - pixels);
+        ask_for((const char *)tile.src + pixels * tile.src_pixel * bytes, next, tile.src_pixel, tile.run, bytes);
+        multiply_some(p, &tile, pixels);
+        count -= pixels;
     }
 }
 
-/* A panel's products with a piece of the depth. Residuals are asked for beforehand, and the last tiles ask for
- * the weights that follow, a line of a step each. */
+/* The same of pixels that are near. Residuals are asked for beforehand, and the last tiles ask for the weights
+ * that follow, a line of a step each. */
 static void multiply(const fc_conv_problem *p, fc_conv_tile_args tile, int64_t count, bool next) {
     const ptrdiff_t bytes = (ptrdiff_t)fc_dtype_bytes(p->desc.dtype), line = FC_CACHE_LINE / bytes;
     const int64_t lines = next ? fc_max64(1, p->blocking.panel / line) : 0;
@@ -129,11 +129,8 @@ static void multiply(const fc_conv_problem *p, fc_conv_tile_args tile, int64_t c
         const int64_t pixels = fc_max64(0, count - left * p->kernels->tile_pixels);
         if (!pixels) continue;
         tile.ahead = left < lines ? p->blocking.panel_bytes / bytes + (lines - 1 - left) * line : 0;
-        fc_tile_map(p->kernels, tile, 1, pixels);
+        multiply_some(p, &tile, pixels);
         count -= pixels;
-        tile.src = (const char *)tile.src + pixels * tile.src_pixel * bytes;
-        tile.dst = (char *)tile.dst + pixels * tile.dst_pixel * bytes;
-        if (tile.residual) tile.residual = (const char *)tile.residual + pixels * tile.dst_pixel * bytes;
     }
 }
 

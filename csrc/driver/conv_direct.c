@@ -90,7 +90,8 @@ static direct_job cut(const fc_conv_problem *p, int threads) {
     const int64_t row_bytes = p->ow * b->panel * (int64_t)fc_dtype_bytes(d->dtype);
     job.strip_bytes = strip_size(p, rows);
     job.pieces = fc_min64(b->blocks, fc_div_up(b->panel_bytes, (int64_t)fc_cpu_caches()->l2 / 4));
-    /* only what the tile's registers finish: to load again what was stored far away waits for memory */
+    /* Only what registers finish of every panel: to load again what was stored far away waits for memory, and
+     * of a last panel's lanes a residual is not added before. */
     job.straight = fc_conv_tiles_fit_dst(p) && !d->has_residual && d->activation <= FC_ACT_RELU6;
     job.chunk_rows = fc_max64(1, fc_min64(rows, 16384 / row_bytes));
     job.tile_bytes = (size_t)fc_round_up(job.chunk_rows * row_bytes, FC_CACHE_LINE);

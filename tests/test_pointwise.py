@@ -78,7 +78,7 @@ def test_planes_are_read_where_they_lie():
 
 
 def test_channels_last_copies_nothing():
-    """From pixels to pixels `1x1` takes no scratch: sources are read, results made where they lie."""
+    """From pixels to pixels `1x1` takes no scratch: it reads and writes where they lie."""
     conv = fastconv.Conv2d(np.ones((48, 32, 1, 1), np.float32), algorithm="1x1")
     x = np.ones((2, 9, 9, 32), np.float32).transpose(0, 3, 1, 2)
     out = np.empty((2, 9, 9, 48), np.float32).transpose(0, 3, 1, 2)

@@ -13,6 +13,16 @@ static int64_t weight_bytes(const fc_dot_rows *d) {
     return d->bf16 ? (int64_t)sizeof(uint16_t) : (int64_t)fc_dtype_bytes(d->dtype);
 }
 
+/* How far ahead weights are asked for that come from memory. On a Zen 4 that takes them into the
+ * second-level cache at 24 GB/s, 17 without; into the nearest one it would be slower than not to ask, for
+ * eight rows fill the lines that it may wait for. From a cache nothing is gained. */
+static int64_t ahead(const fc_dot_rows *d) {
+    enum { AHEAD_BYTES = 2048 };
+    const int64_t all = d->groups * d->outputs * d->features * weight_bytes(d);
+    const bool far = all > (int64_t)fc_cpu_caches()->l3 / 4;
+    return far ? (d->bf16 ? 2 : 1) * AHEAD_BYTES / (int64_t)fc_dtype_bytes(d->dtype) : 0;
+}
+
 /* Sets the blocks; returns the tasks. */
 static int64_t cut(dot_job *job, int threads) {
     const fc_dot_rows *d = job->rows;
@@ -69,6 +79,7 @@ static void run_task(void *context, int64_t index, int worker) {
         for (int64_t i = 0; i < tiles; i++) { /* of balanced heights */
             const int64_t begin = row + rows * i / tiles, end = row + rows * (i + 1) / tiles;
             tile.rows = (int)(end - begin);
+            tile.ahead = i == 0 ? ahead(d) : 0; /* the others find them near */
             tile.src = (const char *)d->src + (begin * d->src_row + group * d->features + k) * bytes;
             tile.dst = (char *)d->dst + (begin * d->dst_row + output) * bytes;
             if (last && d->residual)

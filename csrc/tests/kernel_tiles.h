@@ -289,6 +289,7 @@ static void prepare_dot_tile(trial *t) {
     if (!t->timed && random_below(8) == 0) a->depth += FC_DOT_PIECE;
     a->src_row = a->depth + draw(t, 0, 3), a->weights_row = a->depth + draw(t, 0, 3);
     a->dst_row = a->outputs + draw(t, 0, 3);
+    a->ahead = random_below(2) ? draw(t, 0, 1000) : 0; /* also beyond the buffer: nothing is read */
     a->src = operand(t, (a->rows - 1) * a->src_row + a->depth);
     a->bf16 = t->dtype == FC_F32 && !t->timed && random_below(2);
     if (a->bf16) {

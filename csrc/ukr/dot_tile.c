@@ -20,9 +20,6 @@
 #define ROWS FC_DOT_ROWS(TILE_PIXELS)
 /* Outputs that are folded together: whole vectors of results, and eight for one row. */
 #define GROUP (VLEN > 8 ? VLEN : 8)
-/* How far ahead one or two rows ask for weights. Measured: half or twice as far is slower from DRAM. */
-#define AHEAD (1024 / (int)sizeof(real))
-#define BF16_AHEAD 1024 /* words, of which a panel is one stream */
 
 /* act(dst + bias + residual) over what was just stored. */
 static __attribute__((noinline)) void finish_tile(const fc_dot_tile_args *a) {
@@ -43,7 +40,7 @@ static __attribute__((noinline)) void finish_tile(const fc_dot_tile_args *a) {
 /* sums[r * GROUP + o]: the lanes of row r times output o over `depth` features. Instantiated for
  * constant rows and outputs: everything unrolls. */
 FC_INLINE void tile(const real *src, ptrdiff_t src_row, const real *weights, ptrdiff_t weights_row,
-                    ptrdiff_t depth, vec *sums, const int rows, const int outputs) {
+                    ptrdiff_t depth, ptrdiff_t ahead, vec *sums, const int rows, const int outputs) {
     const int thirds = (rows + 2) / 3, panels = (outputs + 2) / 3; /* base pointers, three rows each */
     vec acc[ROWS * 8];
 #pragma GCC unroll 32
@@ -62,7 +59,7 @@ FC_INLINE void tile(const real *src, ptrdiff_t src_row, const real *weights, ptr
         for (int o = 0; o < outputs; o++) {
             const real *at = w[o / 3] + o % 3 * weights_row;
             vec u = vec_load(at);
-            if (rows <= 2) vec_prefetch(at + AHEAD);
+            vec_prefetch_far(at + ahead);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++)
                 acc[r * outputs + o] = vec_fma(v[r], u, acc[r * outputs + o]);
@@ -93,13 +90,13 @@ FC_INLINE void tile(const real *src, ptrdiff_t src_row, const real *weights, ptr
 
 /* A function for each size: what surrounds a tile then takes none of its registers. */
 typedef void tile_fn(const real *src, ptrdiff_t src_row, const real *weights, ptrdiff_t weights_row,
-                     ptrdiff_t depth, vec *sums);
+                     ptrdiff_t depth, ptrdiff_t ahead, vec *sums);
 
 #define TILE(rows, outputs)                                                                         \
     static __attribute__((noinline)) void dot_tile_##rows##_##outputs(                              \
         const real *src, ptrdiff_t src_row, const real *weights, ptrdiff_t weights_row,             \
-        ptrdiff_t depth, vec *sums) {                                                               \
-        tile(src, src_row, weights, weights_row, depth, sums, rows, outputs);                       \
+        ptrdiff_t depth, ptrdiff_t ahead, vec *sums) {                                              \
+        tile(src, src_row, weights, weights_row, depth, ahead, sums, rows, outputs);                \
     }
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 #define NAMES(rows) dot_tile_##rows##_1, dot_tile_##rows##_2, dot_tile_##rows##_3, dot_tile_##rows##_4
@@ -135,14 +132,14 @@ static tile_fn *const tile_of[ROWS][5] = {
 
 /* sums[r * GROUP + o] += the lanes of row r times output o of a panel of bfloat16, whole runs. */
 FC_INLINE void bf16_tile(const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth,
-                         vec *sums, const int rows) {
+                         ptrdiff_t ahead, vec *sums, const int rows) {
     enum { O = FC_BF16_PANEL, WORDS = FC_BF16_RUN / 2 };
     vec acc[BF16_ROWS * O];
 #pragma GCC unroll 32
     for (int i = 0; i < rows * O; i++) acc[i] = sums[i / O * GROUP + i % O];
     for (const real *end = src + depth; src < end; src += FC_BF16_RUN, weights += O * WORDS) {
 #pragma GCC unroll 8
-        for (int i = 0; i < O * WORDS; i += 16) __builtin_prefetch(weights + BF16_AHEAD + i);
+        for (int i = 0; i < O * WORDS; i += 16) __builtin_prefetch(weights + ahead + i, 0, 2);
 #pragma GCC unroll 2
         for (int high = 0; high < 2; high++)
             for (int i = 0; i < WORDS; i += VLEN) {
@@ -163,12 +160,13 @@ FC_INLINE void bf16_tile(const real *src, ptrdiff_t src_row, const uint32_t *wei
 }
 
 typedef void bf16_tile_fn(const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth,
-                          vec *sums);
+                          ptrdiff_t ahead, vec *sums);
 
 #define BF16_TILE(rows)                                                                             \
     static __attribute__((noinline)) void bf16_tile_##rows(                                         \
-        const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth, vec *sums) {  \
-        bf16_tile(src, src_row, weights, depth, sums, rows);                                        \
+        const real *src, ptrdiff_t src_row, const uint32_t *weights, ptrdiff_t depth,               \
+        ptrdiff_t ahead, vec *sums) {                                                               \
+        bf16_tile(src, src_row, weights, depth, ahead, sums, rows);                                 \
     }
 BF16_TILE(1)
 #if BF16_ROWS >= 2
@@ -193,9 +191,10 @@ static void bf16_group(const fc_dot_tile_args *a, ptrdiff_t first, ptrdiff_t k, 
         for (int r = 0; r < a->rows; r += BF16_ROWS) {
             bf16_tile_fn *const of = a->rows - r >= 2 ? bf16_tile_2 : bf16_tile_1;
             vec *const to = sums + r * GROUP + o;
-            of(src + r * a->src_row, a->src_row, weights, whole, to);
+            of(src + r * a->src_row, a->src_row, weights, whole, a->ahead, to);
             if (left)
-                of(rest + r * FC_BF16_RUN, FC_BF16_RUN, weights + whole * FC_BF16_PANEL / 2, FC_BF16_RUN, to);
+                of(rest + r * FC_BF16_RUN, FC_BF16_RUN, weights + whole * FC_BF16_PANEL / 2, FC_BF16_RUN,
+                   a->ahead, to);
         }
         weights += FC_BF16_PANEL * a->weights_row / 2;
     }
@@ -211,7 +210,7 @@ static void real_group(const fc_dot_tile_args *a, ptrdiff_t first, ptrdiff_t k, 
         const bool eight = of[4] && outputs - o >= 8;
         const int step = eight ? 8 : outputs - o < 4 ? (int)outputs - o : 4;
         of[eight ? 4 : step - 1]((const real *)a->src + k, a->src_row, weights + o * a->weights_row,
-                                 a->weights_row, depth, sums + o);
+                                 a->weights_row, depth, a->ahead, sums + o);
         o += step;
     }
 }

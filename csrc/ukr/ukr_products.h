@@ -220,7 +220,7 @@ typedef struct fc_pixel_tile_args {
  * the features l, l + vlen, ... by one vec_fma each, beginning with zero; then the lanes are folded in
  * halves. So neither rows nor outputs nor where a caller cuts the depth, at multiples of a piece,
  * changes a bit. With `accumulate`, dst is read and continued from; otherwise only written.
- * Weights are prefetched a little beyond what is read.
+ * Weights `ahead` elements beyond those that are read are asked for: 0 where they are near.
  *
  * With `bf16`, of float32 alone, weights are bfloat16, widened as they are read, in panels that are the
  * same on every tier:
@@ -242,6 +242,7 @@ typedef struct fc_dot_tile_args {
     const void *residual; /* or NULL */
     ptrdiff_t depth, outputs;
     ptrdiff_t src_row, weights_row, dst_row, residual_row;
+    ptrdiff_t ahead;
     int rows;
     int accumulate;
     int bf16;

@@ -175,6 +175,32 @@ def test_taps_that_never_meet_the_map_cost_nothing(tier):
         np.testing.assert_array_equal(conv(x), reference.conv2d(x, w, **beyond))
 
 
+@pytest.mark.parametrize("padding", [0, 1, 3, ((5, 2), (4, 7))], ids=str)
+@pytest.mark.parametrize("step", [2, 3])
+def test_what_windows_step_over_is_left_out(step, padding, tier):
+    """Stride and dilation by one factor: a convolution without it, on every step-th row and column."""
+    x = sweeps.integers((2, 16, 29, 31), "x", dtype=np.float32)
+    w = sweeps.integers((16, 16, 3, 3), "w", dtype=np.float32)
+    for stride, dilation in ((step, step), (2 * step, step), (step, 2 * step)):
+        how = {"stride": stride, "dilation": dilation, "padding": padding}
+        expected = reference.conv2d(x, w, **how)
+        for algorithm in ("direct", "planar", "im2col"):
+            with trace() as executions:
+                result = F.conv2d(x, w, **how, algorithm=algorithm)
+            assert executions[0][1:3] == (algorithm, tier)
+            np.testing.assert_array_equal(result, expected)
+        depthwise = F.conv2d(x, w[:, :1], **how, groups=16)
+        np.testing.assert_array_equal(depthwise, reference.conv2d(x, w[:, :1], **how, groups=16))
+    # Nothing of the stride is left, so that the transforms take it, from every third column.
+    how = {"stride": step, "dilation": step, "padding": padding, "algorithm": "winograd_f2"}
+    if step == 3:
+        expected = reference.conv2d(x, w, stride=3, dilation=3, padding=padding)
+        np.testing.assert_allclose(F.conv2d(x, w, **how), expected, atol=0.1)
+    else:
+        with pytest.raises(ValueError, match="stride"):
+            F.conv2d(x, w, **how)
+
+
 def test_nothing_is_copied_for_the_order_of_operands():
     x = np.moveaxis(np.ones((1, 9, 9, 16), np.float32), -1, 1)
     w = np.asfortranarray(np.ones((32, 16, 3, 3), np.float32))

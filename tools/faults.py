@@ -198,6 +198,18 @@ MUTANTS = [
         "(a.out - 1) * a.stride + tap * a.dilation <= a.before",
     ),
     Mutant(
+        "window: the first row that it steps on is another",
+        "csrc/plan/conv2d.c",
+        "a.first += skipped * a.every;",
+        "a.first += skipped % 2;",
+    ),
+    Mutant(
+        "window: what it steps over is counted to the end",
+        "csrc/plan/conv2d.c",
+        "a.in = fc_min64(fc_div_up(a.in - skipped, step), end);",
+        "a.in = fc_min64(fc_div_up(a.in, step), end);",
+    ),
+    Mutant(
         "linear: a sum that continues begins anew",
         "csrc/driver/dot_rows.c",
         "tile.accumulate = k > 0;",

@@ -178,7 +178,7 @@ def test_taps_that_never_meet_the_map_cost_nothing(tier):
 @pytest.mark.parametrize("padding", [0, 1, 3, ((5, 2), (4, 7))], ids=str)
 @pytest.mark.parametrize("step", [2, 3])
 def test_what_windows_step_over_is_left_out(step, padding, tier):
-    """Stride and dilation by one factor: a convolution without it, on every step-th row and column."""
+    """Of a common factor of stride and dilation: every step-th row and column are convolved."""
     x = sweeps.integers((2, 16, 29, 31), "x", dtype=np.float32)
     w = sweeps.integers((16, 16, 3, 3), "w", dtype=np.float32)
     for stride, dilation in ((step, step), (2 * step, step), (step, 2 * step)):

@@ -17,11 +17,11 @@ typedef struct fc_conv_phase {
 bool fc_conv_dilated(const fc_conv2d_desc *desc);
 const char *fc_conv_phases_refuse(const fc_conv2d_desc *desc);
 
-/* The phases of a problem; their sizes differ by an output in each direction at most. */
+/* The phases of a problem; their outputs differ by one in each direction at most. */
 int64_t fc_conv_phase_count(const fc_conv_problem *problem);
 fc_conv_phase fc_conv_phase_at(const fc_conv_problem *problem, int64_t index);
 
-/* One phase of each size, at most four, and how many there are of it. */
+/* One phase of each size of output, at most four, and how many there are of it. */
 enum { FC_PHASE_SIZES = 4 };
 int fc_conv_phase_sizes(const fc_conv_problem *problem, fc_conv_phase phase[FC_PHASE_SIZES],
                         int64_t times[FC_PHASE_SIZES]);

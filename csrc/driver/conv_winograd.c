@@ -342,14 +342,13 @@ static double cost(const fc_conv_problem *p, int m) {
     return sum;
 }
 
+/* Of all phases: those of one size may read more or less of the source. */
 static size_t scratch_bytes(const fc_conv_problem *p, int threads, int m) {
     if (!fc_conv_dilated(&p->desc)) return dense_scratch_bytes(p, threads, m);
-    fc_conv_phase phase[FC_PHASE_SIZES];
-    int64_t times[FC_PHASE_SIZES];
-    const int sizes = fc_conv_phase_sizes(p, phase, times);
     size_t most = 0;
-    for (int i = 0; i < sizes; i++) {
-        const size_t bytes = dense_scratch_bytes(&phase[i].problem, threads, m);
+    for (int64_t i = 0; i < fc_conv_phase_count(p); i++) {
+        const fc_conv_phase phase = fc_conv_phase_at(p, i);
+        const size_t bytes = dense_scratch_bytes(&phase.problem, threads, m);
         if (bytes > most) most = bytes;
     }
     return most;

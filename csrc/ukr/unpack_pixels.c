@@ -94,7 +94,8 @@ FC_INLINE void unpack(const fc_unpack_pixels_args *a, const int activation,
 
 void FC_NAME(unpack_pixels)(const fc_unpack_pixels_args *a);
 void FC_NAME(unpack_pixels)(const fc_unpack_pixels_args *a) {
-    if (a->pixel_stride != 1) {
+    /* a lone channel's pixels may lie side by side where those of the residual do not */
+    if (a->pixel_stride != 1 || (a->residual && a->residual_pixel != 1)) {
         if (a->channel_stride == 1 && (!a->residual || a->residual_stride == 1))
             unpack_channels(a);
         else

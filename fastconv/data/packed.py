@@ -95,24 +95,31 @@ def write_packed(path: str | os.PathLike[str], contents: bytes, *, planes: int) 
         raise ValueError(f"write_packed: planes must be 1 … {_MAX_PLANES}, not {planes}")
     path = Path(path)
     lzma = _load_lzma(path)
-    # Each byte is predicted from the high half of the one before, and not from where it stands.
-    model = {
-        "id": lzma.FILTER_LZMA2,
-        "preset": 9 | lzma.PRESET_EXTREME,
-        "dict_size": _DICTIONARY,
-        "lc": 4,
-        "lp": 0,
-        "pb": 0,
-    }
-    # No check of xz's own: the digest is of everything.
-    parts = [
-        lzma.compress(contents[plane::planes], lzma.FORMAT_XZ, lzma.CHECK_NONE, filters=[model])
-        for plane in range(planes)
-    ]
+    parts = [_pack(lzma, contents[plane::planes]) for plane in range(planes)]
     digest = hashlib.sha256(contents).digest()
     header = _HEADER.pack(_MAGIC, planes, len(contents), digest)
     sizes = struct.pack(f"<{planes}Q", *map(len, parts))
     write_atomically(path, [header, sizes, *parts])
+
+
+def _pack(lzma: ModuleType, plane: bytes) -> bytes:
+    """The shorter one of the streams that predict each byte from the high half of the one before,
+    or from none. Where it stands tells nothing. No check of xz's own: the digest is of everything.
+    """
+    model = {
+        "id": lzma.FILTER_LZMA2,
+        "preset": 9 | lzma.PRESET_EXTREME,
+        "dict_size": _DICTIONARY,
+        "lp": 0,
+        "pb": 0,
+    }
+    return min(
+        (
+            lzma.compress(plane, lzma.FORMAT_XZ, lzma.CHECK_NONE, filters=[model | {"lc": bits}])
+            for bits in (4, 0)
+        ),
+        key=len,
+    )
 
 
 def _load_lzma(path: Path) -> ModuleType:

@@ -41,6 +41,7 @@ def test_padding_modes(layer, mode, dtype, tier):
             bound = transforms.bound(
                 x, w, None, None, algorithm, dtype,
                 padding=layer.padding, groups=layer.g, padding_mode=mode, dilation=layer.dilation,
+                stride=layer.stride,
             )  # fmt: skip
             bounds.assert_within(result, expected.astype(np.float64), bound)
         else:

@@ -75,7 +75,8 @@ def run(layer, dtype, tier):
         assert (ran, on_tier) == (op, tier)
         if algorithm in transforms.TILE:
             assert precision == "default"
-            tiled = {"padding": layer.padding, "groups": layer.g, "dilation": layer.dilation}
+            tiled = {"padding": layer.padding, "groups": layer.g}
+            tiled |= {"dilation": layer.dilation, "stride": layer.stride}
             bound = transforms.bound(x, w, bias, None, algorithm, dtype, **tiled)
         bounds.assert_within(out, exact, bound)
 

@@ -91,7 +91,7 @@ def test_padding_modes(layer, mode, dtype, torch):
     bound = 0
     if chosen in transforms.TILE:
         tiled = {"padding": layer.padding, "groups": layer.g, "padding_mode": mode}
-        tiled["dilation"] = layer.dilation
+        tiled |= {"dilation": layer.dilation, "stride": layer.stride}
         bound = transforms.bound(x, w, None, None, chosen, dtype, **tiled)
     bounds.assert_within(F.conv2d(x, w, **how), expected.numpy(), bound)
 

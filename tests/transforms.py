@@ -40,17 +40,23 @@ _PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circula
 
 def takes(algorithm, layer):
     """True where the algorithm must take this layer, False where it must not, None where the window
-    is dilated: that depends on border, residual and padding."""
-    if layer.stride != (1, 1) or layer.kernel not in WINDOWS[algorithm]:
+    is dilated: that depends on border, residual and padding. A stride that divides the dilation may
+    be gone when what windows step over is left out."""
+    if layer.kernel not in WINDOWS[algorithm]:
+        return False
+    if any(dilation % stride for stride, dilation in zip(layer.stride, layer.dilation, strict=True)):
         return False
     return True if layer.dilation == (1, 1) else None
 
 
-def magnitude(x, w, algorithm, padding=0, groups=1, padding_mode="zeros", dilation=(1, 1)):
-    """T for each element of a convolution of stride 1, and the size of the transformed window.
-    padding is a number or of four sides.
+def magnitude(
+    x, w, algorithm, padding=0, groups=1, padding_mode="zeros", dilation=(1, 1), stride=(1, 1)
+):
+    """T for each element of a convolution, and the size of the transformed window. padding is a
+    number or of four sides.
 
-    Of dilated windows the tiles lie in the phases, each of which is a dense convolution.
+    Of dilated windows the tiles lie in the phases, each of which is a dense convolution. A stride,
+    which divides the dilation, leaves some of the phases.
     """
     size, w = _transformed(x, w, algorithm, padding, padding_mode, dilation)
     dh, dw = dilation
@@ -59,7 +65,7 @@ def magnitude(x, w, algorithm, padding=0, groups=1, padding_mode="zeros", dilati
     for row, col in np.ndindex(min(dh, oh), min(dw, ow)):
         phase = result[..., row::dh, col::dw]
         phase[...] = _dense(size[..., row::dh, col::dw], w, algorithm, groups)
-    return result, w.shape[-1]
+    return result[..., :: stride[0], :: stride[1]], w.shape[-1]
 
 
 def _transformed(x, w, algorithm, padding, padding_mode, dilation):
@@ -121,7 +127,8 @@ def transposed_bound(case, dtype):
 @functools.lru_cache(maxsize=16)
 def _integer_bound(problem, layer, algorithm, dtype, padding_mode):
     operands = (problem.input, problem.weight, problem.bias, problem.residual)
-    how = {"padding": layer.padding, "groups": layer.g, "dilation": layer.dilation}
+    how = {"padding": layer.padding, "groups": layer.g}
+    how |= {"dilation": layer.dilation, "stride": layer.stride}
     return bound(*operands, algorithm, dtype, **how, padding_mode=padding_mode)
 
 

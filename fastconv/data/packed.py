@@ -36,6 +36,8 @@ _MAX_PLANES = 8
 # A plane is decompressed with a dictionary, whose size its packer chooses: ours is 4 MiB.
 _DICTIONARY = 1 << 22
 _MEMORY_LIMIT = 1 << 24
+# Planes of so many bytes are packed in two ways, of which the shorter is taken.
+_LONG = 1 << 16
 
 
 def read_packed(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
@@ -103,8 +105,9 @@ def write_packed(path: str | os.PathLike[str], contents: bytes, *, planes: int) 
 
 
 def _pack(lzma: ModuleType, plane: bytes) -> bytes:
-    """The shorter one of the streams that predict each byte from the high half of the one before,
-    or from none. Where it stands tells nothing. No check of xz's own: the digest is of everything.
+    """A stream that predicts each byte from the high half of the one before, or, if that makes a
+    long one shorter, from none. Where it stands tells nothing. No check of xz's own: the digest is
+    of everything.
     """
     model = {
         "id": lzma.FILTER_LZMA2,
@@ -116,7 +119,7 @@ def _pack(lzma: ModuleType, plane: bytes) -> bytes:
     return min(
         (
             lzma.compress(plane, lzma.FORMAT_XZ, lzma.CHECK_NONE, filters=[model | {"lc": bits}])
-            for bits in (4, 0)
+            for bits in ((4, 0) if len(plane) >= _LONG else (4,))
         ),
         key=len,
     )

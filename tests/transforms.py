@@ -44,7 +44,9 @@ def takes(algorithm, layer):
     be gone when what windows step over is left out."""
     if layer.kernel not in WINDOWS[algorithm]:
         return False
-    if any(dilation % stride for stride, dilation in zip(layer.stride, layer.dilation, strict=True)):
+    if any(
+        dilation % stride for stride, dilation in zip(layer.stride, layer.dilation, strict=True)
+    ):
         return False
     return True if layer.dilation == (1, 1) else None
 

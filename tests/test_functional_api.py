@@ -251,7 +251,7 @@ def test_plan_cache_is_bounded_and_plans_survive_eviction():
         for rows in range(1, 700):
             F.conv2d(np.broadcast_to(x[..., :columns], (1, 1, rows, columns)), W[:1, :1, :1])
         counts.append(_core._plan_count())
-    assert counts[0] == counts[1] <= 2048  # of all operations
+    assert counts[0] == counts[1] <= 2112  # what all operations may keep together
 
 
 # ---- errors

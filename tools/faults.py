@@ -160,6 +160,7 @@ MUTANTS = [
         "csrc/ukr/border_rows.c",
         "const ptrdiff_t pixels = clamped(a->last - x);",
         "const ptrdiff_t pixels = clamped(a->last - x - 1);",
+        none_on=("scalar",),
     ),
     Mutant(
         "bias gradient: images after the first begin anew",

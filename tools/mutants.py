@@ -1,30 +1,49 @@
 """Plant faults in the kernels and drivers, one at a time: the tests must notice every one, on every
 instruction set of the machine.
 
-    python tools/mutants.py                 # all: an hour or two
+    python tools/mutants.py                 # all
     python tools/mutants.py --sample 3      # some, others each day
     python tools/mutants.py 'reflect'       # those whose name has the word
 
 A fault that survives is a hole in the tests. The tree is copied into build/mutants and compiled
-there, so this one stays as it is; Python needs what the tests and the build need.
+there; each fault is planted in a copy of that, so this one stays as it is. Python needs what the
+tests and the build need. ``witnesses.json`` beside this file has for each fault a test that noticed
+it, which is asked first: one that no longer does costs time and changes no verdict.
 """
 
 import argparse
 import datetime
+import functools
+import json
 import os
 import random
 import re
+import resource
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection
+import sysconfig
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from faults import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
-FAILED = 1  # pytest: tests ran, and one failed
-KERNELS = "csrc/tests/test_kernels.c or test_conv.c"
+WITNESSES = Path(__file__).with_name("witnesses.json")
+FAILED = 1  # tests ran, and one failed: so says pytest, and a C test
+NAMELESS = "a crash or a hang outside of the tests"
+# A test that takes so long hangs. The processor's time it is: a machine may be busy, or suspended.
+CPU_SECONDS = 600
+WALL_SECONDS = 3600
+CORES = len(os.sched_getaffinity(0))
+C_TESTS = tuple(  # short ones first, which tend to be quick
+    path.stem
+    for path in sorted((ROOT / "csrc/tests").glob("test_*.c"), key=lambda path: path.stat().st_size)
+)
 FORWARD = (
     *("test_conv2d.py", "test_pointwise.py", "test_conv_linear.py", "test_conv_variants.py"),
     *("test_precision.py", "test_conv_transpose.py", "test_pool2d.py"),
@@ -37,6 +56,44 @@ BACKWARD = (
 )
 UPDATES = ("test_optim.py", "test_clipping.py")
 PROGRAMS = ("test_program_steps.py", "test_program.py")
+PYTHON_TESTS = tuple(f"tests/{name}" for name in FORWARD + BACKWARD + UPDATES + PROGRAMS)
+PYTEST = (
+    *(sys.executable, "-m", "pytest", "-x", "-v", "-p", "no:cacheprovider", "--no-header"),
+    *("--tb=short", "-k", "not test_layer"),
+)
+
+
+def _run(
+    folder: Path, command: tuple[str | Path, ...], tier: str = ""
+) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+    environment["FC_TEST_FIRST"] = "1"  # C tests, too, end with the first failure
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # of those that are installed none is used
+    environment.setdefault("GOMP_SPINCOUNT", "0")
+    environment.pop("FASTCONV_MAX_ISA", None)
+    if tier:
+        environment["FASTCONV_MAX_ISA"] = tier
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=WALL_SECONDS,
+        check=False,
+    )
+
+
+def _must(folder: Path, *command: str | Path) -> str:
+    """What a command prints that has to succeed."""
+    done = _run(folder, command)
+    if done.returncode:
+        said = (done.stdout + done.stderr)[-2000:]
+        raise RuntimeError(f"{shlex.join(map(str, command))} failed:\n{said}")
+    return done.stdout
+
+
+# ---- copies of the tree --------------------------------------------------------------------------
 
 
 def _copy(folder: Path) -> None:
@@ -52,83 +109,32 @@ def _copy(folder: Path) -> None:
             shutil.copy2(source, target)
 
 
-def _compile(folder: Path) -> None:
-    command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"does not compile:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+def _compile(folder: Path, jobs: int) -> None:
+    """The C core again, which all faults are in, and a module of it and of Cython's code as is."""
+    core = _core(folder)
+    [glue] = (folder / "build").glob("temp*/**/_core.o")
+    [module] = (folder / "fastconv").glob("_core.*.so")
+    settings = json.loads((core / "config.json").read_text(encoding="utf-8"))
+    library = core / settings["library"]
+    _make(folder, library, jobs)
+    exported = "-Wl,--exclude-libs,ALL"
+    _must(folder, _compiler(), "-shared", glue, library, exported, *settings["link"], "-o", module)
 
 
-def _test(folder: Path, tier: str, tests: Collection[str] = ()) -> subprocess.CompletedProcess[str]:
-    """These tests, or all, on one tier, up to the first failure. A hang counts as one."""
-    environment = os.environ | {"FASTCONV_MAX_ISA": tier, "PYTHONPATH": str(folder)}
-    environment.setdefault("GOMP_SPINCOUNT", "0")
-    command = [
-        *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header"),
-        *("--tb=line", "-rfE", "-k", "not test_layer"),
-        *(tests or [f"tests/{name}" for name in FORWARD + BACKWARD + UPDATES + PROGRAMS]),
-    ]
-    try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, "", "no end after 300 s")
+def _make(folder: Path, target: Path, jobs: int = 1) -> None:
+    flags = (f"-j{jobs}", f"BUILD=../build/{_core(folder).name}", f"CC={_compiler()}")
+    _must(folder, "make", "-s", "-C", "csrc", *flags, f"../{target.relative_to(folder)}")
 
 
-def _test_kernels(folder: Path, tier: str) -> bool:
-    """Whether the C tests of the micro-kernels pass, which see what no result of a call shows, and
-    those of convolution, which have residuals with strides."""
+def _core(folder: Path) -> Path:
+    """Where setup.py has the C core compiled."""
     [core] = (folder / "build").glob("core-*")
-    programs = [core / "tests" / name for name in ("test_kernels", "test_conv")]
-    command = [
-        "make",
-        "-s",
-        "-C",
-        "csrc",
-        f"BUILD=../build/{core.name}",
-        *(f"../{program.relative_to(folder)}" for program in programs),
-    ]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    environment = os.environ | {"FASTCONV_MAX_ISA": tier}
-    return not any(
-        subprocess.run([program], env=environment, capture_output=True, check=False).returncode
-        for program in programs
-    )
+    return core
 
 
-def _noticed(folder: Path, mutant: Mutant, tiers: list[str]) -> dict[str, str | None]:
-    """Which test fails on which tier; None for one that cannot be named: a crash or a hang. What
-    fails on one tier is asked first on the next."""
-    found: dict[str, str | None] = {}
-    test = None
-    backward = "gradient" in mutant.name + mutant.file
-    order = BACKWARD + FORWARD if backward else FORWARD + BACKWARD
-    for family, tests in (("optimiser", UPDATES), ("program", PROGRAMS)):
-        order = tests + order if mutant.name.startswith(family) else order + tests
-    names = [f"tests/{name}" for name in order]
-    for tier in tiers:
-        if test == KERNELS:
-            if not _test_kernels(folder, tier):
-                found[tier] = test
-                continue
-        elif test and _test(folder, tier, [test]).returncode == FAILED:
-            found[tier] = test
-            continue
-        done = _test(folder, tier, names)
-        if done.returncode:
-            named = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, re.MULTILINE)
-            test = named[1] if named and done.returncode == FAILED else None
-            found[tier] = test
-        elif not _test_kernels(folder, tier):
-            found[tier] = test = KERNELS
-    return found
+def _compiler() -> str:
+    """As setup.py names it: another one would have everything compiled again."""
+    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
 
 
 def _tiers(folder: Path) -> list[str]:
@@ -136,61 +142,122 @@ def _tiers(folder: Path) -> list[str]:
         "import fastconv; info = fastconv.runtime_info(); tiers = list(info['tiers_compiled']);"
         "print(*tiers[: tiers.index(info['tier_in_use']) + 1])"
     )
-    environment = {k: v for k, v in os.environ.items() if k != "FASTCONV_MAX_ISA"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.split()
+    return _must(folder, sys.executable, "-c", code).split()
 
 
-def run(mutants: list[Mutant]) -> list[str]:
-    """Plant each; the names of those that survived, with the tier.
+# ---- verdicts ------------------------------------------------------------------------------------
+
+
+def _ask(folder: Path, tier: str, *tests: str) -> str | None:
+    """The first of these tests that fails on the tier, crashes or hangs: a C test, or some of
+    Python. Tests that are not there notice nothing."""
+    command = (*PYTEST, *tests)
+    if tests[0] in C_TESTS:
+        command = (_core(folder) / "tests" / tests[0],)
+        _make(folder, *command)
+    try:
+        done = _run(folder, command, tier)
+    except subprocess.TimeoutExpired:
+        return NAMELESS
+    if done.returncode >= 0 and done.returncode != FAILED:
+        return None
+    if tests[0] in C_TESTS:
+        return tests[0]
+    outcome = "PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS"
+    begun = re.findall(rf"^(tests/.+?::.+?) *(?:(?:{outcome}) .*)?$", done.stdout, re.MULTILINE)
+    return begun[-1] if begun else NAMELESS
+
+
+def _search(mutant: Mutant) -> list[tuple[str, ...]]:
+    """All tests, with those first that are likely to notice the fault."""
+    backward = "gradient" in mutant.name + mutant.file
+    order = BACKWARD + FORWARD if backward else FORWARD + BACKWARD
+    for family, tests in (("optimiser", UPDATES), ("program", PROGRAMS)):
+        order = tests + order if mutant.name.startswith(family) else order + tests
+    return [(name,) for name in C_TESTS] + [tuple(f"tests/{name}" for name in order)]
+
+
+def _noticed(
+    good: Path, tiers: list[str], witnesses: dict[str, str], jobs: int, mutant: Mutant
+) -> dict[str, str]:
+    """Which test notices the fault on which tier: first on the quickest, where others are searched
+    for, and then asked on the next."""
+    text = mutant.planted(good)
+    folder = good.with_name(f"fault {MUTANTS.index(mutant)}")
+    shutil.copytree(good, folder)
+    (folder / mutant.file).write_text(text, encoding="utf-8")
+    found: dict[str, str] = {}
+    try:
+        _compile(folder, max(1, CORES // jobs))
+        for tier in reversed(tiers):
+            hints = dict.fromkeys([*reversed(found.values()), witnesses.get(mutant.name, NAMELESS)])
+            asked = [(hint,) for hint in hints if hint != NAMELESS] + _search(mutant)
+            answers = (_ask(folder, tier, *tests) for tests in asked if tier not in mutant.none_on)
+            if test := next(filter(None, answers), None):
+                found[tier] = test
+    except RuntimeError as error:  # what does not compile is noticed by no test
+        print(f"{mutant.name}: {error}", file=sys.stderr)
+    finally:
+        shutil.rmtree(folder)
+    return found
+
+
+def _failure(good: Path, asked: tuple[str, set[str]]) -> str | None:
+    """The first of these tests that fails on a tier without a fault, which should not."""
+    tier, tests = asked
+    python = [name for name in sorted(tests) if name not in C_TESTS]
+    calls = [(name,) for name in C_TESTS if name in tests]
+    if python:
+        calls.append(PYTHON_TESTS if NAMELESS in python else tuple(python))
+    failed = next(filter(None, (_ask(good, tier, *names) for names in calls)), None)
+    return failed and f"{failed} fails on {tier}"
+
+
+def run(mutants: list[Mutant], jobs: int, witnesses: dict[str, str]) -> list[str]:
+    """Plant each; the names of those that survived, with the tier. Witnesses that are new are kept.
 
     The tests that notice a fault prove nothing unless they pass without one: at the end they must.
     """
-    folder = ROOT / "build" / "mutants"
-    shutil.rmtree(folder, ignore_errors=True)  # what a run compiled last may hold its fault
-    folder.mkdir(parents=True)
-    _copy(folder)
-    _compile(folder)
-    tiers = _tiers(folder)
+    good = ROOT / "build" / "mutants" / "good"
+    shutil.rmtree(good.parent, ignore_errors=True)
+    good.mkdir(parents=True)
+    _copy(good)
+    _must(good, sys.executable, "setup.py", "-q", "build_ext", "--inplace")
+    _must(good, *PYTEST, "--collect-only", *PYTHON_TESTS)  # Python compiles them, for all copies
+    tiers = _tiers(good)
     survivors = []
-    witnesses: dict[str, set[str | None]] = {tier: set() for tier in tiers}
-    for number, mutant in enumerate(mutants, 1):
-        place = folder / mutant.file
-        good = place.read_text(encoding="utf-8")
-        place.write_text(mutant.planted(folder), encoding="utf-8")
-        try:
-            _compile(folder)
-            noticed = _noticed(
-                folder, mutant, [tier for tier in tiers if tier not in mutant.none_on]
-            )
-        finally:
-            place.write_text(good, encoding="utf-8")
-        alive = [tier for tier in tiers if tier not in noticed and tier not in mutant.none_on]
-        survivors += [f"{mutant.name}, on {tier}" for tier in alive]
-        for tier, test in noticed.items():
-            witnesses[tier].add(test)
-        by = ", ".join(sorted({test or "a crash or a hang" for test in noticed.values()}))
-        fate = f"SURVIVES on {', '.join(alive)}" if alive else f"killed by {by}"
-        print(f"{number:3}/{len(mutants)} {mutant.name}: {fate}", flush=True)
-    _compile(folder)
-    for tier, tests in witnesses.items():
-        if KERNELS in tests:
-            tests.remove(KERNELS)
-            if not _test_kernels(folder, tier):
-                survivors.append(f"without a fault, on {tier}: {KERNELS} fails")
-        done = _test(folder, tier, () if None in tests else tests) if tests else None
-        if done and done.returncode:
-            survivors.append(
-                f"without a fault, on {tier}: {done.stdout[-1500:]}{done.stderr[-500:]}"
-            )
+    asked: dict[str, set[str]] = {tier: set() for tier in tiers}
+    with ThreadPoolExecutor(jobs) as pool:
+        verdict = functools.partial(_noticed, good, tiers, witnesses, jobs)
+        planted = {pool.submit(verdict, mutant): mutant for mutant in mutants}
+        for number, done in enumerate(as_completed(planted), 1):
+            mutant, found = planted[done], done.result()
+            alive = [tier for tier in tiers if tier not in found and tier not in mutant.none_on]
+            survivors += [f"{mutant.name}, on {tier}" for tier in alive]
+            for tier, test in found.items():
+                asked[tier].add(test)
+            by = ", ".join(sorted(set(found.values())))
+            fate = f"SURVIVES on {', '.join(alive)}" if alive else f"killed by {by}"
+            print(f"{number:3}/{len(mutants)} {mutant.name}: {fate}", flush=True)
+            _remember(witnesses, mutant.name, found.values())
+        for test in sorted(set().union(*asked.values()).intersection(C_TESTS)):
+            _make(good, _core(good) / "tests" / test)
+        for failure in pool.map(functools.partial(_failure, good), asked.items()):
+            survivors += [f"without a fault: {failure}"] if failure else []
     return survivors
+
+
+def _remember(witnesses: dict[str, str], name: str, tests: Iterable[str]) -> None:
+    """Keep the test that noticed this fault on most tiers."""
+    for test, _ in Counter(test for test in tests if test != NAMELESS).most_common(1):
+        if witnesses.get(name) != test:
+            witnesses[name] = test
+            _write(witnesses)
+
+
+def _write(witnesses: dict[str, str]) -> None:
+    text = json.dumps(witnesses, indent=1, sort_keys=True, ensure_ascii=False)
+    WITNESSES.write_text(text + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -198,15 +265,23 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("word", nargs="?", default="", help="only faults whose name has it")
     parser.add_argument("--sample", type=int, help="so many faults, others each day")
+    parser.add_argument("--jobs", type=int, default=CORES, help="so many faults at a time")
     options = parser.parse_args(arguments)
     chosen = [mutant for mutant in MUTANTS if options.word in mutant.name]
     if options.sample is not None:
         draw = random.Random(datetime.date.today().toordinal())
         chosen = draw.sample(chosen, min(options.sample, len(chosen)))
-    survivors = run(chosen)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))  # inherited by the tests
+    begun = time.monotonic()
+    witnesses = json.loads(WITNESSES.read_text(encoding="utf-8"))
+    survivors = run(chosen, options.jobs, witnesses)
+    if len(chosen) == len(MUTANTS):
+        names = {mutant.name for mutant in MUTANTS}
+        _write({name: test for name, test in witnesses.items() if name in names})
     for survivor in survivors:
         print(f"not noticed by any test: {survivor}", file=sys.stderr)
-    print(f"{len(chosen)} faults planted, {len(survivors)} survivals")
+    minutes = (time.monotonic() - begun) / 60
+    print(f"{len(chosen)} faults planted, {len(survivors)} survivals, {minutes:.0f} minutes")
     return 1 if survivors or not chosen else 0
 
 

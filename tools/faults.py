@@ -172,7 +172,7 @@ MUTANTS = [
         "bias gradient: the first row of channels side by side twice",
         "csrc/ukr/column_sums.c",
         "for (ptrdiff_t r = 0; r < a->rows; r++, src += a->src_row)",
-        "for (ptrdiff_t r = 0; r < a->rows; r++, src += r ? a->src_row : 0)",
+        "for (ptrdiff_t r = 0; r < a->rows; src += r ? a->src_row : 0, r++)",
     ),
     Mutant(
         "phases: planes without a tap filled but for the last row",
@@ -474,6 +474,12 @@ MUTANTS = [
         none_on=("scalar",),
     ),
     Mutant(
+        "winograd: scratch for the first phase of a dilated window alone",
+        WINOGRAD,
+        "if (bytes > most) most = bytes;",
+        "if (i == 0) most = bytes;",
+    ),
+    Mutant(
         "im2col: rows dilated like columns",
         "csrc/driver/conv_im2col.c",
         "y0 + r * d->dilation_h",
@@ -490,6 +496,12 @@ MUTANTS = [
         BLOCKED,
         "(const char *)args->bias + (size_t)panel->oc * bytes",
         "(const char *)args->bias",
+    ),
+    Mutant(
+        "unpack: a lone channel's residual is read as planes lie",
+        "csrc/ukr/unpack_pixels.c",
+        "if (a->pixel_stride != 1 || (a->residual && a->residual_pixel != 1)) {",
+        "if (a->pixel_stride != 1) {",
     ),
     Mutant(
         "widths: tiles that leave gaps",

@@ -103,6 +103,14 @@ static int64_t side_by_side(const int64_t size[4], int64_t stride[4]) {
     return span;
 }
 
+/* The same of NHWC. */
+static int64_t channels_side_by_side(const int64_t size[4], int64_t stride[4]) {
+    int64_t last[4];
+    const int64_t span = side_by_side((int64_t[]){size[0], size[2], size[3], size[1]}, last);
+    stride[0] = last[0], stride[1] = last[3], stride[2] = last[1], stride[3] = last[2];
+    return span;
+}
+
 /* What window_dots takes: a common kernel, pixels side by side, zeros around; large enough to be cut. */
 static void take_common_kernel(gradient_case *t, bool large) {
     fc_conv2d_weight_gradient_desc *d = &t->desc;
@@ -112,7 +120,8 @@ static void take_common_kernel(gradient_case *t, bool large) {
     d->dilation_h = d->dilation_w = 1;
     d->ih = 1 + random_below(20), d->iw = 1 + random_below(60);
     if (!large) return;
-    d->n = 2, d->groups = 1, d->ic = 3, d->oc = 1 + random_below(3);
+    d->n = 2, d->groups = 1, d->ic = 3, d->oc = 1 + random_below(2) * random_below(3);
+    d->stride_h = d->stride_w = 2 - random_below(3) / 2;
     d->ih = 150 + random_below(9), d->iw = 190 + random_below(9);
 }
 
@@ -170,12 +179,9 @@ static bool random_case(gradient_case *t, bool common, bool large) {
         t->diff_span = side_by_side(diff, d->diff_dst_stride);
     }
     if (beside) {
-        const int64_t size[4] = {src[0], src[2], src[3], src[1]}; /* NHWC */
-        int64_t stride[4];
-        t->src_origin = 0;
-        t->src_span = side_by_side(size, stride);
-        d->src_stride[0] = stride[0], d->src_stride[2] = stride[1], d->src_stride[3] = stride[2];
-        d->src_stride[1] = 1;
+        t->src_origin = t->diff_origin = 0;
+        t->src_span = channels_side_by_side(src, d->src_stride);
+        t->diff_span = channels_side_by_side(diff, d->diff_dst_stride);
     }
     t->at_end = random_below(2);
     return true;

@@ -156,8 +156,13 @@ static void run_conv(const conv_case *t) {
             if (d->residual_strided) residual_at += index[j] * d->residual_stride[j];
         }
         if (d->has_residual) expected += get(residual.data, residual_at, dtype);
+        double may = off[o];
         if (d->activation == FC_ACT_RELU && expected < 0) expected = 0;
-        wrong += !(fabs(get(dst.data, at, dtype) - expected) <= off[o]);
+        if (d->activation == FC_ACT_HARDSWISH) {
+            expected *= fmin(fmax(expected + 3, 0), 6) / 6;
+            may = 1.5 * may + 4 * fabs(expected) * (dtype == FC_F64 ? 0x1p-53 : 0x1p-24);
+        }
+        wrong += !(fabs(get(dst.data, at, dtype) - expected) <= may);
     }
     free(off);
     int64_t written = 0; /* what lies between the elements of dst is NaN still */
@@ -240,7 +245,7 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         .src_layout = FC_LAYOUT_STRIDED,
         .dst_layout = FC_LAYOUT_STRIDED,
         .algorithm = (int32_t)algorithm,
-        .activation = random_below(2) ? FC_ACT_RELU : FC_ACT_NONE,
+        .activation = (int32_t)pick((int64_t[]){FC_ACT_NONE, FC_ACT_RELU, FC_ACT_HARDSWISH}, 3),
         .has_bias = (int32_t)random_below(2),
         .has_residual = (int32_t)random_below(2),
         .n = 1 + random_below(3),

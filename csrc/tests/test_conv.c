@@ -262,8 +262,10 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         .groups = groups,
         .weights_strided = 1,
     };
-    if (pointwise && random_below(8) == 0) d->ic = groups * (300 + random_below(600)); /* sums in pieces */
-    if (algorithm == FC_ALGO_DIRECT && random_below(16) == 0) { /* these are too, also of short vectors */
+    if (pointwise && random_below(8) == 0) /* sums in pieces; of short vectors they are long */
+        d->ic = groups * (random_below(4) ? 300 + random_below(600)
+                                          : 3100 + random_below(300));
+    if (algorithm == FC_ALGO_DIRECT && random_below(16) == 0) { /* and these */
         d->n = 1, d->ic = groups * (1700 + random_below(300)), d->oc = groups * pick(channels, 3);
         d->kh = 4, d->kw = 5, d->ih = 1 + random_below(4), d->iw = 1 + random_below(9);
     }

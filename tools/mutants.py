@@ -1,7 +1,7 @@
 """Plant faults in the kernels and drivers, one at a time: the tests must notice every one, on every
 instruction set of the machine.
 
-    python tools/mutants.py                 # all
+    python tools/mutants.py                 # all: about an hour on two cores
     python tools/mutants.py --sample 3      # some, others each day
     python tools/mutants.py 'reflect'       # those whose name has the word
 
@@ -34,7 +34,7 @@ from faults import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 WITNESSES = Path(__file__).with_name("witnesses.json")
-FAILED = 1  # tests ran, and one failed: so says pytest, and a C test
+FAILED, HANGS = 1, -1  # of pytest and of C tests: one failed; below 0 the signal that ended them
 NAMELESS = "a crash or a hang outside of the tests"
 # A test that takes so long hangs. The processor's time it is: a machine may be busy, or suspended.
 CPU_SECONDS = 600
@@ -109,6 +109,17 @@ def _copy(folder: Path) -> None:
             shutil.copy2(source, target)
 
 
+def _good_tree() -> Path:
+    """A copy without a fault, compiled, of which those with one are copies."""
+    folder = ROOT / "build" / "mutants" / "good"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _copy(folder)
+    _must(folder, sys.executable, "setup.py", "-q", "build_ext", "--inplace")
+    _must(folder, *PYTEST, "--collect-only", *PYTHON_TESTS)  # keeps them as Python compiles them
+    return folder
+
+
 def _compile(folder: Path, jobs: int) -> None:
     """The C core again, which all faults are in, and a module of it and of Cython's code as is."""
     core = _core(folder)
@@ -148,9 +159,8 @@ def _tiers(folder: Path) -> list[str]:
 # ---- verdicts ------------------------------------------------------------------------------------
 
 
-def _ask(folder: Path, tier: str, *tests: str) -> str | None:
-    """The first of these tests that fails on the tier, crashes or hangs: a C test, or some of
-    Python. Tests that are not there notice nothing."""
+def _test(folder: Path, tier: str, tests: tuple[str, ...]) -> tuple[int, str]:
+    """The status that a C test, or some of Python, end with, and what they print."""
     command = (*PYTEST, *tests)
     if tests[0] in C_TESTS:
         command = (_core(folder) / "tests" / tests[0],)
@@ -158,13 +168,20 @@ def _ask(folder: Path, tier: str, *tests: str) -> str | None:
     try:
         done = _run(folder, command, tier)
     except subprocess.TimeoutExpired:
-        return NAMELESS
-    if done.returncode >= 0 and done.returncode != FAILED:
+        return HANGS, ""
+    return done.returncode, done.stdout
+
+
+def _ask(folder: Path, tier: str, tests: tuple[str, ...]) -> str | None:
+    """The first of these tests that fails, crashes or hangs. Those that are not there notice
+    nothing: pytest ends with a status of its own."""
+    status, said = _test(folder, tier, tests)
+    if status >= 0 and status != FAILED:
         return None
     if tests[0] in C_TESTS:
         return tests[0]
     outcome = "PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS"
-    begun = re.findall(rf"^(tests/.+?::.+?) *(?:(?:{outcome}) .*)?$", done.stdout, re.MULTILINE)
+    begun = re.findall(rf"^(tests/.+?::.+?) *(?:(?:{outcome}) .*)?$", said, re.MULTILINE)
     return begun[-1] if begun else NAMELESS
 
 
@@ -192,7 +209,7 @@ def _noticed(
         for tier in reversed(tiers):
             hints = dict.fromkeys([*reversed(found.values()), witnesses.get(mutant.name, NAMELESS)])
             asked = [(hint,) for hint in hints if hint != NAMELESS] + _search(mutant)
-            answers = (_ask(folder, tier, *tests) for tests in asked if tier not in mutant.none_on)
+            answers = (_ask(folder, tier, tests) for tests in asked if tier not in mutant.none_on)
             if test := next(filter(None, answers), None):
                 found[tier] = test
     except RuntimeError as error:  # what does not compile is noticed by no test
@@ -202,15 +219,15 @@ def _noticed(
     return found
 
 
-def _failure(good: Path, asked: tuple[str, set[str]]) -> str | None:
-    """The first of these tests that fails on a tier without a fault, which should not."""
+def _failures(good: Path, asked: tuple[str, set[str]]) -> list[str]:
+    """Which of these tests fail on a tier without a fault, and should not."""
     tier, tests = asked
-    python = [name for name in sorted(tests) if name not in C_TESTS]
-    calls = [(name,) for name in C_TESTS if name in tests]
-    if python:
-        calls.append(PYTHON_TESTS if NAMELESS in python else tuple(python))
-    failed = next(filter(None, (_ask(good, tier, *names) for names in calls)), None)
-    return failed and f"{failed} fails on {tier}"
+    python = tuple(sorted(tests.difference(C_TESTS)))
+    calls = [(name,) for name in C_TESTS if name in tests] + ([python] if python else [])
+    if NAMELESS in tests:
+        calls[-1] = PYTHON_TESTS
+    ends = [(names, *_test(good, tier, names)) for names in calls]
+    return [f"on {tier}: {names[0]} …\n{said[-1500:]}" for names, status, said in ends if status]
 
 
 def run(mutants: list[Mutant], jobs: int, witnesses: dict[str, str]) -> list[str]:
@@ -218,32 +235,32 @@ def run(mutants: list[Mutant], jobs: int, witnesses: dict[str, str]) -> list[str
 
     The tests that notice a fault prove nothing unless they pass without one: at the end they must.
     """
-    good = ROOT / "build" / "mutants" / "good"
-    shutil.rmtree(good.parent, ignore_errors=True)
-    good.mkdir(parents=True)
-    _copy(good)
-    _must(good, sys.executable, "setup.py", "-q", "build_ext", "--inplace")
-    _must(good, *PYTEST, "--collect-only", *PYTHON_TESTS)  # Python compiles them, for all copies
+    for mutant in mutants:
+        mutant.planted(ROOT)  # each has its place
+    good = _good_tree()
     tiers = _tiers(good)
     survivors = []
-    asked: dict[str, set[str]] = {tier: set() for tier in tiers}
-    with ThreadPoolExecutor(jobs) as pool:
+    noticing: dict[str, set[str]] = {tier: set() for tier in tiers}
+    pool = ThreadPoolExecutor(jobs)
+    try:
         verdict = functools.partial(_noticed, good, tiers, witnesses, jobs)
         planted = {pool.submit(verdict, mutant): mutant for mutant in mutants}
         for number, done in enumerate(as_completed(planted), 1):
             mutant, found = planted[done], done.result()
             alive = [tier for tier in tiers if tier not in found and tier not in mutant.none_on]
             survivors += [f"{mutant.name}, on {tier}" for tier in alive]
-            for tier, test in found.items():
-                asked[tier].add(test)
             by = ", ".join(sorted(set(found.values())))
             fate = f"SURVIVES on {', '.join(alive)}" if alive else f"killed by {by}"
             print(f"{number:3}/{len(mutants)} {mutant.name}: {fate}", flush=True)
+            for tier, test in found.items():
+                noticing[tier].add(test)
             _remember(witnesses, mutant.name, found.values())
-        for test in sorted(set().union(*asked.values()).intersection(C_TESTS)):
+        for test in sorted(set().union(*noticing.values()).intersection(C_TESTS)):
             _make(good, _core(good) / "tests" / test)
-        for failure in pool.map(functools.partial(_failure, good), asked.items()):
-            survivors += [f"without a fault: {failure}"] if failure else []
+        for failures in pool.map(functools.partial(_failures, good), noticing.items()):
+            survivors += [f"without a fault, {failure}" for failure in failures]
+    finally:
+        pool.shutdown(cancel_futures=True)  # so that Ctrl-C ends it all
     return survivors
 
 

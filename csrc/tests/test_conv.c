@@ -265,7 +265,9 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
     if (pointwise && random_below(8) == 0) /* sums in pieces; of short vectors they are long */
         d->ic = groups * (random_below(4) ? 300 + random_below(600)
                                           : 3100 + random_below(300));
-    if (algorithm == FC_ALGO_DIRECT && random_below(16) == 0) { /* and these */
+    const bool deep = algorithm == FC_ALGO_DIRECT && random_below(16) == 0; /* and these */
+    if (deep) {
+        d->has_bias = 1, d->has_residual = 0; /* which tiles may finish in dst */
         d->n = 1, d->ic = groups * (1700 + random_below(300)), d->oc = groups * pick(channels, 3);
         d->kh = 4, d->kw = 5, d->ih = 1 + random_below(4), d->iw = 1 + random_below(9);
     }
@@ -311,7 +313,7 @@ static bool random_conv(conv_case *t, fc_algorithm algorithm) {
         t->src_origin = 0;
         set_channels_last(src, d->src_stride, &t->src_span);
     }
-    if (random_below(3) == 0 && algorithm != FC_ALGO_POINTWISE)
+    if (random_below(deep ? 1 : 3) == 0 && algorithm != FC_ALGO_POINTWISE)
         set_channels_last(dst, d->dst_stride, &t->dst_span);
     set_residual(t, dst);
     t->at_end = random_below(2);

@@ -43,11 +43,13 @@ void fuzz_pool(feed *b) {
     if (d.dst_strided) {
         strides(b, info.dst_shape, 4, true, d.dst_stride);
         /* mostly channels last, and apart */
-        if (take(b) % 8) {
-            const int64_t gap = number(b, 0, 3);
-            d.dst_stride[1] = 1, d.dst_stride[3] = d.c + gap;
-            d.dst_stride[2] = d.dst_stride[3] * info.dst_shape[3] + gap;
-            d.dst_stride[0] = d.dst_stride[2] * info.dst_shape[2];
+        const int64_t gap = number(b, 0, 3);
+        int64_t pixel, row, image;
+        if (take(b) % 8 && !__builtin_add_overflow(d.c, gap, &pixel) &&
+            !__builtin_mul_overflow(pixel, info.dst_shape[3], &row) &&
+            !__builtin_add_overflow(row, gap, &row) &&
+            !__builtin_mul_overflow(row, info.dst_shape[2], &image)) {
+            d.dst_stride[0] = image, d.dst_stride[1] = 1, d.dst_stride[2] = row, d.dst_stride[3] = pixel;
         }
         fc_plan_destroy(plan);
         if (fc_pool2d_create(&d, &plan) != FC_OK) {

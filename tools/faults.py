@@ -563,6 +563,7 @@ MUTANTS = [
         DEPTHWISE_LANES,
         "return fc_max64(0, fc_min64(vector * vlen, p->desc.groups - vlen));",
         "return vector * vlen;",
+        none_on=("scalar",),
     ),
     Mutant(
         "depthwise: channels: a later strip begins at the top",

@@ -594,12 +594,14 @@ MUTANTS = [
         "csrc/ukr/conv_plane_pairs.h",
         "(BY_DTYPE(int32_t, int64_t))(VLEN + at);",
         "(BY_DTYPE(int32_t, int64_t))at;",
+        none_on=("scalar", "sse2", "avx2"),
     ),
     Mutant(
         "depthwise: an odd last row of pairs is left out",
         "csrc/ukr/conv_plane_pairs.h",
         "fc_min64(y + 2 * p, a->rows - 2)",
         "fc_min64(y + 2 * p, (a->rows - 2) / 2 * 2)",
+        none_on=("scalar", "sse2", "avx2"),
     ),
     Mutant(
         "planar: a block's left border keeps what was there",

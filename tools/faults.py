@@ -632,6 +632,7 @@ MUTANTS = [
         "csrc/ukr/split_phases.c",
         "split_columns(rest, dst + x, step, phase, count);",
         "split_columns(rest, dst + x, step, phase, count - 1);",
+        none_on=("scalar",),
     ),
     Mutant(
         "phases: an odd row loses its last element",

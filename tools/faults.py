@@ -826,6 +826,7 @@ MUTANTS = [
         "csrc/ukr/channel_moments.c",
         "add_terms(vec_load_or(src + i, left, centre),",
         "add_terms(vec_load_n(src + i, left),",
+        none_on=("scalar",),
     ),
     Mutant(
         "batch statistics: pieces' means taken for one",

@@ -49,7 +49,7 @@ help:
 	@echo "make tsan      many calling threads under ThreadSanitizer"
 	@echo "make nehalem   the C tests and a part of the others on an emulated CPU without AVX"
 	@echo "make aarch64   the C tests cross-compiled, under qemu"
-	@echo "make mutants   plant faults: the tests must notice every one (about an hour)"
+	@echo "make mutants   plant faults: the tests must notice every one (about half an hour)"
 	@echo "make lint      ruff, the order of layers, C compiler warnings"
 	@echo "make dist      the source archive and the wheel in dist/, checked"
 	@echo "make clean     remove everything that was made"

@@ -1,7 +1,7 @@
 """Plant faults in the kernels and drivers, one at a time: the tests must notice every one, on every
 instruction set of the machine.
 
-    python tools/mutants.py                 # all: about an hour on two cores
+    python tools/mutants.py                 # all: about half an hour on two cores
     python tools/mutants.py --sample 3      # some, others each day
     python tools/mutants.py 'reflect'       # those whose name has the word
 

@@ -19,6 +19,14 @@ static inline int64_t fc_max64(int64_t a, int64_t b) { return a > b ? a : b; }
 /* ceil(a / b) for a >= 0, b > 0, however large */
 static inline int64_t fc_div_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 static inline int64_t fc_round_up(int64_t a, int64_t b) { return fc_div_up(a, b) * b; }
+static inline int64_t fc_gcd64(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
 
 /* false on overflow of int64, *out then undefined */
 static inline bool fc_mul64(int64_t a, int64_t b, int64_t *out) {

@@ -13,9 +13,9 @@ static int64_t weight_bytes(const fc_dot_rows *d) {
     return d->bf16 ? (int64_t)sizeof(uint16_t) : (int64_t)fc_dtype_bytes(d->dtype);
 }
 
-/* How far ahead weights are asked for that come from memory. On a Zen 4 that takes them into the
- * second-level cache at 24 GB/s, 17 without; into the nearest one it would be slower than not to ask, for
- * eight rows fill the lines that it may wait for. From a cache nothing is gained. */
+/* How far ahead weights are asked for that come from memory, into the second-level cache: 9216 to 4096
+ * features on one thread of a Zen 4 then read 27 GB/s, 22 if nothing is asked for, 19 if the nearest cache is
+ * to have it, which can wait for few lines at a time. From a cache nothing is gained. */
 static int64_t ahead(const fc_dot_rows *d) {
     enum { AHEAD_BYTES = 2048 };
     const int64_t all = d->groups * d->outputs * d->features * weight_bytes(d);

@@ -1,17 +1,10 @@
 #include "transposed_axis.h"
 
-static int64_t gcd64(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
+#include "../base/status.h"
 
 fc_transposed_axis fc_transposed_axis_of(int64_t r, int64_t in, int64_t out, int64_t k, int64_t pad,
                                          int64_t stride, int64_t dilation) {
-    const int64_t g = gcd64(stride, dilation), every = stride / g;
+    const int64_t g = fc_gcd64(stride, dilation), every = stride / g;
     fc_transposed_axis axis = {
         .first = r, .count = (out - 1 - r) / stride + 1, .dilation = dilation / g};
     int64_t tap = 0; /* the first a with a*d = r + p (mod s), if any */

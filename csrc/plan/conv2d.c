@@ -92,13 +92,11 @@ static window_axis meeting(window_axis a) {
     return a;
 }
 
-static int64_t gcd64(int64_t a, int64_t b) { return b ? gcd64(b, a % b) : a; }
-
 /* Without the elements between those that windows step on, where stride and dilation have a factor in
  * common, `least` or more: what is left has that much less of either. A single tap's the drivers leave out
  * themselves. */
 static window_axis stepped_on(window_axis a, int64_t least) {
-    const int64_t step = gcd64(a.stride, a.dilation);
+    const int64_t step = fc_gcd64(a.stride, a.dilation);
     if (a.k == 1 || step < least) return a;
     const int64_t skipped = (step - a.before % step) % step; /* before the first of them */
     if (skipped >= a.in) return a;

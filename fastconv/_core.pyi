@@ -177,6 +177,7 @@ def conv2d_weight_gradient(
     dilation_w: int,
     groups: int,
     transposed: bool,
+    precision: int,
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...

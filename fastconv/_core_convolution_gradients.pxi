@@ -8,7 +8,7 @@ def conv2d_weight_gradient(
     int64_t stride_h, int64_t stride_w,
     int64_t top, int64_t bottom, int64_t left, int64_t right,
     int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-    bint transposed, int threads, Probe probe,
+    bint transposed, int precision, int threads, Probe probe,
 ):
     cdef int kind = float_kind(input), ndim
     cdef cnp.ndarray x, g, result
@@ -54,6 +54,7 @@ def conv2d_weight_gradient(
     desc.dtype = engine_dtype(kind)
     desc.border = how.border if how.top or how.bottom or how.left or how.right else FC_BORDER_ZEROS
     desc.transposed = transposed
+    desc.precision = precision_in_force() if precision == IN_FORCE else precision
     desc.n = src.size[0]
     desc.ic = src.size[1]
     desc.ih = src.size[2]

@@ -199,6 +199,7 @@ cdef extern from "fastconv.h" nogil:
         int32_t dtype
         int32_t border
         int32_t transposed
+        int32_t precision
         int64_t n, ic, ih, iw, oc, kh, kw
         int64_t pad_top, pad_bottom, pad_left, pad_right
         int64_t stride_h, stride_w, dilation_h, dilation_w, groups

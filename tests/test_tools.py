@@ -79,6 +79,20 @@ def test_the_growth_that_the_bounds_use():
             assert growth(winograd.edge_matrices(n, used, r)) < 0.6 * of_tile
 
 
+def gradient_growth(matrices):
+    """The same of gradients by the taps: entries of |Gt| |A|, each weighted likewise."""
+    at, taps, data = (np.abs(np.array(matrix, float)) for matrix in matrices)
+    weight = data.sum(1) * at.max(0)
+    return (taps.T * weight).sum(1).max() ** 2
+
+
+def test_the_growth_that_the_bounds_of_gradients_use():
+    winograd = tool("winograd")
+    for r, n in [(3, 6), (5, 8)]:
+        found = gradient_growth(winograd.matrices(4, r, winograd.PAIRS[n]))
+        assert found <= transforms.GRADIENT_GROWTH[n] <= 1.001 * found
+
+
 # ---- layers --------------------------------------------------------------------------------------
 
 SOUND = {

@@ -35,6 +35,8 @@ WINDOWS = {
 }
 # n → G; test_tools.py derives it from the matrices
 GROWTH = {4: 16.0, 6: 157.14, 8: 1564.65}
+# n → the same of a gradient by the weights
+GRADIENT_GROWTH = {6: 217.35, 8: 1658.3}
 _PAD = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
@@ -115,6 +117,39 @@ def bound(x, w, bias, residual, algorithm, dtype, **how):
     if residual is not None:
         size = size + np.abs(residual.astype(np.float64))
     return bounds.sum_bound(roundings, size, dtype)
+
+
+def gradient_bound(x, grad, kernel, padding, groups, padding_mode):
+    """For each (output, input) channel of a weight gradient by F(4, kernel).
+
+    Its steps are those above with their parts exchanged,
+
+        |Gt| (sum over tiles of (|A| |grad| |At|) * (|Bt| |d| |B|)) |G|
+
+    so T is the sum over tiles of (greatest |x| of the tile) * (sum of the tile's |grad|). Tiles are
+    summed in units of at most 128, units in at most 8 chains, which are added.
+    """
+    m, n = 4, 3 + kernel
+    size = np.abs(
+        np.pad(x.astype(np.float64), ((0, 0), (0, 0), *([padding] * 2,) * 2), _PAD[padding_mode])
+    )
+    high, wide = (-length % m for length in grad.shape[-2:])
+    size = np.pad(size, [(0, 0), (0, 0), (0, high), (0, wide)])
+    tiles = np.lib.stride_tricks.sliding_window_view(size, (n, n), (-2, -1))
+    greatest = tiles[:, :, ::m, ::m].max((-2, -1))
+    sums = np.abs(np.pad(grad.astype(np.float64), [(0, 0), (0, 0), (0, high), (0, wide)]))
+    images, _, rows, cols = greatest.shape
+    sums = sums.reshape(images, grad.shape[1], rows, m, cols, m).sum((3, 5))
+    total = np.concatenate(
+        [
+            np.einsum("noyx,ncyx->oc", o, c)
+            for o, c in zip(np.split(sums, groups, 1), np.split(greatest, groups, 1), strict=True)
+        ]
+    )
+    count = images * rows * cols
+    roundings = min(128, count) + count // 64 + 8 + 2 * m + 4 * n + 14
+    bound = bounds.sum_bound(roundings, GRADIENT_GROWTH[n] * total, x.dtype)
+    return bound[:, :, np.newaxis, np.newaxis]
 
 
 def transposed_bound(case, dtype):

@@ -45,8 +45,76 @@ WEIGHT_GRADIENT, GRADIENT_WINDOWS = "csrc/driver/gradient_tiles.c", "csrc/driver
 WINDOW_DOTS = "csrc/ukr/window_dots.c"
 GRADIENT_STRIP = "csrc/driver/gradient_strip.c"
 SGD, ADAM, RMSPROP = (f"csrc/ukr/{name}_update.c" for name in ("sgd", "adam", "rmsprop"))
+GRADIENT_WINOGRAD = "csrc/driver/gradient_winograd.c"
+WINOGRAD_GRADIENT = "csrc/ukr/winograd_gradient.c"
 OPTIMIZER = "csrc/driver/optimizer.c"
 MUTANTS = [
+    Mutant(
+        "winograd gradient: a unit that continues begins anew",
+        GRADIENT_WINOGRAD,
+        "tile.residual = job->first ? NULL : tile.dst;",
+        "tile.residual = job->first ? NULL : NULL;",
+    ),
+    Mutant(
+        "winograd gradient: the second run of a unit's tiles begins anew",
+        GRADIENT_WINOGRAD,
+        "                tile.residual = tile.dst;",
+        "                tile.residual = NULL;",
+    ),
+    Mutant(
+        "winograd gradient: the last chain's sums missing",
+        GRADIENT_WINOGRAD,
+        ".rows = job->chains - 1,",
+        ".rows = job->chains - 2,",
+    ),
+    Mutant(
+        "winograd gradient: all chains share one strip",
+        GRADIENT_WINOGRAD,
+        "job.workers += (size_t)worker * job.strip_bytes;",
+        "job.workers += 0 * (size_t)worker * job.strip_bytes;",
+    ),
+    Mutant(
+        "winograd gradient: groups after the first read its gradient",
+        GRADIENT_WINOGRAD,
+        "(row.image * stride[0] + (job->group * job->ocg + oc) * stride[1] +",
+        "(row.image * stride[0] + oc * stride[1] +",
+    ),
+    Mutant(
+        "winograd gradient: units after the first of a row of tiles begin with its pixels",
+        GRADIENT_WINOGRAD,
+        "row.y * stride[2] + unit->col * M * stride[3]) *",
+        "row.y * stride[2]) *",
+    ),
+    Mutant(
+        "winograd gradient: the last of a panel's channels missing",
+        GRADIENT_WINOGRAD,
+        ".channels = task->channels,",
+        ".channels = task->channels - 1,",
+    ),
+    Mutant(
+        "winograd gradient: a second block of panels is summed as the first",
+        GRADIENT_WINOGRAD,
+        "gradient_task task = {.panel = job->from + index % panels};",
+        "gradient_task task = {.panel = index % panels};",
+    ),
+    Mutant(
+        "winograd gradient: an edge tile's last pixel is not its point at infinity",
+        WINOGRAD_GRADIENT,
+        "between[j][high - 1] = x[high - n + SIDE - 1];",
+        "between[j][high - 1] = x[SIDE - 1];",
+    ),
+    Mutant(
+        "winograd gradient: pixels beyond the edge count",
+        WINOGRAD_GRADIENT,
+        "x[i] = i < a->rows && j < cols",
+        "x[i] = i < a->rows",
+    ),
+    Mutant(
+        "winograd gradient: lines of sums after the first overwrite it",
+        WINOGRAD_GRADIENT,
+        "real *dst = (real *)a->dst + s * r * r * a->count + e;",
+        "real *dst = (real *)a->dst + e;",
+    ),
     Mutant(
         "weight gradient: a chunk that continues begins anew",
         WEIGHT_GRADIENT,
@@ -404,7 +472,7 @@ MUTANTS = [
     Mutant(
         "winograd: the border's row of zeros ends with the first group's channels",
         "csrc/driver/winograd_job.c",
-        "((d->iw - 1) * d->src_stride[3] + b->icg) * bytes;",
+        "((d->iw - 1) * d->src_stride[3] + p->blocking.icg) * bytes;",
         "(d->iw - 1) * d->src_stride[3] * bytes;",
     ),
     Mutant(

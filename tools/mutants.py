@@ -52,7 +52,7 @@ FORWARD = (
 )
 BACKWARD = (
     *("test_convolution_gradients.py", "test_pooling_gradients.py", "test_gradients.py"),
-    "test_gradient_properties.py",
+    *("test_gradient_properties.py", "test_winograd_gradients.py"),
 )
 UPDATES = ("test_optim.py", "test_clipping.py")
 PROGRAMS = ("test_program_steps.py", "test_program.py")

@@ -22,6 +22,10 @@ part, which halves the work. Points may contain the square root of two: F(4) wit
 fractions a and b, and every matrix is proved before it is written: the identity above holds for all
 products d_i * g_k.
 
+The gradient by the taps is the transpose of that, of which Gt and A are new:
+
+    dg = Gt [(A dy) * (Bt d)]       dy: the gradient by y, m of them
+
 A tile at the edge of a result, of which fewer outputs are wanted, makes do with fewer points: 0,
 the first pairs and infinity, `used` of the n. Its weights are those of the full tile, so row j of
 its Bt carries the factor that they lack: the product over the points l left out of a_j - a_l.
@@ -88,6 +92,7 @@ OUTPUTS = [
     *[(2, 6, 6), (4, 8, 8), (2, 8, 6)],  # r = 5
 ]
 TAPS = [(3, 4), (3, 6), (3, 8), (5, 6), (5, 8)]  # r, n
+GRADIENTS = [(4, 3), (4, 5)]  # m, r
 
 Matrix = list[list[Root2]]
 Polynomial = list[Root2]  # the constant first
@@ -234,6 +239,33 @@ def output_function(m: int, n: int, used: int) -> str:
     return function(f"winograd_output_{m}_{n}_{used}", used, m, lines)
 
 
+def diff_function(m: int, n: int) -> str:
+    """A: what the outputs' gradients are to the products."""
+    lines = ["y[0] = x[0];"]
+    for k, p in enumerate(PAIRS[n]):
+        even = [(p**i, f"x[{i}]") for i in range(0, m, 2)]
+        odd = [(p ** (i - 1), f"x[{i}]") for i in range(1, m, 2)]
+        lines += finished(pair_lines(f"p{k}", 1 + 2 * k, sum_of(even), sum_of(odd), p))
+    return function(f"winograd_diff_{m}_{n}", m, n, [*lines, f"y[{n - 1}] = x[{m - 1}];"])
+
+
+def sums_function(r: int, n: int) -> str:
+    """Gt: from sums of products to the gradients of the taps."""
+    _, taps, _ = matrices(n + 1 - r, r, PAIRS[n])
+    lines = []
+    for k in range(len(PAIRS[n])):
+        j = 1 + 2 * k
+        lines.append(f"const vec p{k}_even = vec_add(x[{j}], x[{j + 1}]);")
+        lines.append(f"const vec p{k}_odd = vec_sub(x[{j}], x[{j + 1}]);")
+    for i in range(r):
+        part = "odd" if i % 2 else "even"
+        terms = [(taps[0][i], "x[0]")]
+        terms += [(taps[1 + 2 * k][i], f"p{k}_{part}") for k in range(len(PAIRS[n]))]
+        terms += [(ONE, f"x[{n - 1}]")] if i == r - 1 else []
+        lines.append(f"y[{i}] = {sum_of(terms)};")
+    return function(f"winograd_sums_{n}_{r}", n, r, lines)
+
+
 def finished(lines: list[str]) -> list[str]:
     return [line if line.endswith(";") else line + ";" for line in lines]
 
@@ -243,10 +275,13 @@ def header() -> str:
         """\
 /* winograd_transforms.h: the one-dimensional transforms of F(m, r), n = m + r - 1 products,
  * and of tiles with fewer outputs, which keep the first of these and the last: winograd_data_n_used
- * and winograd_output_m_n_used. Written by tools/winograd.py, which derives and proves them. */""",
+ * and winograd_output_m_n_used; of the gradient by the taps, winograd_diff_m_n, winograd_sums_n_r.
+ * Written by tools/winograd.py, which derives and proves them. */""",
         *(data_function(n, used) for n, used in DATA),
         *(taps_function(r, n) for r, n in TAPS),
         *(output_function(m, n, used) for m, n, used in OUTPUTS),
+        *(diff_function(m, m + r - 1) for m, r in GRADIENTS),
+        *(sums_function(r, m + r - 1) for m, r in GRADIENTS),
     ]
     return "\n".join(parts)
 

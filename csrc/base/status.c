@@ -68,6 +68,7 @@ const char *fc_algorithm_name(fc_algorithm algorithm) {
     case FC_ALGO_PAD_GRADIENT: return "pad_gradient";
     case FC_ALGO_INTERPOLATE_GRADIENT: return "interpolate_gradient";
     case FC_ALGO_GRADIENT_WINDOWS: return "gradient_windows";
+    case FC_ALGO_GRADIENT_WINOGRAD: return "gradient_winograd";
     case FC_ALGO_COUNT: break;
     }
     return "unknown";

@@ -1,11 +1,13 @@
 /* conv_weight_gradient.c: the gradient of a convolution by its weights: which way it goes.
  *
+ *   winograd  3x3 and 5x5 of some channels, where rounding may differ (gradient_winograd.h)
  *   tiles     conv_tile, source lines by output channels (gradient_tiles.h): the rule
  *   windows   window_dots, the source read where it lies (gradient_windows.h): few channels, common kernels
  *   dots      plane_dots, taps anywhere (gradient_dots.h): few output channels, any kernel */
 #include "gradient_dots.h"
 #include "gradient_tiles.h"
 #include "gradient_windows.h"
+#include "gradient_winograd.h"
 
 /* Pointwise, rows that follow each other are one row, and so are images. */
 static void join_rows(fc_weight_gradient_problem *p) {
@@ -50,9 +52,10 @@ static void swap_sides(fc_weight_gradient_problem *p) {
 
 void fc_weight_gradient_prepare(fc_weight_gradient_problem *p) {
     join_rows(p);
-    p->way = fc_gradient_windows_pay(p) ? FC_GRADIENT_BY_WINDOWS
-             : fc_gradient_dots_pay(p)  ? FC_GRADIENT_BY_DOTS
-                                        : FC_GRADIENT_BY_TILES;
+    p->way = fc_gradient_winograd_pays(p)  ? FC_GRADIENT_BY_WINOGRAD
+             : fc_gradient_windows_pay(p) ? FC_GRADIENT_BY_WINDOWS
+             : fc_gradient_dots_pay(p)    ? FC_GRADIENT_BY_DOTS
+                                          : FC_GRADIENT_BY_TILES;
     if (p->way != FC_GRADIENT_BY_TILES) return;
     swap_sides(p);
     join_rows(p);
@@ -62,6 +65,7 @@ size_t fc_weight_gradient_scratch_bytes(const fc_weight_gradient_problem *p, int
     switch (p->way) {
     case FC_GRADIENT_BY_WINDOWS: return fc_gradient_windows_scratch_bytes(p, threads);
     case FC_GRADIENT_BY_DOTS: return fc_gradient_dots_scratch_bytes(p, threads);
+    case FC_GRADIENT_BY_WINOGRAD: return fc_gradient_winograd_scratch_bytes(p, threads);
     default: return fc_gradient_tiles_scratch_bytes(p, threads);
     }
 }
@@ -71,6 +75,7 @@ void fc_weight_gradient_execute(const fc_weight_gradient_problem *p, const fc_ar
     switch (p->way) {
     case FC_GRADIENT_BY_WINDOWS: fc_gradient_windows_execute(p, args, scratch, threads); break;
     case FC_GRADIENT_BY_DOTS: fc_gradient_dots_execute(p, args, scratch, threads); break;
+    case FC_GRADIENT_BY_WINOGRAD: fc_gradient_winograd_execute(p, args, scratch, threads); break;
     default: {
         fc_args sides = *args;
         if (p->swapped) sides.src = args->diff_dst, sides.diff_dst = args->src;

@@ -32,13 +32,22 @@ static char *values_of(const winograd_job *job, int64_t unit, int worker) {
     return job->values_at + (size_t)(job->parts > 1 ? unit : worker) * job->values_bytes;
 }
 
+/* V of some channels: [product][tile][channel]. */
+static void transform_block(const winograd_job *job, const winograd_unit *unit, int64_t c, char *strip,
+                            char *values) {
+    const fc_conv_problem *p = job->problem;
+    const int64_t icg = p->blocking.icg;
+    fc_winograd_values(job, unit, c, strip, fc_winograd_plane(p, unit->tiles, icg), icg,
+                       values + (size_t)c * fc_dtype_bytes(p->desc.dtype));
+}
+
 static void transform_shared(void *context, int64_t task, int worker) {
     const winograd_job *job = context;
     const int64_t blocks = fc_div_up(job->problem->blocking.icg, job->block);
     const winograd_unit unit = fc_winograd_unit_at(job, task / blocks);
-    fc_winograd_values(job, &unit, task % blocks * job->block,
-                       job->worker_at + (size_t)worker * job->worker_bytes,
-                       values_of(job, task / blocks, worker));
+    transform_block(job, &unit, task % blocks * job->block,
+                    job->worker_at + (size_t)worker * job->worker_bytes,
+                    values_of(job, task / blocks, worker));
 }
 
 /* A panel's pixels, from its products, where dst wants them. */
@@ -145,7 +154,7 @@ static void run_task(void *context, int64_t task, int worker) {
     char *products = strip + job->strip_bytes, *pixels = products + job->products_bytes;
     char *values = values_of(job, index, worker);
     for (int64_t c = 0; c < b->icg && job->parts == 1; c += job->block)
-        fc_winograd_values(job, &unit, c, strip, values);
+        transform_block(job, &unit, c, strip, values);
     int64_t begin, end;
     fc_split(b->panels, job->parts, task % job->parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {

@@ -107,9 +107,10 @@ void fc_transposed_planes_execute(const fc_transpose_problem *problem, const fc_
                                   int threads);
 
 typedef enum fc_gradient_way {
-    FC_GRADIENT_BY_TILES = 0,  /* conv_tile */
-    FC_GRADIENT_BY_DOTS = 1,   /* plane_dots */
-    FC_GRADIENT_BY_WINDOWS = 2 /* window_dots */
+    FC_GRADIENT_BY_TILES = 0,   /* conv_tile */
+    FC_GRADIENT_BY_DOTS = 1,    /* plane_dots */
+    FC_GRADIENT_BY_WINDOWS = 2, /* window_dots */
+    FC_GRADIENT_BY_WINOGRAD = 3
 } fc_gradient_way;
 
 typedef struct fc_weight_gradient_problem {

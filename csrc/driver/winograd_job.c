@@ -71,9 +71,8 @@ static void balance(fc_winograd_job *job, int64_t maps, int64_t cols, int64_t ro
     }
 }
 
-fc_winograd_job fc_winograd_cut(const fc_conv_problem *p, int m, int threads) {
+fc_winograd_job fc_winograd_frame(const fc_conv_problem *p, int m, int64_t most) {
     const fc_conv2d_desc *d = &p->desc;
-    const fc_conv_blocking *b = &p->blocking;
     const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), n = m + d->kh - 1;
     fc_winograd_job job = {
         .problem = p,
@@ -85,6 +84,24 @@ fc_winograd_job fc_winograd_cut(const fc_conv_problem *p, int m, int threads) {
         .block = FC_CACHE_LINE / bytes,
         .slots = fc_round_up(n, m),
     };
+    job.columns = fc_div_up(job.tile_cols, most);
+    const int64_t zeros = ((d->iw - 1) * d->src_stride[3] + p->blocking.icg) * bytes;
+    job.in_place = d->border == FC_BORDER_ZEROS && d->src_stride[1] == 1 && d->src_stride[3] >= 0 &&
+                   zeros <= (int64_t)fc_cpu_caches()->l2 / 4;
+    job.rows_follow = job.columns == 1 && d->border == FC_BORDER_ZEROS &&
+                      d->src_stride[2] == d->iw * d->src_stride[3];
+    const int64_t cols = fc_div_up(job.tile_cols, job.columns), rows = d->n * job.tile_rows;
+    job.strips = fc_div_up(rows, fc_max64(1, most / cols));
+    job.units = d->groups * job.columns * job.strips;
+    job.strip_bytes = whole_lines(job.in_place ? zeros / bytes
+                                               : job.slots * (cols * m + d->kw - 1) * job.block, p);
+    return job;
+}
+
+fc_winograd_job fc_winograd_cut(const fc_conv_problem *p, int m, int threads) {
+    const fc_conv2d_desc *d = &p->desc;
+    const fc_conv_blocking *b = &p->blocking;
+    const int64_t bytes = (int64_t)fc_dtype_bytes(d->dtype), n = m + d->kh - 1;
     /* As many tiles as the second-level cache has room for, but four register tiles at the least, and up
      * to eight in four times the room: deep layers then read V from the third level, and their weights,
      * which outweigh it, less often. */
@@ -92,23 +109,16 @@ fc_winograd_job fc_winograd_cut(const fc_conv_problem *p, int m, int threads) {
     const int64_t tile_bytes = n * n * (b->icg + b->panel) * bytes;
     const int64_t most = fc_max64(fc_max64(least, l2 / 8 * 5 / tile_bytes),
                                   fc_min64(2 * least, 4 * l2 / tile_bytes));
-    job.columns = fc_div_up(job.tile_cols, most);
-    const int64_t zeros = ((d->iw - 1) * d->src_stride[3] + b->icg) * bytes;
-    job.in_place = d->border == FC_BORDER_ZEROS && d->src_stride[1] == 1 && d->src_stride[3] >= 0 &&
-                   zeros <= l2 / 4;
-    job.rows_follow = job.columns == 1 && d->border == FC_BORDER_ZEROS &&
-                      d->src_stride[2] == d->iw * d->src_stride[3];
+    fc_winograd_job job = fc_winograd_frame(p, m, most);
     job.straight = fc_conv_tiles_fit_dst(p) && d->activation <= FC_ACT_RELU;
     const int64_t cols = fc_div_up(job.tile_cols, job.columns), rows = d->n * job.tile_rows;
     const int64_t maps = d->groups * job.columns;
-    balance(&job, maps, cols, rows, fc_div_up(rows, fc_max64(1, most / cols)), threads);
+    balance(&job, maps, cols, rows, job.strips, threads);
     job.units = maps * job.strips;
     if (job.in_place && job.parts == 1) job.block = b->icg;
 
     const int64_t tiles = cols * fc_div_up(rows, job.strips);
     job.values_bytes = whole_lines(n * n * fc_winograd_plane(p, tiles, b->icg), p);
-    job.strip_bytes = whole_lines(job.in_place ? zeros / bytes
-                                               : job.slots * (cols * m + d->kw - 1) * job.block, p);
     job.products_bytes = whole_lines(n * n * fc_winograd_plane(p, tiles, b->panel), p);
     job.pixels_bytes = whole_lines(m * cols * m * b->panel, p);
     job.worker_bytes = job.strip_bytes + job.products_bytes + job.pixels_bytes;

@@ -21,6 +21,10 @@ typedef struct fc_winograd_job {
     size_t strip_bytes, products_bytes, pixels_bytes, worker_bytes;
 } fc_winograd_job;
 
+/* A call of F(m, kh) in units of at most `most` tiles or one row of them, before anything else is decided;
+ * with what fc_winograd_values needs. */
+fc_winograd_job fc_winograd_frame(const fc_conv_problem *problem, int m, int64_t most);
+
 /* Cuts a call of F(m, kh): a function of the shape, the caches and the thread count alone. */
 fc_winograd_job fc_winograd_cut(const fc_conv_problem *problem, int m, int threads);
 
@@ -63,8 +67,13 @@ typedef struct fc_winograd_runs {
 fc_winograd_runs fc_winograd_runs_of(const fc_winograd_job *job, const fc_winograd_unit *unit, int i,
                                      int j);
 
-/* V of one unit, channels [c, c + job->block). */
+/* Zeros in all planes for `channels` of the tiles of block 1 whose products are made, but not wanted:
+ * nothing else writes them. `pitch` elements from tile to tile. */
+void fc_winograd_clear_joined(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t plane,
+                              int64_t pitch, int64_t channels, char *values);
+
+/* V of one unit, channels [c, c + job->block), to `values`: planes `plane` elements apart, tiles `pitch`. */
 void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t c, char *strip,
-                        char *values);
+                        int64_t plane, int64_t pitch, char *values);
 
 #endif

@@ -7,16 +7,14 @@
 
 #include <string.h>
 
-/* Zeros for the products of block 1 that are made, but neither transformed nor wanted. */
-static void clear_joined(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t c, int64_t channels,
-                         int64_t plane, char *values) {
-    const fc_conv_problem *p = job->problem;
-    const size_t bytes = fc_dtype_bytes(p->desc.dtype);
+void fc_winograd_clear_joined(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t plane,
+                              int64_t pitch, int64_t channels, char *values) {
+    if (!unit->joined) return;
+    const size_t bytes = fc_dtype_bytes(job->problem->desc.dtype);
     const int64_t first = unit->whole_rows * unit->whole_cols, end = unit->whole_rows * unit->cols;
     for (int64_t q = 0; q < job->n * job->n; q++)
         for (int64_t tile = first; tile < end; tile++)
-            memset(values + (size_t)(q * plane + tile * p->blocking.icg + c) * bytes, 0,
-                   (size_t)channels * bytes);
+            memset(values + (size_t)(q * plane + tile * pitch) * bytes, 0, (size_t)channels * bytes);
 }
 
 /* The strip's row for row y of the padded image. Those that a tile row adds to the last one's follow each
@@ -49,6 +47,8 @@ static void pack_rows(const fc_winograd_job *job, const fc_winograd_unit *unit, 
             .channels = channels,
             .pixels = rows * d->iw,
             .block = job->block,
+            /* the rows that come next, of this image or of the next one */
+            .ahead = source + rows < d->ih ? rows * d->iw : d->src_stride[0] - source * d->iw,
         };
         p->kernels->pack_pixels(&pack);
         y += rows;
@@ -69,7 +69,7 @@ static void find_rows(const fc_winograd_job *job, const fc_winograd_unit *unit, 
 }
 
 void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit, int64_t c, char *strip,
-                        char *values) {
+                        int64_t plane, int64_t pitch, char *values) {
     const fc_conv_problem *p = job->problem;
     const int64_t icg = p->blocking.icg, channels = fc_min64(job->block, icg - c);
     const size_t bytes = fc_dtype_bytes(p->desc.dtype);
@@ -79,8 +79,8 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
     const size_t row_bytes = (size_t)(pixels * job->block) * bytes;
     fc_winograd_input_args input = {
         .src_pixel = !job->in_place ? job->block : p->desc.iw > 1 ? p->desc.src_stride[3] : 0,
-        .dst_plane = fc_winograd_plane(p, unit->tiles, icg),
-        .dst_tile = icg,
+        .dst_plane = plane,
+        .dst_tile = pitch,
         .before = job->rows_follow ? p->desc.pad_left : 0,
         .pixels = pixels,
         .cols = unit->pixels,
@@ -100,7 +100,7 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
         input.pixels = p->desc.iw;
         memset(strip, 0, job->strip_bytes);
     }
-    if (unit->joined) clear_joined(job, unit, c, channels, input.dst_plane, values);
+    fc_winograd_clear_joined(job, unit, plane, pitch, channels, values);
     for (int64_t i = 0; i < unit->rows; i++) {
         const fc_winograd_row row = fc_winograd_row_at(job, unit, i);
         packed.image = row.image;
@@ -118,8 +118,8 @@ void fc_winograd_values(const fc_winograd_job *job, const fc_winograd_unit *unit
             input.src[k] = strip_row;
         }
         input.rows = row.pixels;
-        input.dst = values + (size_t)(row.first * icg + c) * bytes;
-        input.dst_last = (row.last - row.first) * icg;
+        input.dst = values + (size_t)(row.first * pitch) * bytes;
+        input.dst_last = (row.last - row.first) * pitch;
         p->kernels->winograd_input(&input);
     }
 }

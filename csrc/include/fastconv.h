@@ -125,7 +125,8 @@ typedef enum fc_algorithm {
     FC_ALGO_PAD_GRADIENT = 33,
     FC_ALGO_INTERPOLATE_GRADIENT = 34,
     FC_ALGO_GRADIENT_WINDOWS = 35, /* of weights, the same of windows where they lie */
-    FC_ALGO_COUNT = 36
+    FC_ALGO_GRADIENT_WINOGRAD = 36, /* of weights, by F(4, 3) or F(4, 5) transposed */
+    FC_ALGO_COUNT = 37
 } fc_algorithm;
 
 const char *fc_isa_name(fc_isa isa);
@@ -253,6 +254,7 @@ typedef struct fc_conv2d_weight_gradient_desc {
     int32_t dtype;
     int32_t border;     /* fc_border */
     int32_t transposed; /* 1: dst is IO; of a 1x1 kernel and one group */
+    int32_t precision;  /* fc_precision */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;
     int64_t stride_h, stride_w, dilation_h, dilation_w, groups;

@@ -12,8 +12,10 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 
 static fc_status check(const fc_conv2d_weight_gradient_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_dtype_known(d->dtype) || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
-        (d->transposed & ~1) || d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 || d->dilation_w < 1 ||
-        d->groups < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 || d->pad_right < 0)
+        (d->transposed & ~1) || d->precision < FC_PRECISION_STRICT ||
+        d->precision >= FC_PRECISION_COUNT || d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 ||
+        d->dilation_w < 1 || d->groups < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 ||
+        d->pad_right < 0)
         return FC_ERR_INVALID_ARGUMENT;
     if (d->transposed && (d->kh != 1 || d->kw != 1 || d->groups != 1)) return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->ic < 1 || d->ih < 1 || d->iw < 1 || d->oc < 1 || d->kh < 1 || d->kw < 1 ||
@@ -97,6 +99,10 @@ fc_status fc_conv2d_weight_gradient_create(const fc_conv2d_weight_gradient_desc 
     case FC_GRADIENT_BY_DOTS:
         plan->algorithm = FC_ALGO_GRADIENT_DOTS;
         plan->reason = "few output channels in a group: vectors along the pixels";
+        break;
+    case FC_GRADIENT_BY_WINOGRAD:
+        plan->algorithm = FC_ALGO_GRADIENT_WINOGRAD;
+        plan->reason = "window of stride 1: fewer products by transforms";
         break;
     default:
         plan->algorithm = FC_ALGO_GRADIENT_TILES;

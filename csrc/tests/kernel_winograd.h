@@ -78,8 +78,40 @@ static void prepare_winograd_weights(trial *t) {
     allow_roundings(t, 1);
 }
 
+static void prepare_winograd_diff(trial *t) {
+    fc_winograd_diff_args *a = &t->args.winograd_diff;
+    a->m = 4, a->n = (int)(6 + 2 * draw(t, 0, 1));
+    a->rows = draw(t, 1, a->m);
+    a->cols = draw(t, 1, 5 * a->m);
+    a->channels = draw(t, 1, 40);
+    a->src_pixel = a->channels + draw(t, 0, 3);
+    const int64_t row = (a->cols - 1) * a->src_pixel + a->channels;
+    const void *src = operand(t, a->rows * row);
+    for (int i = 0; i < a->rows; i++) a->src[i] = at(t, (void *)src, (a->rows - 1 - i) * row);
+    const int64_t tiles = fc_div_up(a->cols, a->m);
+    a->dst_tile = a->channels + draw(t, 0, 3);
+    a->dst_last = (tiles - 1 + draw(t, 0, 2)) * a->dst_tile;
+    const int64_t span = a->dst_last + a->channels;
+    a->dst_plane = span + draw(t, 0, 3);
+    a->dst = result(t, (a->n * a->n - 1) * a->dst_plane + span);
+    allow_roundings(t, 15.0 * 15);
+}
+
+static void prepare_winograd_sums(trial *t) {
+    fc_winograd_sums_args *a = &t->args.winograd_sums;
+    a->r = (int)(3 + 2 * draw(t, 0, 1)), a->n = a->r + 3;
+    a->lines = draw(t, 1, 4);
+    a->count = t->shape->vlen * draw(t, 1, 2);
+    a->src_plane = a->lines * a->count + draw(t, 0, 3);
+    a->src = operand(t, (a->n * a->n - 1) * a->src_plane + a->lines * a->count);
+    a->dst = result(t, a->lines * a->r * a->r * a->count);
+    allow_roundings(t, 16);
+}
+
 PLAIN(winograd_input)
 PLAIN(winograd_output)
 PLAIN(winograd_weights)
+PLAIN(winograd_diff)
+PLAIN(winograd_sums)
 
 #endif

@@ -40,7 +40,7 @@ FC_INLINE void pack_partial(const real *src, const fc_pack_pixels_args *a, ptrdi
 }
 
 FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step, const bool placed) {
-    const ptrdiff_t block = a->block;
+    const ptrdiff_t block = a->block, ahead = a->ahead ? a->ahead : VLEN * a->channel_stride;
     /* a pixel or two, by which 7 x 7 and 9 x 9 outlast whole vectors: a square would be nearly empty */
     const ptrdiff_t rest = a->pixels % VLEN;
     const ptrdiff_t end = VLEN > 4 && rest <= 2 ? a->pixels - rest : a->pixels;
@@ -51,7 +51,7 @@ FC_INLINE void transpose_planes(const fc_pack_pixels_args *a, const int step, co
         if (step == 1 && have == VLEN)
             for (; p + VLEN <= a->pixels; p += VLEN) {
                 vec square[VLEN];
-                for (int i = 0; i < VLEN; i++) vec_prefetch(src + p + (VLEN + i) * a->channel_stride);
+                for (int i = 0; i < VLEN; i++) vec_prefetch(src + p + i * a->channel_stride + ahead);
                 vec_load_transposed(square, src + p, a->channel_stride);
 #pragma GCC unroll 16
                 for (int i = 0; i < VLEN; i++) vec_store(place(a, p + i, placed) + c, square[i]);

@@ -274,13 +274,14 @@ typedef struct fc_copy_rows_args {
 /* pack_pixels: channel planes into pixel-major order, a transpose.
  *   dst[place(p) + c] = src[c*channel_stride + p*pixel_stride]   c < channels, p < pixels
  *   dst[place(p) + c] = 0                                        channels <= c < block
- *   place(p) is place[p], or p*block where `place` is NULL */
+ *   place(p) is place[p], or p*block where `place` is NULL
+ * What lies `ahead` elements behind a vector of src is asked for, whatever it is; 0: the next channels. */
 typedef struct fc_pack_pixels_args {
     const void *src;
     void *dst;
     const ptrdiff_t *place;
     ptrdiff_t channel_stride, pixel_stride;
-    ptrdiff_t channels, pixels, block;
+    ptrdiff_t channels, pixels, block, ahead;
 } fc_pack_pixels_args;
 
 /* unpack_pixels: the way back, with the epilogue of the operation.
@@ -335,7 +336,18 @@ typedef struct fc_pack_weights_args {
  *
  * winograd_weights: U = G g Gt, element by element, for r x r taps, r 3 or 5.
  *   dst[(i*n + j)*dst_plane + e] = sum over k, l < r of G[i][k] * G[j][l] * src[(k*r + l)*src_tap + e]
- *   e < count, whole vectors; src may be the last r*r planes of dst. */
+ *   e < count, whole vectors; src may be the last r*r planes of dst.
+ *
+ * The gradient by the taps is Gt [ sum over tiles of (A dy At) * V ] G; m is 4, r 3 or 5.
+ *
+ * winograd_diff: one row of tiles of channel-last pixels of dy, A dy At; rows x cols of them, rows <= m.
+ *   sum over k, l < m of A[i][k] * A[j][l] * src[k][(t*m + l)*src_pixel + c]
+ *   goes to where winograd_input puts V[i][j] of tile t; beyond rows and cols are zeros
+ *
+ * winograd_sums: Gt M G, element by element, for n x n products.
+ *   dst[(s*r*r + k*r + l)*count + e] =
+ *       sum over i, j of G[i][k] * G[j][l] * src[(i*n + j)*src_plane + s*count + e]
+ *   s < lines, e < count, whole vectors */
 typedef struct fc_winograd_input_args {
     const void *src[8];
     void *dst;
@@ -374,6 +386,21 @@ typedef struct fc_winograd_weights_args {
     ptrdiff_t src_tap, dst_plane, count;
     int r, n;
 } fc_winograd_weights_args;
+
+typedef struct fc_winograd_diff_args {
+    const void *src[4];
+    void *dst;
+    ptrdiff_t src_pixel, dst_plane, dst_tile, dst_last;
+    ptrdiff_t rows, cols, channels;
+    int m, n;
+} fc_winograd_diff_args;
+
+typedef struct fc_winograd_sums_args {
+    const void *src;
+    void *dst;
+    ptrdiff_t src_plane, lines, count;
+    int r, n;
+} fc_winograd_sums_args;
 
 /* conv_plane: convolution of channel planes, each with `multiplier` kernels, vectorised over pixels.
  *   dst[o*dst_plane + y*dst_row + x] =

@@ -25,7 +25,9 @@ class Convolution(Operation):
                 gradient, w, x_shape, *how, threads=threads, precision=precision
             )
         if needed[1] is not None:
-            weight_gradient = by_weight(gradient, x, w_shape, *how, threads=threads)
+            weight_gradient = by_weight(
+                gradient, x, w_shape, *how, threads=threads, precision=precision
+            )
         if needed[2] is not None:
             bias_gradient = ops.bias_gradient(gradient, axis, threads=threads)
         return input_gradient, weight_gradient, bias_gradient

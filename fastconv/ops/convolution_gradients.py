@@ -68,6 +68,7 @@ def conv2d_weight_gradient(
     *,
     out=None,
     threads=None,
+    precision=None,
     probe=None,
 ):
     """The gradient of conv2d by its weight.
@@ -76,7 +77,8 @@ def conv2d_weight_gradient(
         result[o, c, i, j] = sum over n, y, x of
             grad[n, o, y, x] * padded[n, g * C/groups + c, y*sh + i*dh, x*sw + j*dw]
         with g = o // (OC/groups), as conv2d has it. Zeros of the border are multiplied like any
-        number.
+        number. 3x3 and 5x5 of stride 1 may be summed by transforms of tiles (Winograd's F(4, 3) and
+        F(4, 5), transposed), unless precision is 'strict'.
 
     Shapes:
         grad: (N, OC, OH, OW), input: (N, C, H, W), or both without N; N may be 0: zeros
@@ -87,7 +89,7 @@ def conv2d_weight_gradient(
     """
     return _weight_gradient(
         "conv2d_weight_gradient", 2, grad, input, weight_size, stride, padding, dilation, groups,
-        padding_mode, out, threads, probe,
+        padding_mode, out, threads, precision, probe,
     )  # fmt: skip
 
 
@@ -125,12 +127,13 @@ def convolve2d_weight_gradient(
     *,
     out=None,
     threads=None,
+    precision=None,
     probe=None,
 ):
     """The gradient of convolve2d by its weight: that of conv2d with rows and columns reversed."""
     result = _weight_gradient(
         "convolve2d_weight_gradient", 2, grad, input, weight_size, stride, padding, dilation,
-        groups, padding_mode, None if out is None else _flipped(out), threads, probe,
+        groups, padding_mode, None if out is None else _flipped(out), threads, precision, probe,
     )  # fmt: skip
     if probe is not None:
         return result
@@ -171,12 +174,13 @@ def conv1d_weight_gradient(
     *,
     out=None,
     threads=None,
+    precision=None,
     probe=None,
 ):
     """The gradient of conv1d by its weight; as conv2d_weight_gradient with one axis less."""
     return _weight_gradient(
         "conv1d_weight_gradient", 1, grad, input, weight_size, stride, padding, dilation, groups,
-        padding_mode, out, threads, probe,
+        padding_mode, out, threads, precision, probe,
     )  # fmt: skip
 
 
@@ -241,7 +245,7 @@ def _transposed(
 
 def _weight_gradient(
     op, rank, grad, input, weight_size, stride, padding, dilation, groups, padding_mode, out,
-    threads, probe,
+    threads, precision, probe,
 ):  # fmt: skip
     diagnosis.gradient_arrays(op, grad, "input", input)
     size = sizes(op, "weight_size", weight_size, (rank + 2,))
@@ -249,17 +253,18 @@ def _weight_gradient(
     dilation = numbers(op, "dilation", dilation, rank)
     groups = integer(op, "groups", groups, 1)
     border = border_code(op, padding_mode)
+    rounding = precision_code(op, precision)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     border_sides = _sides(op, padding, input.shape, size[2:], stride, dilation)
     return weights(
         op, rank, grad, input, size, stride, border_sides, border, padding_mode, dilation, groups,
-        out, threads, probe,
+        out, rounding, threads, probe,
     )  # fmt: skip
 
 
 def weights(
     op, rank, grad, input, size, stride, border_sides, border, padding_mode, dilation, groups, out,
-    threads, probe,
+    rounding, threads, probe,
 ):  # fmt: skip
     given = grad, input, out
     if rank == 1:
@@ -270,7 +275,7 @@ def weights(
     dh, dw = (1,) * (2 - rank) + dilation
     result = _core.conv2d_weight_gradient(
         op, grad, input, out, *size[:2], *kernel, sh, sw, *vertical, *horizontal, border, dh, dw,
-        groups, False, threads, probe,
+        groups, False, rounding, threads, probe,
     )  # fmt: skip
     if result is None:
         grad, input, out = given

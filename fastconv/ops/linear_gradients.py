@@ -59,7 +59,7 @@ def _product(op, left, right, size, out, threads, probe):
     direct = out is not None and out.flags.c_contiguous
     result = _core.conv2d_weight_gradient(
         op, right, left, out.reshape(lines, columns, 1, 1) if direct else None, columns, lines, 1,
-        1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, True, threads, probe,
+        1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, True, 0, threads, probe,
     )  # fmt: skip
     if result is None:
         diagnosis.unexplained(op, left, right, out)

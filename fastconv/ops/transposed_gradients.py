@@ -55,6 +55,7 @@ def conv_transpose2d_weight_gradient(
     *,
     out=None,
     threads=None,
+    precision=None,
     probe=None,
 ):
     """The gradient of conv_transpose2d by its weight: that of a convolution of grad to input.
@@ -68,7 +69,7 @@ def conv_transpose2d_weight_gradient(
     """
     return _transposed_weight_gradient(
         "conv_transpose2d_weight_gradient", 2, grad, input, weight_size, stride, padding,
-        output_padding, groups, dilation, out, threads, probe,
+        output_padding, groups, dilation, out, threads, precision, probe,
     )  # fmt: skip
 
 
@@ -106,12 +107,13 @@ def conv_transpose1d_weight_gradient(
     *,
     out=None,
     threads=None,
+    precision=None,
     probe=None,
 ):
     """The gradient of conv_transpose1d by its weight; as conv_transpose2d_weight_gradient."""
     return _transposed_weight_gradient(
         "conv_transpose1d_weight_gradient", 1, grad, input, weight_size, stride, padding,
-        output_padding, groups, dilation, out, threads, probe,
+        output_padding, groups, dilation, out, threads, precision, probe,
     )  # fmt: skip
 
 
@@ -175,10 +177,11 @@ def _transposed_input_gradient(
 
 def _transposed_weight_gradient(
     op, rank, grad, input, weight_size, stride, padding, output_padding, groups, dilation, out,
-    threads, probe,
+    threads, precision, probe,
 ):  # fmt: skip
     diagnosis.gradient_arrays(op, grad, "input", input)
     size = sizes(op, "weight_size", weight_size, (rank + 2,))
+    rounding = precision_code(op, precision)
     threads = threads_in_force() if threads is None else thread_count(op, "threads", threads)
     met, stride, border, dilation, groups = _transposed_geometry(
         op, rank, grad, input.shape, size, stride, padding, output_padding, groups, dilation
@@ -188,5 +191,5 @@ def _transposed_weight_gradient(
         return zeros(size, grad, out)
     return weights(
         op, rank, input, grad if met is None else met, size, stride, border, 0, "zeros", dilation,
-        groups, out, threads, probe,
+        groups, out, rounding, threads, probe,
     )  # fmt: skip

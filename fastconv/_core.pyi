@@ -176,7 +176,6 @@ def conv2d_weight_gradient(
     dilation_h: int,
     dilation_w: int,
     groups: int,
-    transposed: bool,
     precision: int,
     threads: int,
     probe: Probe | None,

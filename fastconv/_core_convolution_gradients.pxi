@@ -8,7 +8,7 @@ def conv2d_weight_gradient(
     int64_t stride_h, int64_t stride_w,
     int64_t top, int64_t bottom, int64_t left, int64_t right,
     int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
-    bint transposed, int precision, int threads, Probe probe,
+    int precision, int threads, Probe probe,
 ):
     cdef int kind = float_kind(input), ndim
     cdef cnp.ndarray x, g, result
@@ -39,9 +39,6 @@ def conv2d_weight_gradient(
     if not convolution_fits(x, kernel, &how, kind, dims, &size) or not same_dims(g, ndim, dims):
         return None
     shape = kernel
-    if transposed:
-        shape[0] = per_group
-        shape[1] = channels
     size = array_bytes(4, <const Py_ssize_t *>shape, 8 if kind == cnp.NPY_DOUBLE else 4)
     if size < 0 or out is not None and not usable_out(out, 4, shape, kind, x, g, None, None):
         return None
@@ -53,7 +50,6 @@ def conv2d_weight_gradient(
     desc.struct_size = sizeof(desc)
     desc.dtype = engine_dtype(kind)
     desc.border = how.border if how.top or how.bottom or how.left or how.right else FC_BORDER_ZEROS
-    desc.transposed = transposed
     desc.precision = precision_in_force() if precision == IN_FORCE else precision
     desc.n = src.size[0]
     desc.ic = src.size[1]

@@ -198,7 +198,6 @@ cdef extern from "fastconv.h" nogil:
         uint32_t struct_size
         int32_t dtype
         int32_t border
-        int32_t transposed
         int32_t precision
         int64_t n, ic, ih, iw, oc, kh, kw
         int64_t pad_top, pad_bottom, pad_left, pad_right

@@ -15,6 +15,10 @@ void fc_free(void *ptr);
 void *fc_system_acquire(size_t bytes);
 void fc_system_release(void *ptr, size_t bytes);
 
+/* From the pool, for as long as one call: of 64 KiB and more, a block that lies there may be up to sixteen
+ * times larger. */
+void *fc_pool_acquire_scratch(size_t bytes);
+
 /* Counts one allocation for fc_test_fail_allocation; true: this is the one that must fail. */
 bool fc_allocation_must_fail(void);
 

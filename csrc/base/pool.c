@@ -7,8 +7,9 @@
  *     block:  | header, 64 bytes | the caller's bytes (64-byte aligned) | slack |
  *             '------------------- bytes of the size class ---------------------'
  *
- * - Size classes: multiples of 64 bytes up to 512, then 8 for each power of two. A block serves its
- *   own class only, so at most an eighth of it (or 64 bytes) is slack, for cached blocks too.
+ * - Size classes: multiples of 64 bytes up to 512, then 8 for each power of two. A result's block is of its
+ *   own class, so at most an eighth of it (or 64 bytes) is slack, for cached blocks too. Scratch, which comes
+ *   back at once, takes the next larger block that is cached: else each layer of a network kept its own.
  * - The cached bytes never exceed the limit. What goes first is what was released longest ago: a
  *   program that repeats itself keeps the blocks of its last round, the left-overs of sizes it has
  *   moved on from leave. (Largest first would throw out the hot result of the biggest layer again
@@ -164,15 +165,19 @@ static void ensure_limit(void) {
 
 /* ---- public --------------------------------------------------------------------------------- */
 
-void *fc_pool_acquire(size_t bytes) {
+/* A block of the class of so many bytes, or a cached one of up to `larger` classes above. */
+static void *acquire(size_t bytes, uint32_t larger) {
     if (fc_allocation_must_fail() || bytes > LARGEST - HEADER) return NULL;
     uint32_t size_class = class_of(bytes + HEADER);
     size_t whole = class_bytes(size_class);
 
     pthread_mutex_lock(&pool.mutex);
+    const uint32_t last = size_class + larger < CLASSES ? size_class + larger : CLASSES - 1;
     block *b = pool.top[size_class];
+    for (uint32_t c = size_class; !b && c < last;) b = pool.top[++c];
     if (b) {
         take(b);
+        whole = b->bytes;
         count_in_use(whole);
         pool.hits++;
     } else {
@@ -199,6 +204,13 @@ void *fc_pool_acquire(size_t bytes) {
     FORBID(start + bytes, whole - HEADER - bytes);
     FORBID(b, HEADER);
     return start;
+}
+
+void *fc_pool_acquire(size_t bytes) { return acquire(bytes, 0); }
+
+void *fc_pool_acquire_scratch(size_t bytes) {
+    enum { SMALL = 1 << 16, LARGER = 32 }; /* sixteen times */
+    return acquire(bytes, bytes < SMALL ? 0 : LARGER);
 }
 
 void fc_pool_release(void *start) {

@@ -34,7 +34,7 @@ static void join_rows(fc_weight_gradient_problem *p) {
 static void swap_sides(fc_weight_gradient_problem *p) {
     fc_conv2d_weight_gradient_desc *d = &p->desc;
     const bool strided = d->stride_h != 1 || d->stride_w != 1;
-    if (d->kh != 1 || d->kw != 1 || d->groups != 1 || d->transposed || d->pad_top || d->pad_bottom ||
+    if (d->kh != 1 || d->kw != 1 || d->groups != 1 || d->pad_top || d->pad_bottom ||
         d->pad_left || d->pad_right || (strided ? 2 * d->oc < d->ic : d->oc <= d->ic))
         return;
     const fc_conv2d_weight_gradient_desc was = *d;
@@ -46,7 +46,6 @@ static void swap_sides(fc_weight_gradient_problem *p) {
     d->ic = was.oc, d->oc = was.ic;
     d->ih = p->oh, d->iw = p->ow;
     d->stride_h = d->stride_w = 1;
-    d->transposed = 1;
     p->swapped = true;
 }
 

@@ -31,7 +31,7 @@ bool fc_gradient_dots_pay(const fc_weight_gradient_problem *p) {
     const int64_t *src = p->desc.src_stride;
     const bool beside = src[3] != 1 && src[1] == 1 && p->desc.ic > p->desc.groups;
     /* a tile one vector wide is bound by loads; the other kernel by rows that do not fill vectors */
-    if (p->desc.transposed || beside || 1.3 * (double)ocg >= filled * (double)vlen) return false;
+    if (beside || 1.3 * (double)ocg >= filled * (double)vlen) return false;
     const fc_gradient_cut cut = cut_make(p);
     return cut.channel <= (int64_t)fc_cpu_caches()->l2 / 2 / (int64_t)p->kernels->element_bytes &&
            p->desc.oc / p->desc.groups * p->desc.kh * p->desc.kw < 65536;

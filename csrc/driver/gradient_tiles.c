@@ -139,7 +139,7 @@ static void run_tiles(const fc_gradient_job *job, fc_gradient_chunk chunk, const
     }
     for (int64_t panel = 0; panel < panels; panel++) {
         char *to = sums + panel * panel_sums * bytes;
-        if (p->desc.transposed) {
+        if (p->swapped) {
             tile.dst_pixel = p->desc.oc;
             tile.lanes = (int)fc_min64(job->columns, p->desc.oc - (from + panel) * job->columns);
         }
@@ -213,7 +213,7 @@ static void run_task(void *context, int64_t task, int worker) {
         const int64_t line = first + begin, lines = end - begin;
         int64_t panel_sums = lines * job->cut.taps * job->columns, line_sums = job->cut.taps * job->columns;
         char *to_sums = sums;
-        if (p->desc.transposed) {
+        if (p->swapped) {
             panel_sums = job->columns;
             line_sums = p->desc.oc;
             to_sums = (char *)job->args->dst + (line * p->desc.oc + from * job->columns) * bytes;
@@ -230,7 +230,7 @@ static void run_task(void *context, int64_t task, int worker) {
                           to_sums + low * line_sums * bytes);
             }
         }
-        if (!p->desc.transposed) unpack_sums(job, group, from, to, line, lines, panel_sums, sums);
+        if (!p->swapped) unpack_sums(job, group, from, to, line, lines, panel_sums, sums);
     }
 }
 

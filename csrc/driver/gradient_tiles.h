@@ -4,7 +4,7 @@
  *   diff_dst --pack_pixels--> panels [pixel][output channels]        second-level cache
  *   src --border_rows--> strip of up to 14 lines (gradient_strip.h)  first-level cache
  *   strip x panel --conv_tile--> sums [panel][line][tap][output channels]
- *   sums --unpack_pixels--> dense OIHW, at the end; transposed, the sums are the result
+ *   sums --unpack_pixels--> dense OIHW, at the end; swapped, the sums are the result
  *
  * conv_tile's "pixels" are lines here, and its sum runs over the pixels of the result, chunk after chunk,
  * in order of (image, row, column): one chain of multiply-adds for each weight, whatever the cuts.

@@ -91,7 +91,7 @@ static int64_t most_lines(const fc_gradient_job *job, int64_t parts) {
 /* Into how many parts panels and lines are dealt: the fewest that leave the busiest thread with least. */
 static void deal(fc_gradient_job *job, int64_t groups, int threads) {
     const fc_kernels *k = job->problem->kernels;
-    const bool wide = job->problem->desc.transposed && job->cut.lines < FEW_LINES;
+    const bool wide = job->problem->swapped && job->cut.lines < FEW_LINES;
     const int64_t least = fc_div_up(job->panels, wide ? WIDE_PANELS : MOST_PANELS);
     const int64_t tiles = fc_div_up(job->cut.lines, k->tile_pixels);
     job->panel_parts = least;
@@ -138,7 +138,7 @@ fc_gradient_job fc_gradient_job_make(const fc_weight_gradient_problem *p, int th
         form == FC_GRADIENT_ROWS ? fc_min64(job.icg, (lines - 1) / d->kh + 2) : lines;
     if (!in_place)
         job.strip_bytes = (size_t)fc_round_up(channels * job.cut.channel * bytes, FC_CACHE_LINE);
-    if (!p->desc.transposed) job.sum_bytes = (size_t)fc_round_up(job.block * line_sums, FC_CACHE_LINE);
+    if (!p->swapped) job.sum_bytes = (size_t)fc_round_up(job.block * line_sums, FC_CACHE_LINE);
     const int64_t apart = d->diff_dst_stride[3];
     job.staged = (apart == 1 || apart == 2) && set_places(p, d->diff_dst_stride[1]) < 4;
     if (job.staged)

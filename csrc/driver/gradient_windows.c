@@ -43,7 +43,7 @@ static double share_of_peak(const fc_kernels *k, int64_t window, int64_t step) {
 
 bool fc_gradient_windows_pay(const fc_weight_gradient_problem *p) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
-    if (d->transposed || d->border != FC_BORDER_ZEROS || d->kh != d->kw || d->kh < 3 || d->kh > 7 ||
+    if (d->border != FC_BORDER_ZEROS || d->kh != d->kw || d->kh < 3 || d->kh > 7 ||
         d->kh % 2 == 0 || d->dilation_h != 1 || d->dilation_w != 1 || d->stride_h != d->stride_w ||
         d->stride_h > 2 || d->src_stride[3] != 1 || d->diff_dst_stride[3] != 1)
         return false;

@@ -121,7 +121,7 @@ static gradient_job job_make(const fc_weight_gradient_problem *p, const fc_conv_
         job.chains = fc_max64(1, fc_min64(fc_min64(MOST_CHAINS, job.units),
                                           p->desc.n * t->tile_rows * t->tile_cols / CHAIN_TILES));
     if (job.units > 1 && job.chains == 1) {
-        const int64_t most = (int64_t)fc_cpu_caches()->l3 / (products * job.icg * job.panel * bytes);
+        const int64_t most = (int64_t)fc_cpu_caches()->l3 / 4 / (products * job.icg * job.panel * bytes);
         const int64_t blocks = fc_div_up(job.panels, fc_max64(LEAST_PANELS, most));
         job.band = fc_div_up(job.panels, blocks);
     }
@@ -372,7 +372,7 @@ static void join_chains(void *context, int64_t index, int worker) {
 bool fc_gradient_winograd_fits(const fc_weight_gradient_problem *p) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
     return d->stride_h == 1 && d->stride_w == 1 && d->dilation_h == 1 && d->dilation_w == 1 &&
-           d->kh == d->kw && (d->kh == 3 || d->kh == 5) && !d->transposed;
+           d->kh == d->kw && (d->kh == 3 || d->kh == 5);
 }
 
 /* Products of an image in one direction that count, of tiles that are cut short. */

@@ -93,7 +93,7 @@ void fuzz_conv(feed *b, bool transpose) {
 
 void fuzz_weight_gradient(feed *b) {
     fc_conv2d_weight_gradient_desc d = {.struct_size = sizeof d};
-    d.dtype = small(b, 1, 2), d.border = small(b, 0, 3), d.transposed = take(b) % 8 == 0;
+    d.dtype = small(b, 1, 2), d.border = small(b, 0, 3), d.precision = small(b, 0, 2);
     d.groups = number(b, 1, 3);
     const int64_t icg = number(b, 1, 20), ocg = number(b, 1, 70);
     if (__builtin_mul_overflow(icg, d.groups, &d.ic)) d.ic = icg;
@@ -104,7 +104,6 @@ void fuzz_weight_gradient(feed *b) {
     d.pad_left = number(b, 0, 3), d.pad_right = number(b, 0, 3);
     d.stride_h = number(b, 1, 3), d.stride_w = number(b, 1, 3);
     d.dilation_h = number(b, 1, 2), d.dilation_w = number(b, 1, 3);
-    if (d.transposed) d.kh = d.kw = d.groups = 1;
     const uint8_t plain = take(b);
     if (plain % 3 == 0) d.pad_top = d.pad_bottom = d.pad_left = d.pad_right = 0;
     const int64_t src[4] = {d.n, d.ic, d.ih, d.iw};

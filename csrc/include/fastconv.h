@@ -253,7 +253,6 @@ typedef struct fc_conv2d_weight_gradient_desc {
     uint32_t struct_size;
     int32_t dtype;
     int32_t border;     /* fc_border */
-    int32_t transposed; /* 1: dst is IO; of a 1x1 kernel and one group */
     int32_t precision;  /* fc_precision */
     int64_t n, ic, ih, iw, oc, kh, kw;
     int64_t pad_top, pad_bottom, pad_left, pad_right;

@@ -12,12 +12,11 @@ static bool border_fits(int32_t border, int64_t size, int64_t before, int64_t af
 
 static fc_status check(const fc_conv2d_weight_gradient_desc *d, int64_t *oh, int64_t *ow) {
     if (!fc_dtype_known(d->dtype) || d->border < FC_BORDER_ZEROS || d->border >= FC_BORDER_COUNT ||
-        (d->transposed & ~1) || d->precision < FC_PRECISION_STRICT ||
+        d->precision < FC_PRECISION_STRICT ||
         d->precision >= FC_PRECISION_COUNT || d->stride_h < 1 || d->stride_w < 1 || d->dilation_h < 1 ||
         d->dilation_w < 1 || d->groups < 1 || d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 ||
         d->pad_right < 0)
         return FC_ERR_INVALID_ARGUMENT;
-    if (d->transposed && (d->kh != 1 || d->kw != 1 || d->groups != 1)) return FC_ERR_UNSUPPORTED;
     if (d->n < 0 || d->ic < 1 || d->ih < 1 || d->iw < 1 || d->oc < 1 || d->kh < 1 || d->kw < 1 ||
         d->ic % d->groups || d->oc % d->groups ||
         !border_fits(d->border, d->ih, d->pad_top, d->pad_bottom) ||
@@ -109,8 +108,7 @@ fc_status fc_conv2d_weight_gradient_create(const fc_conv2d_weight_gradient_desc 
         plan->reason = "register tiles of source lines by output channels";
     }
     const int64_t icg = desc->ic / desc->groups;
-    const int64_t shape[4] = {desc->transposed ? icg : desc->oc, desc->transposed ? desc->oc : icg, desc->kh,
-                              desc->kw};
+    const int64_t shape[4] = {desc->oc, icg, desc->kh, desc->kw};
     const int64_t pixels = desc->n * oh * ow;
     fc_plan_describe(plan, shape, 2.0 * (double)pixels * (double)(desc->oc * icg * desc->kh * desc->kw),
                      desc->n * desc->ic * desc->ih * desc->iw + pixels * desc->oc, 0);

@@ -104,7 +104,7 @@ fc_status fc_execute(const fc_plan *plan, const fc_args *args, int threads) {
     threads = fc_plan_threads(plan, threads);
     const size_t bytes = scratch_bytes(plan, threads, args->packed != NULL);
     char none; /* drivers add 0 to the address of scratch that they do not need */
-    void *scratch = bytes ? fc_pool_acquire(bytes) : &none;
+    void *scratch = bytes ? fc_pool_acquire_scratch(bytes) : &none;
     if (!scratch) return FC_ERR_OUT_OF_MEMORY;
     plan->operation->execute(plan, args, scratch, threads);
     if (bytes) fc_pool_release(scratch);

@@ -75,6 +75,24 @@ static void test_reuse(void) {
     /* A cached block much larger than the request stays where it is. */
     char *small = fc_pool_acquire(80000);
     CHECK(small && small != a);
+    /* Scratch takes it, whole, unless it is small or there is one of its own class. */
+    const uint64_t misses = query().misses, in_use = query().in_use_bytes, cached = query().cached_bytes;
+    char *scratch = fc_pool_acquire_scratch(70000), *again = fc_pool_acquire_scratch(70000);
+    CHECK(scratch == a && query().misses == misses + 1 && again != a);
+    memset(scratch, 1, 70000);
+    fc_pool_release(scratch);
+    fc_pool_release(again);
+    CHECK(query().in_use_bytes == in_use && query().cached_bytes > cached);
+    CHECK(fc_pool_acquire_scratch(70000) == again);
+    CHECK(fc_pool_acquire_scratch(99000) == a);
+    fc_pool_release(again);
+    fc_pool_release(a);
+    fc_pool_trim();
+    a = fc_pool_acquire(2 * MIB);
+    fc_pool_release(a);
+    CHECK((scratch = fc_pool_acquire_scratch((1 << 16) - 1)) != a); /* small */
+    CHECK((again = fc_pool_acquire_scratch(2 * MIB / 17)) != a);    /* too large a block */
+    fc_pool_release(scratch), fc_pool_release(again);
     fc_pool_release(small);
     fc_pool_release(b);
     fc_pool_trim();

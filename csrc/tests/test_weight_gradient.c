@@ -71,17 +71,16 @@ static void run(const gradient_case *t, int threads) {
     int64_t wrong = 0;
     for (int64_t k = 0; k < count; k++) {
         const int64_t o = k / taps / icg, i = k / taps % icg;
-        const int64_t at = d->transposed ? i * d->oc + o : k;
         const double sum = expected(t, src.data, diff.data, o, i, k % taps / d->kw, k % d->kw);
-        wrong += !(fabs(get(dst.data, at, dtype) - sum) <= roundings(t));
+        wrong += !(fabs(get(dst.data, k, dtype) - sum) <= roundings(t));
     }
     CHECK_AT(wrong == 0,
              "%lld of %lld wrong: winograd %d f%d n%lld ic%lld %lldx%lld oc%lld k%lldx%lld s%lldx%lld d%lldx%lld "
-             "g%lld border %d transposed %d threads %d",
+             "g%lld border %d threads %d",
              (long long)wrong, (long long)count, t->winograd, dtype == FC_F64 ? 64 : 32, (long long)d->n,
              (long long)d->ic, (long long)d->ih, (long long)d->iw, (long long)d->oc, (long long)d->kh,
              (long long)d->kw, (long long)d->stride_h, (long long)d->stride_w, (long long)d->dilation_h,
-             (long long)d->dilation_w, (long long)d->groups, d->border, d->transposed, threads);
+             (long long)d->dilation_w, (long long)d->groups, d->border, threads);
     fc_plan_destroy(plan);
 
     fc_channel_sums_desc sums = {
@@ -128,7 +127,7 @@ static int64_t channels_side_by_side(const int64_t size[4], int64_t stride[4]) {
 /* What window_dots takes: a common kernel, pixels side by side, zeros around; large enough to be cut. */
 static void take_common_kernel(gradient_case *t, bool large) {
     fc_conv2d_weight_gradient_desc *d = &t->desc;
-    d->border = FC_BORDER_ZEROS, d->transposed = 0;
+    d->border = FC_BORDER_ZEROS;
     d->kh = d->kw = 3 + 2 * random_below(large ? 1 : 3);
     d->stride_h = d->stride_w = 1 + random_below(2);
     d->dilation_h = d->dilation_w = 1;
@@ -143,7 +142,6 @@ static void take_common_kernel(gradient_case *t, bool large) {
 static void take_transformed(gradient_case *t) {
     fc_conv2d_weight_gradient_desc *d = &t->desc;
     t->winograd = true;
-    d->transposed = 0;
     d->kh = d->kw = 3 + 2 * random_below(2);
     d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
     d->n = 1 + random_below(4);
@@ -159,7 +157,6 @@ static bool random_case(gradient_case *t, bool common, bool large, bool transfor
         .struct_size = sizeof *d,
         .dtype = random_below(2) ? FC_F32 : FC_F64,
         .border = (int32_t)random_below(FC_BORDER_COUNT),
-        .transposed = groups == 1 && random_below(4) == 0,
         .n = random_below(4),
         .ic = groups * pick(channels, 9),
         .ih = 1 + random_below(9),
@@ -179,9 +176,9 @@ static bool random_case(gradient_case *t, bool common, bool large, bool transfor
     /* without a border the sides may change */
     const bool pointwise = !common && !transformed && random_below(4) == 0;
     /* taps read the source where it lies, or channels side by side are turned into rows */
-    const int64_t layout = common || d->transposed ? 0 : random_below(3);
+    const int64_t layout = common ? 0 : random_below(3);
     const bool in_place = layout == 1, beside = layout == 2;
-    if (d->transposed || pointwise) d->kh = d->kw = 1;
+    if (pointwise) d->kh = d->kw = 1;
     if (in_place) d->stride_w = 1;
     if (beside) d->border = FC_BORDER_ZEROS;
     if (!pointwise && !in_place && random_below(3)) {
@@ -229,8 +226,6 @@ static void test_refusals(void) {
     REFUSED(struct_size, 8, FC_ERR_VERSION);
     REFUSED(dtype, 3, FC_ERR_INVALID_ARGUMENT);
     REFUSED(border, FC_BORDER_COUNT, FC_ERR_INVALID_ARGUMENT);
-    REFUSED(transposed, 2, FC_ERR_INVALID_ARGUMENT);
-    REFUSED(transposed, 1, FC_ERR_UNSUPPORTED);
     REFUSED(precision, FC_PRECISION_COUNT, FC_ERR_INVALID_ARGUMENT);
     REFUSED(precision, -1, FC_ERR_INVALID_ARGUMENT);
     REFUSED(stride_w, 0, FC_ERR_INVALID_ARGUMENT);

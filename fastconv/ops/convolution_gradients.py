@@ -275,7 +275,7 @@ def weights(
     dh, dw = (1,) * (2 - rank) + dilation
     result = _core.conv2d_weight_gradient(
         op, grad, input, out, *size[:2], *kernel, sh, sw, *vertical, *horizontal, border, dh, dw,
-        groups, False, rounding, threads, probe,
+        groups, rounding, threads, probe,
     )  # fmt: skip
     if result is None:
         grad, input, out = given

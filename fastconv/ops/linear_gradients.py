@@ -7,6 +7,8 @@ from fastconv.runtime import thread_count, threads_in_force
 
 from .convolution_gradients import zeros
 
+_AUTO = _STRICT = 0  # the engine's choice of an algorithm, and its first precision
+
 
 def linear_input_gradient(grad, weight, *, out=None, threads=None, probe=None):
     """The gradient of linear by its input: grad @ weight.
@@ -25,10 +27,7 @@ def linear_input_gradient(grad, weight, *, out=None, threads=None, probe=None):
     diagnosis.gradient_out(op, out, size, grad, weight=weight)
     if 0 in size:
         return zeros(size, grad, out)
-    rows = grad.reshape(-1, grad.shape[-1])
-    return _product(
-        op, rows[np.newaxis, :, np.newaxis, :], _as_image(weight), size, out, threads, probe
-    )
+    return _product(op, _rows(grad), weight, size, out, threads, probe)
 
 
 def linear_weight_gradient(grad, input, *, out=None, threads=None, probe=None):
@@ -48,18 +47,18 @@ def linear_weight_gradient(grad, input, *, out=None, threads=None, probe=None):
     diagnosis.gradient_out(op, out, size, grad, input=input)
     if 0 in grad.shape[:-1]:
         return zeros(size, grad, out)
-    return _product(op, _as_image(grad), _as_image(input), size, out, threads, probe)
+    return _product(op, _rows(grad).T, _rows(input), size, out, threads, probe)
 
 
 def _product(op, left, right, size, out, threads, probe):
-    """The weight gradient of a 1x1 convolution of images of one row of pixels, as a matrix
-    product: the sum over the pixels of left's channels times right's, which vectors run along. It
-    has shape `size`."""
-    lines, columns = left.shape[1], right.shape[1]
+    """left @ right, of shape `size`: a 1x1 convolution, whose weights are left, of an image of one
+    row of pixels, whose channels are the rows of right."""
+    image, weight = right[np.newaxis, :, np.newaxis], left[:, :, np.newaxis, np.newaxis]
     direct = out is not None and out.flags.c_contiguous
-    result = _core.conv2d_weight_gradient(
-        op, right, left, out.reshape(lines, columns, 1, 1) if direct else None, columns, lines, 1,
-        1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, True, 0, threads, probe,
+    into = out.reshape(1, len(left), 1, -1) if direct else None
+    result = _core.conv2d(
+        op, image, weight, None, None, into, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, _AUTO, _STRICT,
+        threads, probe,
     )  # fmt: skip
     if result is None:
         diagnosis.unexplained(op, left, right, out)
@@ -72,9 +71,9 @@ def _product(op, left, right, size, out, threads, probe):
     return out
 
 
-def _as_image(rows):
-    """(..., features) as an image of so many channels and one row of pixels."""
-    return rows.reshape(-1, rows.shape[-1]).T[np.newaxis, :, np.newaxis, :]
+def _rows(array):
+    """(..., features) as a matrix."""
+    return array.reshape(-1, array.shape[-1])
 
 
 def bias_gradient(grad, axis=-3, *, out=None, threads=None, probe=None):

@@ -114,6 +114,13 @@ static void store_panel(const winograd_job *job, const winograd_unit *unit, cons
     }
 }
 
+/* Channels that are summed in one chain: of F(4, 5), whose products are large, pieces, which are then added:
+ * its error grows with the length of a chain. */
+static int64_t chain_of(const winograd_job *job) {
+    enum { CHANNELS = 96 };
+    return job->problem->desc.kh == 5 && job->m == 4 ? CHANNELS : job->problem->blocking.icg;
+}
+
 /* The products of a panel. */
 static void multiply(const winograd_job *job, const winograd_unit *unit, const fc_panel *panel,
                      const char *values, char *products) {
@@ -126,20 +133,26 @@ static void multiply(const winograd_job *job, const winograd_unit *unit, const f
     fc_conv_tile_args tile = {
         .src_pixel = b->icg,
         .count = {1, 1, 1},
-        .run = b->icg,
         .panels = panel->vectors,
         .lanes = (int)channels,
         .dst_pixel = channels,
     };
+    const int64_t pieces = fc_div_up(b->icg, chain_of(job));
     for (int64_t q = 0; q < job->n * job->n; q++) {
-        tile.weights = (const char *)panel->weights + (size_t)(q * weight_plane) * bytes;
         const fc_winograd_runs runs =
             fc_winograd_runs_of(job, unit, (int)(q / job->n), (int)(q % job->n));
         for (int k = 0; k < runs.count; k++) {
             if (!runs.tiles[k]) continue;
-            tile.src = values + (size_t)(q * value_plane + runs.first[k] * b->icg) * bytes;
             tile.dst = products + (size_t)(q * product_plane + runs.first[k] * channels) * bytes;
-            fc_tile_map(p->kernels, tile, 1, runs.tiles[k]);
+            for (int64_t i = 0; i < pieces; i++) {
+                int64_t c, end;
+                fc_split(b->icg, pieces, i, &c, &end);
+                tile.run = end - c;
+                tile.weights = (const char *)panel->weights + (size_t)(q * weight_plane + c * channels) * bytes;
+                tile.src = values + (size_t)(q * value_plane + runs.first[k] * b->icg + c) * bytes;
+                tile.residual = i ? tile.dst : NULL;
+                fc_tile_map(p->kernels, tile, 1, runs.tiles[k]);
+            }
         }
     }
 }
@@ -242,9 +255,8 @@ static fc_precision precision_2(const fc_conv2d_desc *d) {
 }
 
 static fc_precision precision_4(const fc_conv2d_desc *d) {
-    enum { MOST_CHANNELS_5X5 = 96 };
-    return d->kh == 3 || d->ic / d->groups <= MOST_CHANNELS_5X5 ? FC_PRECISION_DEFAULT
-                                                                 : FC_PRECISION_FAST;
+    (void)d;
+    return FC_PRECISION_DEFAULT;
 }
 
 static fc_precision precision_6(const fc_conv2d_desc *d) {

@@ -291,6 +291,7 @@ def unary(
     threads: int,
     probe: Probe | None,
 ) -> Array | Probe | None: ...
+def add(op: str, a: object, b: object, out: object, threads: int) -> Array | None: ...
 def softmax(
     op: str,
     logarithm: bool,

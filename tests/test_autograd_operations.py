@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from engine import trace
 
-from fastconv import Tensor, autograd, gradcheck
+from fastconv import Tensor, autograd, gradcheck, ops
 
 RNG = np.random.default_rng(11)
 
@@ -350,3 +351,38 @@ def test_errors_say_what_is_wrong(message):
     kind, call = ERRORS[message]
     with pytest.raises(kind, match=f"^{message}"):
         call(Tensor(normal(2, 3)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=("f32", "f64"))
+def test_large_sums_are_the_engines(dtype):
+    """Forward, and where gradients of two uses meet; NumPy's bits."""
+    rng = np.random.default_rng(3)
+    a, b = (rng.standard_normal((40, 300)).astype(dtype) for _ in range(2))
+    x, y = Tensor(a, requires_grad=True), Tensor(b)
+    with trace() as executions:
+        total = x + y
+        np.testing.assert_array_equal(total.detach().numpy(), a + b, strict=True)
+        (total * x).backward(b)
+    assert [run[0] for run in executions] == ["add", "add"]
+    np.testing.assert_array_equal(x.grad.numpy(), b * a + b * (a + b))
+
+
+def test_large_sums_that_are_not():
+    """Shapes, dtypes, layouts and memory that the engine's sum does not take are NumPy's."""
+    a = np.random.default_rng(4).standard_normal((200, 200)).astype(np.float32)
+    with trace() as executions:
+        for x, y in ((a, a[0]), (a, a.T), (a, a.astype(float)), (a[:, ::2], a[:, 1::2]), (a, 1.5)):
+            np.testing.assert_array_equal(ops.add(x, y), x + y, strict=True)
+        line = np.arange(20001, dtype=np.float32)
+        expected = line[1:] + line[:-1]
+        assert ops.add(line[1:], line[:-1], line[1:]) is not None
+        np.testing.assert_array_equal(line[1:], expected)
+        fixed = a.copy()
+        fixed.flags.writeable = False
+        with pytest.raises(ValueError, match="read-only"):
+            ops.add(fixed, a, fixed)
+        assert not executions
+        twice = a.copy()
+        assert ops.add(twice, twice, twice) is twice
+        np.testing.assert_array_equal(twice, 2 * a)
+    assert len(executions) == 1

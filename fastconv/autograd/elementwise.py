@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import ops
+
 from .core import Node, State, record, wrap
 
 _NUMBERS = (int, float, np.ndarray, np.generic)
@@ -86,7 +88,7 @@ def add(input, other, *, alpha=1):
     """input + alpha · other."""
     if alpha != 1:
         other = mul(other, alpha)
-    return _binary(Add, np.add, input, other, _nothing)
+    return _binary(Add, ops.add, input, other, _nothing)
 
 
 class Sub(Node):

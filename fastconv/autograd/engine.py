@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastconv import ops
+
 from .core import Leaf, Node, State, ndarray, wrap
 from .modes import no_grad
 
@@ -123,10 +125,10 @@ def _sum(held: Any, held_is_owned: bool, more: Any, more_is_fresh: bool) -> Any:
     if type(held) is list:  # of a Function of several results: each comes once, in its own place
         return [b if a is None else a for a, b in zip(held, more, strict=True)]
     if held_is_owned:
-        return np.add(held, more, out=held)
+        return ops.add(held, more, held)
     if more_is_fresh and type(more) is ndarray:
-        return np.add(held, more, out=more)
-    return np.add(held, more)
+        return ops.add(held, more, more)
+    return ops.add(held, more)
 
 
 def _through_hooks(node: Node, gradient: np.ndarray) -> np.ndarray:
@@ -159,10 +161,10 @@ def _accumulate(leaf: Leaf, gradient: np.ndarray, is_owned: bool) -> None:
     if held is None:
         tensor._grad = leaf.owned = wrap(own(gradient, is_owned))
     elif held is leaf.owned:
-        np.add(held._array, gradient, out=held._array)
+        ops.add(held._array, gradient, held._array)
         held._version[0] += 1
     else:  # given by the user, whose array it may be
-        tensor._grad = leaf.owned = wrap(np.add(held._array, gradient))
+        tensor._grad = leaf.owned = wrap(ops.add(held._array, gradient))
 
 
 def gradient_like(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

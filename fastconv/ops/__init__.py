@@ -24,6 +24,7 @@ from .convolution_gradients import (
     convolve2d_weight_gradient,
 )
 from .elementwise import (
+    add,
     elu,
     gelu,
     hardsigmoid,
@@ -111,6 +112,7 @@ __all__ = [
     "adaptive_avg_pool2d_gradient",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "add",
     "avg_pool1d",
     "avg_pool1d_gradient",
     "avg_pool2d",

@@ -1,10 +1,13 @@
-"""Activations on plain arrays."""
+"""Activations on plain arrays, and their sum."""
+
+import numpy as np
 
 from fastconv import _core, diagnosis
 from fastconv.geometry import choice, real
 from fastconv.runtime import thread_count, threads_in_force
 
 _ACTIVATIONS = _core.ACTIVATION_CODES | _core.PARAMETERISED_CODES
+_LARGE = 1 << 15  # bytes: smaller arrays are NumPy's own
 _APPROXIMATIONS = {name: _ACTIVATIONS[of] for name, of in (("none", "gelu"), ("tanh", "gelu_tanh"))}
 
 
@@ -87,3 +90,14 @@ def prelu(input, weight, out, threads, probe=None):
     if result is None:
         diagnosis.prelu(input, weight, out)
     return result
+
+
+def add(x, y, out=None):
+    """x + y, as NumPy has it; large arrays alike in shape and dtype by the engine, on its threads
+    and into memory that is at hand. out may be x or y. float32 subnormals then count as zero.
+    """
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.nbytes >= _LARGE:
+        result = _core.add("add", x, y, out, threads_in_force())
+        if result is not None:
+            return result
+    return np.add(x, y, out=out)

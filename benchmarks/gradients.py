@@ -76,7 +76,7 @@ def measured(call) -> str:
     probe = _core.Probe(measure=True)
     call(probe)
     share = 100 * probe.flops / probe.seconds / probe.peak
-    return f"{probe.seconds * 1e3:9.3f} ms {share:4.0f} % {probe.algorithm:<15}"
+    return f"{probe.seconds * 1e3:9.3f} ms {share:4.0f} % {probe.algorithm:<17}"
 
 
 def operands(layer, dtype):
@@ -108,7 +108,11 @@ def convolution(layer, dtype, threads: int, precision: str) -> str:
                     y, w, x.shape, **how, precision=precision, probe=p
                 )
             ),
-            measured(lambda p: ops.conv2d_weight_gradient(y, x, w.shape, **how, probe=p)),
+            measured(
+                lambda p: ops.conv2d_weight_gradient(
+                    y, x, w.shape, **how, precision=precision, probe=p
+                )
+            ),
         )
     )
 
@@ -191,7 +195,7 @@ def main() -> None:
         print(f"geometric mean of {len(logs)} ratios: {math.exp(sum(logs) / len(logs)):.2f}")
         return
 
-    kinds = "  ".join(f"{kind:<32}" for kind in ("forward", "input gradient", "weight gradient"))
+    kinds = "  ".join(f"{kind:<34}" for kind in ("forward", "input gradient", "weight gradient"))
     print(f"{'':<32}{kinds}")
     for layer in LAYERS:
         if wanted(layer[0]):

@@ -242,17 +242,17 @@ static void test_refusals(void) {
 }
 
 /* Shapes whose tiles fill several units: by transforms against register tiles. */
-static void test_large(fc_dtype dtype, int64_t n, int64_t ic, int64_t oc, int64_t size, int64_t k,
-                       int threads) {
-    const int64_t plane = size * size, count = oc * ic * k * k;
+static void test_large(fc_dtype dtype, int64_t n, int64_t ic, int64_t oc, int64_t rows, int64_t cols,
+                       int64_t k, int threads) {
+    const int64_t plane = rows * cols, count = oc * ic * k * k;
     fc_conv2d_weight_gradient_desc d = {
         .struct_size = sizeof d,
         .dtype = dtype,
         .border = FC_BORDER_ZEROS,
         .n = n,
         .ic = ic,
-        .ih = size,
-        .iw = size,
+        .ih = rows,
+        .iw = cols,
         .oc = oc,
         .kh = k,
         .kw = k,
@@ -265,8 +265,8 @@ static void test_large(fc_dtype dtype, int64_t n, int64_t ic, int64_t oc, int64_
         .dilation_h = 1,
         .dilation_w = 1,
         .groups = 1,
-        .src_stride = {ic * plane, plane, size, 1},
-        .diff_dst_stride = {oc * plane, plane, size, 1},
+        .src_stride = {ic * plane, plane, cols, 1},
+        .diff_dst_stride = {oc * plane, plane, cols, 1},
     };
     guarded src = integers(n * ic * plane, dtype, true), diff = integers(n * oc * plane, dtype, true);
     const size_t bytes = (size_t)count * fc_dtype_bytes(dtype);
@@ -283,7 +283,7 @@ static void test_large(fc_dtype dtype, int64_t n, int64_t ic, int64_t oc, int64_
     args.dst = again.data;
     CHECK(fc_execute(plan, &args, 1) == FC_OK);
     CHECK_AT(memcmp(dst.data, again.data, bytes) == 0, "%d threads and one differ", threads);
-    const gradient_case t = {.desc = d, .winograd = true, .oh = size, .ow = size};
+    const gradient_case t = {.desc = d, .winograd = true, .oh = rows, .ow = cols};
     int64_t wrong = 0;
     for (int64_t i = 0; i < count; i++)
         wrong += !(fabs(get(dst.data, i, dtype) - get(exact.data, i, dtype)) <= roundings(&t));
@@ -297,12 +297,12 @@ static void test_large(fc_dtype dtype, int64_t n, int64_t ic, int64_t oc, int64_
 static void test_large_transforms(void) {
     fc_caches *caches = (fc_caches *)fc_cpu_caches();
     const fc_caches own = *caches;
-    if (check_share(0)) test_large(FC_F64, 3, 5, 7, 53, 3, 3);  /* several chains */
-    if (check_share(1)) test_large(FC_F32, 7, 3, 18, 31, 5, 2);
+    if (check_share(0)) test_large(FC_F64, 3, 5, 7, 53, 53, 3, 3);  /* several chains */
+    if (check_share(1)) test_large(FC_F32, 7, 3, 18, 31, 31, 5, 2);
     caches->l3 = caches->l2; /* several units and blocks of panels */
-    if (check_share(2)) test_large(FC_F32, 2, 70, 133, 46, 3, 3);
-    caches->l1d = 4096, caches->l2 = 65536; /* units of one row, parts of channels */
-    if (check_share(3)) test_large(FC_F64, 1, 19, 23, 270, 3, 4);
+    if (check_share(2)) test_large(FC_F32, 2, 70, 133, 46, 46, 3, 3);
+    caches->l2 = 65536; /* several units to a row of tiles, parts of channels */
+    if (check_share(3)) test_large(FC_F64, 1, 19, 23, 9, 1100, 3, 4);
     *caches = own;
 }
 

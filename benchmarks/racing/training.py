@@ -96,9 +96,14 @@ fastconv is faster; the aim is {TARGET.mean} on average.
         str(dataclasses.replace(corpus.parse_line(line), mb=BATCH)): name
         for line, name in names_of_layers().items()
     }
+    everything = {str(layer) for layer in layers(corpus.networks())}
     for threads in sorted({row["threads"] for row in rows}):
         picked = figures.select(rows, "float32", threads, False)
         text += f"\n## {'1 thread' if threads == 1 else f'{threads} threads'}\n\n"
+        absent = everything - {row["layer"] for row in picked}
+        if absent:
+            told = ", ".join(sorted(names[layer] for layer in absent))
+            text += f"**Not measured**: {len(absent)} of {len(everything)} layers ({told}).\n\n"
         text += table(("class", "layers", "mean", "least"), _summary(picked))
         text += "\n" + table(
             ("layer", "first in", "GFLOP/s", "% peak", "ms", "torch", "ratio"),

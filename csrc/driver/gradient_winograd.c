@@ -369,7 +369,7 @@ static void join_chains(void *context, int64_t index, int worker) {
 
 /* ---- the call ------------------------------------------------------------------------------------- */
 
-bool fc_gradient_winograd_fits(const fc_weight_gradient_problem *p) {
+static bool fits(const fc_weight_gradient_problem *p) {
     const fc_conv2d_weight_gradient_desc *d = &p->desc;
     return d->stride_h == 1 && d->stride_w == 1 && d->dilation_h == 1 && d->dilation_w == 1 &&
            d->kh == d->kw && (d->kh == 3 || d->kh == 5);
@@ -408,7 +408,7 @@ static double cost_of_others(const fc_weight_gradient_problem *p) {
 }
 
 bool fc_gradient_winograd_pays(const fc_weight_gradient_problem *p) {
-    return fc_gradient_winograd_fits(p) && p->desc.precision != FC_PRECISION_STRICT && p->desc.n > 0 &&
+    return fits(p) && p->desc.precision != FC_PRECISION_STRICT && p->desc.n > 0 &&
            cost(p) < cost_of_others(p);
 }
 

@@ -4,9 +4,7 @@
 
 #include "driver.h"
 
-/* Whether it can be done so. */
-bool fc_gradient_winograd_fits(const fc_weight_gradient_problem *problem);
-/* Whether that is precise enough for the descriptor, and takes less time than other ways. */
+/* Whether it can be done so, is precise enough for the descriptor, and takes less time than other ways. */
 bool fc_gradient_winograd_pays(const fc_weight_gradient_problem *problem);
 size_t fc_gradient_winograd_scratch_bytes(const fc_weight_gradient_problem *problem, int threads);
 void fc_gradient_winograd_execute(const fc_weight_gradient_problem *problem, const fc_args *args,

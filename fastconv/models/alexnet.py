@@ -96,11 +96,10 @@ class AlexNet(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self.pool1(self.norm1(self.relu1(self.conv1(x))))
-        x = self.pool2(self.norm2(self.relu2(self.conv2(x))))
-        x = self.relu3(self.conv3(x))
-        x = self.relu4(self.conv4(x))
-        x = self.pool5(self.relu5(self.conv5(x))).flatten(1)
+        x = nn.chain(x, self.conv1, self.relu1, self.norm1, self.pool1)
+        x = nn.chain(x, self.conv2, self.relu2, self.norm2, self.pool2)
+        x = nn.chain(x, self.conv3, self.relu3, self.conv4, self.relu4)
+        x = nn.chain(x, self.conv5, self.relu5, self.pool5).flatten(1)
         x = self.relu6(self.fc6(self.drop6(x)))
         x = self.relu7(self.fc7(self.drop7(x)))
         return self.fc8(x)

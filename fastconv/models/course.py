@@ -53,9 +53,9 @@ class CourseCNN(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self.relu1(self.conv1(x))
-        x = self.relu2(self.conv2(x))
-        x = self.relu3(self.conv3(x))
+        x = nn.chain(x, self.conv1, self.relu1)
+        x = nn.chain(x, self.conv2, self.relu2)
+        x = nn.chain(x, self.conv3, self.relu3)
         return self.output(self.flatten(x))
 
     def probabilities(self, x: Any) -> Tensor:

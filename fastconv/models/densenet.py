@@ -95,8 +95,8 @@ class DenseNet(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self.relu(self.features(x))
-        return self.classifier(self.avgpool(x).flatten(1))
+        x = nn.chain(x, self.features, self.relu, self.avgpool)
+        return self.classifier(x.flatten(1))
 
 
 class DenseLayer(nn.Module):
@@ -112,8 +112,8 @@ class DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(4 * k, k, 3, padding=1, bias=False)
 
     def forward(self, x: Any) -> Tensor:
-        y = self.conv1(self.relu1(self.norm1(x)))
-        return cat((x, self.conv2(self.relu2(self.norm2(y)))), 1)
+        y = nn.chain(x, self.norm1, self.relu1, self.conv1, self.norm2, self.relu2, self.conv2)
+        return cat((x, y), 1)
 
 
 class DenseBlock(nn.Sequential):

@@ -104,9 +104,8 @@ class EfficientNetLite0(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self._activation(self._bn0(self._conv_stem(x)))
-        x = self._blocks(x)
-        x = self._activation(self._bn1(self._conv_head(x)))
+        x = nn.chain(x, self._conv_stem, self._bn0, self._activation, self._blocks)
+        x = nn.chain(x, self._conv_head, self._bn1, self._activation)
         return self._fc(self._dropout(self._pooling(x).flatten(1)))
 
 
@@ -163,10 +162,9 @@ class _MBConv(nn.Module):
     def forward(self, x: Any) -> Tensor:
         y = x
         if self.expands:
-            y = self._activation(self._bn0(self._expand_conv(y)))
-        y = self._activation(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return y + x if self.adds else y
+            y = nn.chain(y, self._expand_conv, self._bn0, self._activation)
+        y = nn.chain(y, self._depthwise_conv, self._bn1, self._activation)
+        return nn.chain(y, self._project_conv, self._bn2, residual=x if self.adds else None)
 
 
 def _conv(channels: int, result: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:

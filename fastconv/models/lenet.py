@@ -101,8 +101,8 @@ class LeNet5(nn.Module):
         self.output = nn.Linear(84, classes, dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self.s2(self.act1(self.c1(x)))
-        x = self.s4(self.act3(self.c3(x)))
+        x = nn.chain(x, self.c1, self.act1, self.s2)
+        x = nn.chain(x, self.c3, self.act3, self.s4)
         x = self.act5(self.c5(x.flatten(1)))
         return self.output(self.act6(self.f6(x)))
 

@@ -162,7 +162,7 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and inputs == outputs
 
     def forward(self, x: Any) -> Tensor:
-        return x + self.conv(x) if self.adds else self.conv(x)
+        return nn.chain(x, self.conv, residual=x if self.adds else None)
 
 
 def multiple_of_8(channels: float) -> int:

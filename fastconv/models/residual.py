@@ -78,10 +78,11 @@ class _Unit(nn.Module):
 
     expansion = 1
 
-    def _add(self, residual: Tensor, x: Tensor) -> Tensor:
+    def _shortcut(self, x: Tensor) -> Tensor | None:
+        """What is added to the branch."""
         if not self.shortcut:
-            return residual
-        return residual + (x if self.downsample is None else self.downsample(x))
+            return None
+        return x if self.downsample is None else self.downsample(x)
 
 
 class BasicBlock(_Unit):
@@ -105,9 +106,9 @@ class BasicBlock(_Unit):
         self.shortcut = shortcut
 
     def forward(self, x: Any) -> Tensor:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return self.relu(self._add(y, x))
+        y = nn.chain(x, self.conv1, self.bn1, self.relu)
+        x = self._shortcut(x)
+        return nn.chain(y, self.conv2, self.bn2, residual=x, activation=self.relu)
 
 
 class Bottleneck(_Unit):
@@ -142,10 +143,9 @@ class Bottleneck(_Unit):
         self.shortcut = shortcut
 
     def forward(self, x: Any) -> Tensor:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        return self.relu(self._add(y, x))
+        y = nn.chain(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2, self.relu)
+        x = self._shortcut(x)
+        return nn.chain(y, self.conv3, self.bn3, residual=x, activation=self.relu)
 
 
 class _Preact(_Unit):
@@ -178,7 +178,7 @@ class _Preact(_Unit):
         """What the branch and what the shortcut begin with."""
         if self.before is None:
             return x, x
-        y = self.relu(self.bn1(x))
+        y = nn.chain(x, self.bn1, self.relu)
         return y, (y if self.before == "shared" else x)
 
 
@@ -192,8 +192,8 @@ class PreactBasicBlock(_Preact):
 
     def forward(self, x: Any) -> Tensor:
         y, x = self._activated(x)
-        y = self.relu(self.bn2(self.conv1(y)))
-        return self._add(self.conv2(y), x)
+        y = nn.chain(y, self.conv1, self.bn2, self.relu)
+        return nn.chain(y, self.conv2, residual=self._shortcut(x))
 
 
 class PreactBottleneck(_Preact):
@@ -210,9 +210,8 @@ class PreactBottleneck(_Preact):
 
     def forward(self, x: Any) -> Tensor:
         y, x = self._activated(x)
-        y = self.relu(self.bn2(self.conv1(y)))
-        y = self.relu(self.bn3(self.conv2(y)))
-        return self._add(self.conv3(y), x)
+        y = nn.chain(y, self.conv1, self.bn2, self.relu, self.conv2, self.bn3, self.relu)
+        return nn.chain(y, self.conv3, residual=self._shortcut(x))
 
 
 def stage(

@@ -119,7 +119,7 @@ class ResNet(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = nn.chain(x, self.conv1, self.bn1, self.relu, self.maxpool)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        x = self.avgpool(self.last(self.norm(x)))
+        x = nn.chain(x, self.norm, self.last, self.avgpool)
         return self.fc(x.flatten(1))

@@ -85,7 +85,7 @@ class CifarResNet(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))
+        x = nn.chain(x, self.conv1, self.bn1, self.relu)
         x = self.layer3(self.layer2(self.layer1(x)))
-        x = self.avgpool(self.last(self.norm(x)))
+        x = nn.chain(x, self.norm, self.last, self.avgpool)
         return self.fc(x.flatten(1))

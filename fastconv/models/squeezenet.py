@@ -145,9 +145,7 @@ class SqueezeNet(nn.Module):
         self.to(dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        for layer in self.children():
-            x = layer(x)
-        return x
+        return nn.chain(x, *self.children())
 
 
 class Fire(nn.Module):
@@ -165,9 +163,9 @@ class Fire(nn.Module):
         self.outputs = expand1 + expand3
 
     def forward(self, x: Any) -> Tensor:
-        x = self.squeeze_activation(getattr(self, self._squeeze)(x))
-        one = self.expand1x1_activation(self.expand1x1(x))
-        three = self.expand3x3_activation(self.expand3x3(x))
+        x = nn.chain(x, getattr(self, self._squeeze), self.squeeze_activation)
+        one = nn.chain(x, self.expand1x1, self.expand1x1_activation)
+        three = nn.chain(x, self.expand3x3, self.expand3x3_activation)
         return cat((one, three), 1)
 
 

@@ -24,6 +24,7 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .chaining import chain
 from .container import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d
 from .conv_transpose import ConvTranspose1d, ConvTranspose2d
@@ -131,6 +132,7 @@ __all__ = [
     "Unfold",
     "Upsample",
     "ZeroPad2d",
+    "chain",
     "functional",
     "init",
     "summary",

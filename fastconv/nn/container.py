@@ -5,6 +5,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
+from .chaining import run
 from .module import CHILD, Module
 
 
@@ -82,7 +83,7 @@ class _Numbered(Module):
 
 
 class Sequential(_Numbered):
-    """Modules one after another, each given the result of the one before.
+    """Modules one after another, each given the result of the one before: ``chain``.
 
     ``Sequential(a, b)`` names them '0' and '1'; ``Sequential({'first': a, 'second': b})``, or an
     OrderedDict, by its keys. An index takes one of them, a slice a Sequential of several, which
@@ -112,11 +113,7 @@ class Sequential(_Numbered):
                 self.add_module(str(i), module)
 
     def forward(self, input: Any) -> Any:
-        values = self.__dict__
-        for name, kind in self._kinds.items():
-            if kind == CHILD:
-                input = values[name](input)
-        return input
+        return run(input, self._list())
 
     @overload
     def __getitem__(self, index: int) -> Module: ...

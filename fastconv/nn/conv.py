@@ -17,13 +17,17 @@ from fastconv.functional.types import (
     PaddingMode,
 )
 from fastconv.geometry import choice, ends, flag, integer, pair, sides, single
+from fastconv.ops.normalization import multiplied_out
 
 from . import init
 from .module import Module
+from .normalization import BatchNorm2d
 from .parameter import Parameter
 
 _BORDERS = dict.fromkeys(("zeros", "reflect", "replicate", "circular"), 0)
 _PADDINGS = dict.fromkeys(("valid", "same", "same_lower"), 0)
+# Forms that a layer keeps prepared: more only where it is run with several layers after it.
+_MOST_PREPARED = 2
 
 
 def numbers(rank: int, op: str, name: str, value: Any, minimum: int) -> tuple[int, ...]:
@@ -155,56 +159,88 @@ class Conv2d(Convolution):
     """
 
     rank = 2
-    # The weight's array, version and its number, the bias's, how, and the convolution of these.
-    _prepared: tuple | None = None
+    # What was prepared, by the normalisation and the activation after it: the values it was made
+    # of, how, and the convolution.
+    _prepared: dict[tuple, tuple] | None = None
 
     def forward(self, input: Any) -> Tensor:
+        return self.activated(input)
+
+    def activated(self, input: Any, activation: str | None = None) -> Tensor:
+        """The convolution, ended by the activation of that name."""
         if not self.training and not is_grad_enabled():
-            array = input._array if isinstance(input, State) else input
-            return wrap(self._in_packed_layout()(array))
+            return self.infer(input, None, None, activation)
         return F.conv2d(
             input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups,
-            padding_mode=self.padding_mode,
+            padding_mode=self.padding_mode, activation=activation,
         )  # fmt: skip
 
-    def _in_packed_layout(self) -> prepared.Conv2d:
-        """The convolution prepared with what weight and bias are now."""
-        weight, bias = self.weight, self.bias
+    def takes(self, norm: BatchNorm2d) -> bool:
+        """Whether this normalisation of the result can be multiplied into the weights."""
+        mean = norm.running_mean
+        return (
+            mean is not None
+            and not norm.training
+            and norm.num_features == self.out_channels
+            and mean._array.dtype == self.weight._array.dtype
+        )
+
+    def infer(
+        self, input: Any, norm: BatchNorm2d | None, residual: Any, activation: str | None
+    ) -> Tensor:
+        """activation(norm(convolution) + residual) with weights in the engine's packed layout.
+
+        Args:
+            norm: one that ``takes`` agrees to.
+        """
+        array = input._array if isinstance(input, State) else input
+        if isinstance(residual, State):
+            residual = residual._array
+        return wrap(self._in_packed_layout(norm, activation)(array, residual=residual))
+
+    def _in_packed_layout(
+        self, norm: BatchNorm2d | None, activation: str | None
+    ) -> prepared.Conv2d:
+        """The convolution prepared with what weight, bias and normalisation are now."""
         how = self.stride, self.padding, self.dilation, self.groups, self.padding_mode
-        # One read: another thread may put another one there at any time.
-        kept = self._prepared
+        values = self.weight, self.bias
+        if norm is not None:
+            values += norm.running_mean, norm.running_var, norm.weight, norm.bias
+            how += (norm.eps,)
+        key = norm, activation
+        # One read: another thread may put others there at any time.
+        known = self._prepared or {}
+        kept = known.get(key)
         if kept is not None:
-            w, w_version, w_number, b, b_version, b_number, kept_how, conv = kept
-            if (
-                w is weight._array
-                and w_version is weight._version
-                and w_number == w_version[0]
-                and kept_how == how
-                and (
-                    b is None
-                    if bias is None
-                    else b is bias._array
-                    and b_version is bias._version
-                    and b_number == b_version[0]
-                )
-            ):
+            made_of, kept_how, conv = kept
+            if kept_how == how and _unchanged(values, made_of):
                 return conv
         # The numbers before the values: what changes in between is noticed at the next call.
-        made_of = weight._array, weight._version, weight._version[0]
-        if bias is None:
-            made_of += None, None, 0
-        else:
-            made_of += bias._array, bias._version, bias._version[0]
+        made_of = [
+            (None, None, 0) if value is None else (value._array, value._version, value._version[0])
+            for value in values
+        ]
+        arrays = [array for array, _, _ in made_of]
+        weight, bias = arrays[:2]
+        if norm is not None:
+            # What is wrong with its numbers: no images are none too many to be told.
+            none = np.zeros((0, self.out_channels), weight.dtype)
+            F.batch_norm(none, *arrays[2:], eps=norm.eps)
+            weight, bias = multiplied_out(*arrays, norm.eps)
         conv = prepared.Conv2d(
-            weight._array,
-            None if bias is None else bias._array,
+            weight,
+            bias,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
             padding_mode=self.padding_mode,
+            activation=activation,
         )
-        object.__setattr__(self, "_prepared", (*made_of, how, conv))
+        others = [item for item in known.items() if item[0] != key]
+        now = dict(others[-(_MOST_PREPARED - 1) :])
+        now[key] = made_of, how, conv
+        object.__setattr__(self, "_prepared", now)
         return conv
 
     def train(self, mode: bool = True) -> "Conv2d":
@@ -218,6 +254,17 @@ class Conv2d(Convolution):
         values = super().__getstate__()
         values.pop("_prepared", None)
         return values
+
+
+def _unchanged(values: tuple, made_of: list) -> bool:
+    """Whether Tensors have the memory, at the version, that something was made of."""
+    for value, (array, version, number) in zip(values, made_of, strict=True):
+        if value is None:
+            if array is not None:
+                return False
+        elif array is not value._array or version is not value._version or number != version[0]:
+            return False
+    return True
 
 
 class Conv1d(Convolution):

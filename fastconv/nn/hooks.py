@@ -15,6 +15,9 @@ class Hooks:
         self.before: dict[int, tuple[Callable, bool]] = {}
         self.after: dict[int, tuple[Callable, bool]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self.before or self.after)
+
     def add(self, which: str, hook: Callable, with_kwargs: bool, prepend: bool) -> "Handle":
         """Add to 'before' or 'after', at the end or, with prepend, at the beginning."""
         if not callable(hook):

@@ -67,22 +67,32 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def forward(self, input: Any) -> Any:
+        return self.activated(input)
+
+    def activated(self, input: Any, activation: str | None = None) -> Any:
+        """The normalisation, ended by the activation of that name."""
         if input.ndim not in self.ranks:
             raise ValueError(
                 f"{type(self).__name__}: input has shape {input.shape}, expected {self.expected}"
             )
-        mean, var = self.running_mean, self.running_var
-        if not self.training and mean is not None:
-            return F.batch_norm(input, mean, var, self.weight, self.bias, False, 0.0, self.eps)
-        if not self.training or not self.track_running_stats or mean is None:
-            return F.batch_norm(input, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        momentum = self.momentum
-        count = self.num_batches_tracked
-        if momentum is None:  # the mean of all batches, each the same weight
-            momentum = 1 / (count.item() + 1)
-        result = F.batch_norm(input, mean, var, self.weight, self.bias, True, momentum, self.eps)
-        count._array[()] += 1
-        count.changed()
+        mean, var, batch, momentum = self.running_mean, self.running_var, False, 0.0
+        counted = self.training and self.track_running_stats and mean is not None
+        if self.training or mean is None:
+            batch = True
+            if counted:
+                momentum = self.momentum
+                if momentum is None:  # the mean of all batches, each the same weight
+                    momentum = 1 / (self.num_batches_tracked.item() + 1)
+            else:
+                mean = var = None
+        result = F.batch_norm(
+            input, mean, var, self.weight, self.bias, batch, momentum, self.eps,
+            activation=activation,
+        )  # fmt: skip
+        if counted:
+            count = self.num_batches_tracked
+            count._array[()] += 1
+            count.changed()
         return result
 
     def extra_repr(self) -> str:

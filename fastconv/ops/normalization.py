@@ -1,5 +1,7 @@
 """Normalisation on plain arrays."""
 
+import numpy as np
+
 from fastconv import _core, diagnosis
 from fastconv.geometry import choice, flag, integer, real
 from fastconv.runtime import thread_count, threads_in_force
@@ -63,6 +65,29 @@ def batch_norm(
     if result is None:
         diagnosis.batch_norm(input, running_mean, running_var, weight, bias, out)
     return result
+
+
+def multiplied_out(weight, bias, mean, var, norm_weight, norm_bias, eps):
+    """Weight and bias of an operation that batch normalisation follows, so that it need not.
+
+    Formula:
+        (w * x + b - mean) / sqrt(var + eps) * gamma + beta
+            = (w f) * x + (b - mean) f + beta,    f = gamma / sqrt(var + eps)
+        The products are made in float64 and rounded once.
+
+    Args:
+        weight: (C, ...), the channels that are normalised first. bias, norm_weight, norm_bias: (C,)
+            or None.
+    """
+    mean, var = mean.astype(np.float64), var.astype(np.float64)
+    factor = 1 / np.sqrt(var + eps)
+    if norm_weight is not None:
+        factor *= norm_weight
+    shift = ((0.0 if bias is None else bias) - mean) * factor
+    if norm_bias is not None:
+        shift += norm_bias
+    scaled = weight * factor.reshape(-1, *(1,) * (weight.ndim - 1))
+    return scaled.astype(weight.dtype), shift.astype(weight.dtype)
 
 
 def local_response_norm(input, size, alpha, beta, k, window, out, threads, probe=None):

@@ -1,14 +1,9 @@
-"""A batch normalisation after an operation with weights becomes part of the weights.
-
-    (w * x + b - mean) / sqrt(var + eps) * gamma + beta
-        = (w f) * x + (b - mean) f + beta,    f = gamma / sqrt(var + eps)
-
-The products are made in float64 and rounded once.
-"""
+"""A batch normalisation after an operation with weights becomes part of the weights."""
 
 import numpy as np
 
 from fastconv.graph.ir import Graph, Node
+from fastconv.ops.normalization import multiplied_out
 
 from .absorb import absorb
 
@@ -32,20 +27,19 @@ def _can_take(node: Node, _norm: Node) -> bool:
 
 def _multiply_out(node: Node, norm: Node) -> None:
     weight = node.arrays["weight"]
-    mean, var = (norm.arrays[name].astype(np.float64) for name in ("mean", "var"))
-    factor = 1 / np.sqrt(var + norm.options["eps"])
-    if "weight" in norm.arrays:
-        factor *= norm.arrays["weight"]
-    bias = (node.arrays.get("bias", 0.0) - mean) * factor + norm.arrays.get("bias", 0.0)
-    if node.kind == "conv_transpose2d":
-        # Weights are (IC, OC/groups, KH, KW), the input's channels group by group.
-        groups = node.options["groups"]
-        parts = weight.reshape(groups, -1, *weight.shape[1:])
-        scaled = parts * factor.reshape(groups, 1, -1, 1, 1)
-    else:
-        scaled = weight * factor.reshape(-1, *(1,) * (weight.ndim - 1))
-    node.arrays = {
-        "weight": scaled.reshape(weight.shape).astype(weight.dtype),
-        "bias": bias.astype(weight.dtype),
-    }
+    shape = weight.shape
+    # Of a transposed convolution weights are (IC, OC/groups, KH, KW), the input's channels group by
+    # group.
+    transposed = node.kind == "conv_transpose2d"
+    if transposed:
+        weight = np.swapaxes(weight.reshape(node.options["groups"], -1, *shape[1:]), 1, 2)
+        weight = weight.reshape(-1, *weight.shape[2:])
+    weight, bias = multiplied_out(
+        weight, node.arrays.get("bias"), norm.arrays["mean"], norm.arrays["var"],
+        norm.arrays.get("weight"), norm.arrays.get("bias"), norm.options["eps"],
+    )  # fmt: skip
+    if transposed:
+        weight = weight.reshape(node.options["groups"], shape[1], -1, *shape[2:])
+        weight = np.swapaxes(weight, 1, 2).reshape(shape)
+    node.arrays = {"weight": weight, "bias": bias}
     node.options = node.options | {"activation": norm.options["activation"]}

@@ -121,6 +121,37 @@ static int64_t chain_of(const winograd_job *job) {
     return job->problem->desc.kh == 5 && job->m == 4 ? CHANNELS : job->problem->blocking.icg;
 }
 
+/* Register tiles that some tiles take, each of which goes through all weights of a place. */
+static int64_t passes(const fc_kernels *kernels, int64_t tiles) {
+    return fc_div_up(tiles, kernels->tile_pixels);
+}
+
+/* The products of one place of some tiles, in passes over its weights, the first of which is `pass`.
+ *
+ * Weights of a network come from memory: the first tiles that meet them would wait, and the others not use
+ * it. So each step of the sum asks for a line of the next place's weights, in each pass for another of the
+ * lines that belong to a step. (Weights from memory, 256 -> 256 and 512 -> 512 on 14 x 14, 512 -> 512 on
+ * 7 x 7: 1.05 to 1.2 times as fast, the more the busier memory is; near weights, within 2 %.) With fewer
+ * passes than lines it does not pay. */
+static void multiply_run(const fc_kernels *kernels, fc_conv_tile_args *tile, int64_t tiles, int64_t next,
+                         int64_t pass) {
+    const int64_t bytes = (int64_t)kernels->element_bytes, line = 64 / bytes, lines = tile->lanes / line;
+    const int64_t count = passes(kernels, tiles);
+    const char *src = tile->src, *residual = tile->residual;
+    char *dst = tile->dst;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t begin, end;
+        fc_split(tiles, count, i, &begin, &end);
+        const ptrdiff_t at = begin * tile->dst_pixel * bytes;
+        tile->cols = (int)(end - begin);
+        tile->src = src + begin * tile->src_pixel * bytes;
+        tile->dst = dst + at;
+        if (residual) tile->residual = residual + at;
+        tile->ahead = next && pass + i < lines ? next + (pass + i) * line : 0;
+        kernels->conv_tile(tile);
+    }
+}
+
 /* The products of a panel. */
 static void multiply(const winograd_job *job, const winograd_unit *unit, const fc_panel *panel,
                      const char *values, char *products) {
@@ -130,9 +161,11 @@ static void multiply(const winograd_job *job, const winograd_unit *unit, const f
     const int64_t channels = panel->vectors * p->kernels->vlen, weight_plane = b->block * channels;
     const int64_t value_plane = fc_winograd_plane(p, unit->tiles, b->icg);
     const int64_t product_plane = fc_winograd_plane(p, unit->tiles, channels);
+    const int64_t line = 64 / (int64_t)bytes;
     fc_conv_tile_args tile = {
         .src_pixel = b->icg,
         .count = {1, 1, 1},
+        .rows = 1,
         .panels = panel->vectors,
         .lanes = (int)channels,
         .dst_pixel = channels,
@@ -141,18 +174,23 @@ static void multiply(const winograd_job *job, const winograd_unit *unit, const f
     for (int64_t q = 0; q < job->n * job->n; q++) {
         const fc_winograd_runs runs =
             fc_winograd_runs_of(job, unit, (int)(q / job->n), (int)(q % job->n));
+        const int64_t all_passes = passes(p->kernels, runs.tiles[0]) + passes(p->kernels, runs.tiles[1]);
+        const int64_t next = all_passes * line >= channels ? weight_plane : 0;
+        int64_t pass = 0;
         for (int k = 0; k < runs.count; k++) {
             if (!runs.tiles[k]) continue;
-            tile.dst = products + (size_t)(q * product_plane + runs.first[k] * channels) * bytes;
+            char *dst = products + (size_t)(q * product_plane + runs.first[k] * channels) * bytes;
             for (int64_t i = 0; i < pieces; i++) {
                 int64_t c, end;
                 fc_split(b->icg, pieces, i, &c, &end);
                 tile.run = end - c;
                 tile.weights = (const char *)panel->weights + (size_t)(q * weight_plane + c * channels) * bytes;
                 tile.src = values + (size_t)(q * value_plane + runs.first[k] * b->icg + c) * bytes;
-                tile.residual = i ? tile.dst : NULL;
-                fc_tile_map(p->kernels, tile, 1, runs.tiles[k]);
+                tile.dst = dst;
+                tile.residual = i ? dst : NULL;
+                multiply_run(p->kernels, &tile, runs.tiles[k], next, pass);
             }
+            pass += passes(p->kernels, runs.tiles[k]);
         }
     }
 }

@@ -137,7 +137,8 @@ def set_precision(name: str) -> None:
     'strict': one rounded product and one rounded sum for each tap and channel, in one order.
     'default': also transforms (Winograd's) whose error stays near to that: the bounds are in
         docs/numerics.md. A transform may spread a NaN or an infinity over its tile of the result.
-    'fast': also those whose error is several times larger.
+    'fast': the same where sums of many channels need not be cut for that: a little faster, and
+        several times the error.
 
     A ``precision`` block and a ``precision`` argument take precedence, and so does an ``algorithm``
     argument, which is taken at any precision.

@@ -182,10 +182,10 @@ def test_show_runtime_and_explain_say_it(capsys):
     for name in transforms.TILE:
         assert told.refusals[name] == "it rounds more than the precision that was asked for"
     default = fastconv.explain("conv2d", X, W)
-    assert default.refusals["winograd_f6"] == told.refusals["winograd_f6"]
-    assert default.algorithm in ("winograd_f2", "winograd_f4")
+    assert default.algorithm in transforms.TILE
     fast = fastconv.explain("conv2d", X, W, precision="fast")
-    assert "rounds" not in " ".join(fast.refusals.values())
+    for every in (default, fast):
+        assert "rounds" not in " ".join(every.refusals.values())
 
 
 def test_an_object_asks_for_itself_or_obeys_each_call(tier):
@@ -251,7 +251,7 @@ def test_tuning_measures_what_the_precision_allows():
     for name in NAMES:
         takers = turns.Convolution(X, W, {"padding": 1, "precision": name}).takers()
         assert [taker for taker in takers if taker in transforms.TILE] == {
-            "strict": [], "default": ["winograd_f2", "winograd_f4"], "fast": list(transforms.TILE)
+            "strict": [], "default": list(transforms.TILE), "fast": list(transforms.TILE)
         }[name]  # fmt: skip
         with fastconv.precision(name):
             assert turns.Convolution(X, W, {"padding": 1}).takers() == takers
@@ -268,7 +268,7 @@ def test_a_tuned_choice_is_for_its_precision_and_cannot_violate_one(tmp_path):
     for given, expected in (
         ({"strict": "im2col", "default": "winograd_f2", "fast": "winograd_f6"}, None),
         # a file that lies: none of these is taken
-        ({"strict": "winograd_f4", "default": "winograd_f6"}, ("strict", "default")),
+        ({"strict": "winograd_f4"}, ("strict",)),
     ):
         tuning_file.update(
             file,
@@ -288,11 +288,30 @@ def test_a_tuned_choice_is_for_its_precision_and_cannot_violate_one(tmp_path):
 RELATIVE = {
     (3, "winograd_f2"): {16: 1.6e-7, 64: 2.6e-7, 256: 5.0e-7, 1024: 9.7e-7},
     (3, "winograd_f4"): {16: 4.8e-7, 64: 7.9e-7, 256: 1.5e-6, 1024: 3.0e-6},
-    (3, "winograd_f6"): {16: 2.0e-6, 64: 3.1e-6, 256: 6.1e-6, 1024: 1.2e-5},
+    (3, "winograd_f6"): {16: 2.0e-6, 64: 3.1e-6, 256: 3.6e-6, 1024: 3.9e-6},
     (5, "winograd_f2"): {16: 5.5e-7, 64: 9.0e-7, 256: 1.7e-6, 1024: 3.2e-6},
-    (5, "winograd_f4"): {16: 1.9e-6, 64: 3.1e-6, 256: 5.7e-6, 1024: 1.1e-5},
+    (5, "winograd_f4"): {16: 1.9e-6, 64: 3.1e-6, 256: 3.5e-6, 1024: 3.8e-6},
 }
 LIMIT = 4e-6
+# Tiles of 8 x 8 sum all channels in one chain where precision is 'fast'.
+FAST = {
+    (3, "winograd_f6"): {64: 3.1e-6, 256: 6.1e-6, 1024: 1.2e-5},
+    (5, "winograd_f4"): {64: 3.1e-6, 256: 5.7e-6, 1024: 1.1e-5},
+}
+
+
+@pytest.mark.parametrize(("k", "algorithm"), FAST)
+def test_fast_sums_in_one_chain(k, algorithm, tier):
+    """Its error grows with the channels; with few of them bits are those of 'default'."""
+    for channels, measured in FAST[k, algorithm].items():
+        x, w = errors.problem("Gaussian", channels, k)
+        exact = reference.conv2d(x, w, padding=k // 2)
+        how = {"padding": k // 2, "algorithm": algorithm}
+        result, other = (F.conv2d(x, w, **how, precision=name) for name in ("fast", "default"))
+        relative = np.linalg.norm(result - exact) / np.linalg.norm(exact)
+        assert 0.7 * measured <= relative <= 1.3 * measured
+        assert np.array_equal(result, other) == (channels <= 96)
+        np.testing.assert_array_equal(result, Conv2d(w, **how, precision="fast")(x))
 
 
 @pytest.mark.sweep

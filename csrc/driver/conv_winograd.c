@@ -114,11 +114,11 @@ static void store_panel(const winograd_job *job, const winograd_unit *unit, cons
     }
 }
 
-/* Channels that are summed in one chain: of F(4, 5), whose products are large, pieces, which are then added:
- * its error grows with the length of a chain. */
-static int64_t chain_of(const winograd_job *job) {
+/* Channels that are summed in one chain: of tiles of 8 x 8, whose products are large, pieces, which are then
+ * added, unless precision is no matter: their error grows with the length of a chain. */
+static int64_t chain_of(const fc_conv_problem *p, int64_t n) {
     enum { CHANNELS = 96 };
-    return job->problem->desc.kh == 5 && job->m == 4 ? CHANNELS : job->problem->blocking.icg;
+    return n == 8 && p->desc.precision != FC_PRECISION_FAST ? CHANNELS : p->desc.ic / p->desc.groups;
 }
 
 /* Register tiles that some tiles take, each of which goes through all weights of a place. */
@@ -170,7 +170,7 @@ static void multiply(const winograd_job *job, const winograd_unit *unit, const f
         .lanes = (int)channels,
         .dst_pixel = channels,
     };
-    const int64_t pieces = fc_div_up(b->icg, chain_of(job));
+    const int64_t pieces = fc_div_up(b->icg, chain_of(p, job->n));
     for (int64_t q = 0; q < job->n * job->n; q++) {
         const fc_winograd_runs runs =
             fc_winograd_runs_of(job, unit, (int)(q / job->n), (int)(q % job->n));
@@ -287,19 +287,9 @@ static const char *refuse_6(const fc_conv2d_desc *d) {
 #define refuse_4 refuse
 
 /* By their error relative to that of the result, on Gaussian data, at most 4e-6 (docs/numerics.md). */
-static fc_precision precision_2(const fc_conv2d_desc *d) {
+static fc_precision precision(const fc_conv2d_desc *d) {
     (void)d;
     return FC_PRECISION_DEFAULT;
-}
-
-static fc_precision precision_4(const fc_conv2d_desc *d) {
-    (void)d;
-    return FC_PRECISION_DEFAULT;
-}
-
-static fc_precision precision_6(const fc_conv2d_desc *d) {
-    (void)d;
-    return FC_PRECISION_FAST;
 }
 
 /* What reading transformed weights costs where they do not fit the nearer caches, and for which sizes.
@@ -311,6 +301,11 @@ static double streaming(const fc_conv_problem *p, double bytes) {
     const double slower = p->kernels->isa == FC_ISA_AVX512 ? 1 : 3;
     return slower * (bytes > THIRD ? 0.18 * bytes : bytes > SECOND ? 0.09 * bytes : 0);
 }
+
+/* Where one register tile has room for all tiles, weights are gone through once, as they come. F(4) has half
+ * the weights of F(6), and tiles enough to ask for the next ones meanwhile (14 x 14: weights near, F(6) is
+ * 1.05 times as fast; from memory 0.93, on two threads 0.73). */
+static const double FEW_TILES = 1.5;
 
 /* Points that count in a direction: of `size` outputs, the tiles that are cut short have fewer. */
 static double points_of_rest(int n, int m, int64_t size) {
@@ -344,7 +339,8 @@ static double dense_cost(const fc_conv_problem *p, int m) {
     const int64_t step = d->src_stride[3] < d->src_stride[1] ? d->src_stride[3] : 1;
     const double in = (double)fc_div_up(icg, vlen), out = (double)fc_div_up(ocg, vlen);
     const double products = (double)(n * n), vectors = products * out * (double)icg;
-    const double stream = streaming(p, vectors * (double)(vlen * (int64_t)fc_dtype_bytes(d->dtype)));
+    const double stream = streaming(p, vectors * (double)(vlen * (int64_t)fc_dtype_bytes(d->dtype))) *
+                          (m == 6 && tiles <= p->kernels->tile_pixels ? FEW_TILES : 1);
     /* weights stream past while products are made: one is hidden behind the other, but not wholly */
     const double made = cost_of_products(p, m, (int)n);
     const double multiplied = fmax(made, stream) + 0.25 * fmin(made, stream);
@@ -447,7 +443,7 @@ static void execute(const fc_conv_problem *p, const fc_args *args, void *scratch
     const fc_conv_driver fc_conv_winograd_f##M = {                                             \
         .algorithm = FC_ALGO_WINOGRAD_F##M,                                                    \
         .why = "window of stride 1: fewer products by transforms",                       \
-        .precision = precision_##M,                                                             \
+        .precision = precision,                                                                 \
         .refuse = refuse_##M,                                                                     \
         .cost = cost_##M,                                                                      \
         .prepare = prepare_##M,                                                                \

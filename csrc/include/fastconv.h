@@ -222,7 +222,7 @@ typedef enum fc_border {
 typedef enum fc_precision {
     FC_PRECISION_STRICT = 0,  /* one rounded product and one rounded sum for each tap and channel */
     FC_PRECISION_DEFAULT = 1, /* transforms that stay near to that */
-    FC_PRECISION_FAST = 2,    /* all transforms */
+    FC_PRECISION_FAST = 2,    /* and that sum long chains of channels */
     FC_PRECISION_COUNT = 3
 } fc_precision;
 

@@ -2,6 +2,7 @@
 
 import threading
 
+import layerwise
 import numpy as np
 import pytest
 from drawn_networks import Calls, networks
@@ -237,17 +238,55 @@ def test_a_pass_that_settles_the_size():
         compiled(normal(1, 2, 7, 7))
 
 
-def test_weights_in_another_form_that_were_let_go():
-    """Where the plain weights are no more the layer is told, and what to do."""
+def test_weights_that_were_let_go_keep_their_form():
+    """Other sizes take the algorithms of the example's size, whatever would suit them."""
     model = nn.Conv2d(32, 32, 3, padding=1).eval()
     small, large = normal(1, 32, 2, 2), normal(1, 32, 28, 28)
     kept = resizable(model, large)
     assert len({kept.explain(1, x.shape[1:])[0].algorithm for x in (small, large)}) == 2
     agree(model, kept, small)
     compiled = compile(model, large, keep_weights=False)
+    held = compiled.weight_bytes
+    assert len({compiled.explain(1, x.shape[1:])[0].algorithm for x in (small, large)}) == 1
+    agree(model, compiled, large)
+    for refreshed in (False, True):
+        if refreshed:
+            compiled.refresh(model)
+        for x in (small, normal(3, 32, 30, 31)):
+            with no_grad():
+                expected = model(Tensor(x)).numpy()
+            np.testing.assert_allclose(compiled(x), expected, rtol=1e-4, atol=1e-4)
+            parts = [compiled(x[i : i + 1]) for i in range(len(x))]
+            np.testing.assert_array_equal(compiled(x, threads=2), np.concatenate(parts))
+    assert compiled.weight_bytes == held
+
+
+def layouts(compiled, x):
+    return {step.layer: step.layout for step in compiled.explain(1, x.shape[1:]) if step.layer}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "squeezenet1_1", "mobilenet_v2"])
+def test_networks_whose_weights_were_let_go(name):
+    """What lies channels last does so for all sizes; a residual, a concatenation as its terms."""
+    options, size = layerwise.SMALL[name]
+    model, images = layerwise.build(name, (64, 64), np.float64, **options)
+    compiled = compile(model, images)
+    for shape in ((48, 48), size, (97, 64), (64, 128)):
+        x = normal(2, 3, *shape, dtype=np.float64)
+        with no_grad():
+            expected = model.eval()(Tensor(x)).numpy()
+        limit = 1e-9 * np.abs(expected).max()
+        np.testing.assert_allclose(compiled(x), expected, rtol=1e-9, atol=limit)
+        assert layouts(compiled, x) == layouts(compiled, images)
+
+
+def test_an_algorithm_that_is_none_for_another_size():
+    """The whole map's window is a linear layer; the layer is named, and what to do."""
+    model = nn.Conv2d(64, 8, 6).eval()
+    compiled = compile(model, normal(1, 64, 6, 6))
+    assert compiled.explain(1)[0].algorithm == "linear"
     with pytest.raises(ValueError, match=r"layer ''.*keep_weights=True"):
-        compiled(small)
-    agree(model, compiled, normal(1, 32, 30, 30))
+        compiled(normal(1, 64, 9, 9))
 
 
 # ---- what is kept
@@ -274,9 +313,9 @@ def test_no_second_copy_of_a_form():
         nn.Flatten(),
         nn.Linear(64, 512),
     ).eval()
-    compiled = resizable(model, normal(32, 16, 28, 28))
+    compiled = resizable(model, normal(32, 16, 48, 48))
     before = compiled.weight_bytes
-    for batch, size in ((32, 30), (31, 28), (40, 32), (32, 36)):
+    for batch, size in ((32, 54), (31, 48), (40, 60), (32, 66)):
         compiled(normal(batch, 16, size, size))
     assert compiled.weight_bytes == before
 

@@ -12,7 +12,7 @@ from fastconv.data.files import DataError
 from fastconv.geometry import flag, integer
 
 from .file import Stored, read, write
-from .ir import Graph
+from .ir import Graph, Value
 from .lower import Lowered, lower
 from .passes import PASSES, apply
 from .plans import Plans, Sizes
@@ -56,8 +56,9 @@ def compile(
             rounds nothing.
         threads: of its calls; None is ``fastconv.get_num_threads()`` at each.
         keep_weights: whether to also keep the weights of convolutions as they were, where the
-            engine has forms of its own: ``save`` needs them, and images of another size do where
-            convolutions take another form for them. Without, such a size is an error.
+            engine has forms of its own: ``save`` needs them, and images of another size for the
+            algorithms that suit them best. Without, they have the example's, and a size for which
+            one of these is none is an error.
         passes: what is done to the graph (fastconv.graph.passes), in this order.
 
     Returns:
@@ -185,7 +186,7 @@ class CompiledNetwork:
         self._take(stored, [tuple((batch, *shape) for shape in images)])
 
     def _take(self, stored: Stored, several: Iterable[Sizes]) -> None:
-        plans = Plans(stored, self._lower)
+        plans = Plans(stored, self._lower, self._keep_weights)
         # At least one at once: whatever there is to refuse is refused here, and weights of which
         # the engine has a form of its own are let go.
         for sizes in several:
@@ -198,10 +199,10 @@ class CompiledNetwork:
     def graph(self) -> Graph:
         return self._plans.graph
 
-    def _lower(self, graph: Graph, batch: int, store: Any) -> Lowered:
+    def _lower(self, graph: Graph, batch: int, store: Any, last: set[Value] | None) -> Lowered:
         code = _core.PRECISION_CODES[self.precision]
         threads = runtime.get_num_threads()
-        return lower(graph, batch, store, code, threads, self._cache_bytes)
+        return lower(graph, batch, store, code, threads, self._cache_bytes, last)
 
     def refresh(self, model: "nn.Module") -> None:
         """Take the weights of `model` as they are now: the same one, trained further.

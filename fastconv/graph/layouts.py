@@ -82,6 +82,13 @@ def assign(graph: Graph, estimate: Estimate) -> set[Value]:
     return {value for value in groups.values if groups.of(value) in best}
 
 
+def alike(graph: Graph, last: set[Value]) -> set[Value]:
+    """The values that lie channels last where these do, as far as they can."""
+    groups = _Groups(graph)
+    chosen = {groups.of(value) for value in last} & set(groups.free)
+    return {value for value in groups.values if groups.of(value) in chosen}
+
+
 class _Sets:
     """Disjoint sets of values."""
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from fastconv import _core
 
 from .ir import Graph, Node, Value
-from .layouts import Layouts, assign
+from .layouts import Layouts, alike, assign
 from .placement import READS_APART, Life, Placement, pack
 from .sections import sections
 from .steps import Estimate, Steps
@@ -25,8 +25,47 @@ class Lowered(NamedTuple):
     channels_last: list[bool]
 
 
+class Choice(NamedTuple):
+    """What of a program images of other sizes are to share, by numbers of a graph's nodes.
+
+    last: of those whose values lie channels last. algorithms: of convolutions, by number.
+    """
+
+    last: frozenset[int]
+    algorithms: dict[int, str]
+
+    def applied(self, graph: Graph) -> set[Value]:
+        """Have its convolutions take these algorithms; the values that lie channels last."""
+        for i, algorithm in self.algorithms.items():
+            node = graph.nodes[i]
+            node.options = node.options | {"algorithm": algorithm}
+        return {graph.nodes[i].output for i in self.last}
+
+
+def choice_of(lowered: Lowered, nodes: list[Node]) -> Choice:
+    """What was chosen for a program of some of these nodes, which are a graph's."""
+    told = lowered.program.steps
+    last, algorithms = set(), {}
+    numbers = {node: i for i, node in enumerate(nodes)}
+    for node, is_last, step in zip(lowered.nodes, lowered.channels_last, told, strict=True):
+        number = numbers.get(node)
+        if number is None:
+            continue
+        if is_last:
+            last.add(number)
+        if node.kind == "conv2d" and step["op"] == "conv2d":
+            algorithms[number] = step["algorithm"]
+    return Choice(frozenset(last), algorithms)
+
+
 def lower(
-    graph: Graph, batch: int, store: Any, precision: int, threads: int, cache_bytes: int
+    graph: Graph,
+    batch: int,
+    store: Any,
+    precision: int,
+    threads: int,
+    cache_bytes: int,
+    last: set[Value] | None = None,
 ) -> Lowered:
     """The program of the graph for batches of one size.
 
@@ -35,10 +74,15 @@ def lower(
         precision: the engine's number of it.
         threads: to pack weights with.
         cache_bytes: that the values of one layer may take, where the batch can be cut for it.
+        last: the values to lie channels last; None: those that had best.
     """
     builder = _core.ProgramBuilder(graph.dtype.name, store, threads)
     itemsize = graph.dtype.itemsize
-    layouts = Layouts(assign(graph, Estimate(builder, itemsize, precision)), itemsize)
+    if last is None:
+        last = assign(graph, Estimate(builder, itemsize, precision))
+    else:
+        last = alike(graph, last)
+    layouts = Layouts(last, itemsize)
     parts = []
     for section in sections(graph, batch, cache_bytes):
         whole, rest = divmod(batch, section.images)

@@ -9,8 +9,8 @@ import numpy as np
 from fastconv import _core
 
 from .file import Stored
-from .ir import Graph, Node
-from .lower import Lowered
+from .ir import Graph, Node, Value
+from .lower import Choice, Lowered, choice_of
 from .passes.remove_identities import is_identity_here, remove_identities_here
 from .shapes import Shape, resized
 
@@ -32,13 +32,22 @@ class Plans:
     Attributes:
         graph: for the example's images. structure: of the network's result.
         store: of packed weights, each form of which all programs share.
+        free: whether images of any size have the algorithms and layouts that suit them best;
+            otherwise those of the example's, of which alone weights have their forms.
     """
 
-    def __init__(self, stored: Stored, lower: Callable[[Graph, int, Any], Lowered]) -> None:
+    def __init__(
+        self,
+        stored: Stored,
+        lower: Callable[[Graph, int, Any, set[Value] | None], Lowered],
+        free: bool,
+    ) -> None:
         self.graph = stored.graph
         self.structure = stored.structure
         self.store = _core.PackedStore()
+        self.free = free
         self._lower = lower
+        self._choice: Choice | None = None  # for the example's images
         self._kept: dict[Sizes, Plan] = {}  # the one that was used last comes last
         self._last: tuple[Sizes, Any] = (), None  # of which most calls are
         self._lock = threading.Lock()
@@ -98,8 +107,26 @@ class Plans:
 
     def _made(self, sizes: Sizes) -> Plan:
         graph = self.graph_for([shape[1:] for shape in sizes])
-        shown = graph
-        if any(map(is_identity_here, graph.nodes)):
-            shown = graph.copy()
+        choice = None
+        if not self.free and graph is not self.graph:
+            if self._choice is None:
+                # By one image: it does not depend on the batch.
+                self._made(tuple((1, *value.shape) for value in self.graph.inputs))
+            choice = self._choice
+        shown = graph.copy()
+        nodes = list(shown.nodes)
+        last = None if choice is None else choice.applied(shown)
+        if any(map(is_identity_here, nodes)):
             remove_identities_here(shown)
-        return Plan(graph, self._lower(shown, sizes[0][0], self.store))
+        try:
+            lowered = self._lower(shown, sizes[0][0], self.store, last)
+        except ValueError as error:
+            if choice is None or type(error) is not ValueError:
+                raise
+            raise ValueError(
+                f"{error}: so it was compiled, and its weights were let go; compile with "
+                f"keep_weights=True"
+            ) from error
+        if graph is self.graph:
+            self._choice = choice_of(lowered, nodes)
+        return Plan(graph, lowered)

@@ -118,6 +118,7 @@ class PreparedConv2d:
         precision: int,
         refuse: Callable[[PreparedConv2d, object, object, object], NoReturn],
         shown: tuple,
+        borrowed: bool = False,
     ) -> Self: ...
     @property
     def weight(self) -> Array: ...

@@ -95,7 +95,8 @@ cdef cnp.ndarray frozen_view(cnp.ndarray frozen):
     cdef cnp.ndarray array = cnp.PyArray_New(
         cnp.ndarray, cnp.PyArray_NDIM(frozen), cnp.PyArray_DIMS(frozen), cnp.PyArray_TYPE(frozen),
         NULL, cnp.PyArray_DATA(frozen), 0, cnp.NPY_ARRAY_CARRAY_RO, None)
-    cnp.set_array_base(array, cnp.get_array_base(frozen))
+    base = cnp.get_array_base(frozen)
+    cnp.set_array_base(array, frozen if base is None else base)
     return array
 
 

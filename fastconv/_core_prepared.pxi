@@ -59,6 +59,9 @@ cdef class PreparedConv2d:
     attributes. All else is as in conv2d, and in order: a weight of four axes, none of them empty,
     a bias of its dtype and channels.
 
+    `borrowed` weights are not copied, where they can be read as they lie: whoever gives them makes another
+    object when they change.
+
     Nothing changes after construction but what is remembered, and that under the GIL, without a
     lock that a fork could leave taken.
     """
@@ -82,6 +85,7 @@ cdef class PreparedConv2d:
         int padding, int64_t top, int64_t bottom, int64_t left, int64_t right,
         int border, int64_t dilation_h, int64_t dilation_w, int64_t groups,
         int activation, int algorithm, int precision, object refuse, tuple shown not None,
+        bint borrowed=False,
     ):
         cdef int kind = float_kind(weight)
         self.op = op
@@ -92,7 +96,10 @@ cdef class PreparedConv2d:
         (self.stride, self.padding, self.dilation, self.groups, self.padding_mode,
          self.activation, self.algorithm, self.precision) = shown
         self.refuse = refuse
-        self.given_weight = frozen_copy(op, weight, kind)
+        if borrowed and is_native(weight, kind) and cnp.PyArray_IS_C_CONTIGUOUS(weight):
+            self.given_weight = weight
+        else:
+            self.given_weight = frozen_copy(op, weight, kind)
         self.used_weight = computable(op, self.given_weight, kind)
         if bias is not None:
             self.given_bias = frozen_copy(op, bias, kind)

@@ -85,25 +85,9 @@ class Conv2d(_core.PreparedConv2d):
         algorithm: Algorithm | None = None,
         precision: Precision | None = None,
     ) -> "Conv2d":
-        stride = pair(_OP, "stride", stride, 1)
-        dilation = pair(_OP, "dilation", dilation, 1)
-        groups = integer(_OP, "groups", groups, 1)
-        border = border_code(_OP, padding_mode)
-        act = 0 if activation is None else choice(_OP, "activation", activation, _ACTIVATIONS)
-        forced = 0 if algorithm is None else choice(_OP, "algorithm", algorithm, _ALGORITHMS)
-        rounding = precision_code(_OP, precision)
-        named, ends = 0, (0, 0, 0, 0)
-        if isinstance(padding, str):
-            named = padding_code(_OP, padding)
-        else:
-            ends = sides(_OP, padding)
-        if not named:
-            padding = (ends[:2], ends[2:])
-        diagnosis.convolution_weights(_OP, weight, bias, groups)
-        return super().__new__(
-            cls, _OP, weight, bias, *stride, named, *ends, border, *dilation, groups, act, forced,
-            rounding, _refuse,
-            (stride, padding, dilation, groups, padding_mode, activation, algorithm, precision),
+        return _made(
+            cls, False, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+            algorithm, precision,
         )  # fmt: skip
 
     def explained(self, input, *, residual=None, out=None, threads=None, probe=None):
@@ -127,6 +111,50 @@ class Conv2d(_core.PreparedConv2d):
 
     def _arguments(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in _DEFAULTS}
+
+
+def borrowing(
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
+    groups: int,
+    padding_mode: PaddingMode,
+    activation: Activation | None,
+) -> Conv2d:
+    """A ``Conv2d`` that reads the weights where they are, for who makes another if they change."""
+    return _made(
+        Conv2d, True, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+        None, None,
+    )  # fmt: skip
+
+
+def _made(
+    cls, borrowed, weight, bias, stride, padding, dilation, groups, padding_mode, activation,
+    algorithm, precision,
+):  # fmt: skip
+    stride = pair(_OP, "stride", stride, 1)
+    dilation = pair(_OP, "dilation", dilation, 1)
+    groups = integer(_OP, "groups", groups, 1)
+    border = border_code(_OP, padding_mode)
+    act = 0 if activation is None else choice(_OP, "activation", activation, _ACTIVATIONS)
+    forced = 0 if algorithm is None else choice(_OP, "algorithm", algorithm, _ALGORITHMS)
+    rounding = precision_code(_OP, precision)
+    named, ends = 0, (0, 0, 0, 0)
+    if isinstance(padding, str):
+        named = padding_code(_OP, padding)
+    else:
+        ends = sides(_OP, padding)
+    if not named:
+        padding = (ends[:2], ends[2:])
+    diagnosis.convolution_weights(_OP, weight, bias, groups)
+    return _core.PreparedConv2d.__new__(
+        cls, _OP, weight, bias, *stride, named, *ends, border, *dilation, groups, act, forced,
+        rounding, _refuse,
+        (stride, padding, dilation, groups, padding_mode, activation, algorithm, precision),
+        borrowed,
+    )  # fmt: skip
 
 
 _DEFAULTS: dict[str, object] = {

@@ -454,3 +454,18 @@ def test_poison_is_what_comes_next():
     after = fastconv.memory_stats()
     assert after["hits"] > before["hits"]
     np.testing.assert_array_equal(result, 1)
+
+
+@pytest.mark.slow
+def test_vgg16_fits_900_megabytes():
+    """All of a process that makes the network and has it look at one image."""
+    code = """
+    import resource
+    import numpy as np
+    from fastconv import models, nn, no_grad
+    net = models.create("vgg16").eval()
+    with no_grad():
+        net(np.zeros((1, 3, 224, 224), np.float32))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """
+    assert int(children.run(code, timeout=120)) <= 900 * 1024  # KiB

@@ -55,6 +55,16 @@ def test_packed_weights_are_kept_and_used(conv, x):
         np.testing.assert_array_equal(conv(x.numpy()).numpy(), first)
 
 
+def test_the_weights_themselves_are_not_copied(conv, x):
+    evaluated(conv, x)
+    ((_, _, kept),) = conv._prepared.values()
+    assert np.shares_memory(kept.weight, conv.weight.detach().numpy())
+    assert not kept.weight.flags.writeable
+    # ... unless the engine cannot read them as they lie.
+    conv.weight = nn.Parameter(normal(3, 5, 3, 3).transpose(1, 0, 2, 3))
+    np.testing.assert_allclose(evaluated(conv, x), plain(conv, x), atol=1e-5)
+
+
 def test_packed_weights_are_for_inference_alone(conv, x):
     assert conv(x).requires_grad
     conv.train()

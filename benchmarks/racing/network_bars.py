@@ -15,6 +15,7 @@ from racing.roofline import OWN_COLOUR, PEER_COLOURS
 
 EAGER_COLOUR = "#e9a3a5"
 WIDTH = 0.82  # of a network's bars together, its place being 1
+LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}  # over the aims
 
 
 def draw(rows: list[Row], path: pathlib.Path) -> None:
@@ -51,7 +52,7 @@ def _panel(axis, rows: list[Row]) -> None:
                 heights.append(peer[1] / ms)
         drawn = axis.bar(places, heights, width, color=colour, label=label)
         if k == 0:
-            axis.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2)
+            axis.bar_label(drawn, fmt="%.2f", fontsize=8, padding=2, bbox=LABEL)
     aims = [(place, network_report.target(row)) for place, row in enumerate(rows)]
     aims = [(place, aim) for place, aim in aims if aim]
     half = WIDTH / 2

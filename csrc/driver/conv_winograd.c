@@ -292,20 +292,26 @@ static fc_precision precision(const fc_conv2d_desc *d) {
     return FC_PRECISION_DEFAULT;
 }
 
+enum { SECOND = 1 << 20, THIRD = 16 << 20 }; /* bytes of weights that a level of cache may hold */
+
 /* What reading transformed weights costs where they do not fit the nearer caches, and for which sizes.
  * Machines without AVX-512 have the slower memory too: there 0.27 and 0.54 lie between what weights take
  * that an earlier call left in the third-level cache and what those of a network take, which come from
  * memory (512 -> 512, 7 x 7: F(4) 3.2 and 3.6 ms, F(2) 2.2 and 2.9; Zen 3, AVX2, 2026-11-30). */
 static double streaming(const fc_conv_problem *p, double bytes) {
-    enum { SECOND = 1 << 20, THIRD = 16 << 20 };
     const double slower = p->kernels->isa == FC_ISA_AVX512 ? 1 : 3;
     return slower * (bytes > THIRD ? 0.18 * bytes : bytes > SECOND ? 0.09 * bytes : 0);
 }
 
-/* Where one register tile has room for all tiles, weights are gone through once, as they come. F(4) has half
- * the weights of F(6), and tiles enough to ask for the next ones meanwhile (14 x 14: weights near, F(6) is
- * 1.05 times as fast; from memory 0.93, on two threads 0.73). */
-static const double FEW_TILES = 1.5;
+/* What more the weights of F(6) cost, of which F(4) has half.
+ * Where one register tile has room for all tiles, weights are gone through once, as they come; F(4) has tiles
+ * enough to ask for the next ones meanwhile (14 x 14: weights near, F(6) is 1.05 times as fast; from memory
+ * 0.93, on two threads 0.73). And where a layer's weights exceed any cache, a tenth of its time is not worth
+ * twice the memory (512 -> 512, 28 x 28: 67 MB; VGG-16 by its layers as they are, then 0.95 GB). */
+static double heavier(const fc_conv_problem *p, double bytes, int64_t tiles) {
+    if (bytes > THIRD) return 3;
+    return tiles <= p->kernels->tile_pixels ? 1.5 : 1;
+}
 
 /* Points that count in a direction: of `size` outputs, the tiles that are cut short have fewer. */
 static double points_of_rest(int n, int m, int64_t size) {
@@ -339,8 +345,8 @@ static double dense_cost(const fc_conv_problem *p, int m) {
     const int64_t step = d->src_stride[3] < d->src_stride[1] ? d->src_stride[3] : 1;
     const double in = (double)fc_div_up(icg, vlen), out = (double)fc_div_up(ocg, vlen);
     const double products = (double)(n * n), vectors = products * out * (double)icg;
-    const double stream = streaming(p, vectors * (double)(vlen * (int64_t)fc_dtype_bytes(d->dtype))) *
-                          (m == 6 && tiles <= p->kernels->tile_pixels ? FEW_TILES : 1);
+    const double bytes = vectors * (double)(vlen * (int64_t)fc_dtype_bytes(d->dtype));
+    const double stream = streaming(p, bytes) * (m == 6 ? heavier(p, bytes, tiles) : 1);
     /* weights stream past while products are made: one is hidden behind the other, but not wholly */
     const double made = cost_of_products(p, m, (int)n);
     const double multiplied = fmax(made, stream) + 0.25 * fmin(made, stream);

@@ -227,16 +227,10 @@ class Conv2d(Convolution):
             none = np.zeros((0, self.out_channels), weight.dtype)
             F.batch_norm(none, *arrays[2:], eps=norm.eps)
             weight, bias = multiplied_out(*arrays, norm.eps)
-        conv = prepared.Conv2d(
-            weight,
-            bias,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            padding_mode=self.padding_mode,
-            activation=activation,
-        )
+        conv = prepared.borrowing(
+            weight, bias, self.stride, self.padding, self.dilation, self.groups, self.padding_mode,
+            activation,
+        )  # fmt: skip
         others = [item for item in known.items() if item[0] != key]
         now = dict(others[-(_MOST_PREPARED - 1) :])
         now[key] = made_of, how, conv

@@ -24,8 +24,7 @@ from .activation import (
     Softplus,
     Tanh,
 )
-from .chaining import chain
-from .container import ModuleDict, ModuleList, Sequential
+from .container import ModuleDict, ModuleList, Sequential, chain
 from .conv import Conv1d, Conv2d
 from .conv_transpose import ConvTranspose1d, ConvTranspose2d
 from .dropout import Dropout, Dropout2d

@@ -5,7 +5,6 @@ times: the engine's convolution ends with a residual and an activation, and in i
 may be multiplied by the normalisation's factors.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastconv.autograd import is_grad_enabled
@@ -30,54 +29,17 @@ _ACTIVATIONS = {
 _GELUS = {"none": "gelu", "tanh": "gelu_tanh"}
 
 
-def chain(
-    input: Any, *modules: Module, residual: Any = None, activation: Module | None = None
-) -> Any:
-    """What modules make of an input, each given the result of the one before.
-
-    Formula:
-        activation(modules[-1](... modules[0](input)) + residual)
-
-    A ``Conv2d`` or ``BatchNorm2d`` takes the activation that follows it into its own operation. In
-    eval mode within ``no_grad`` a ``Conv2d`` takes a ``BatchNorm2d`` in between, and the residual,
-    too; rounding differs by that, as weights are multiplied by the normalisation's factors before
-    products are summed. ``Sequential`` does the same. Layers with hooks, subclasses and layers
-    whose ``forward`` was replaced are called one by one.
-
-    Args:
-        input: of the first module.
-        residual: a Tensor or array of the last one's result's shape and dtype, or None.
-        activation: the module that ends it, or None.
-
-    Raises:
-        ValueError: residual has another shape; and as the modules.
-
-    Source:
-        what ONNX Runtime and oneDNN call fused convolutions.
-
-    >>> import numpy as np
-    >>> from fastconv import Tensor, nn, no_grad
-    >>> conv, norm = nn.Conv2d(3, 8, 3, padding=1).eval(), nn.BatchNorm2d(8).eval()
-    >>> x = Tensor(np.zeros((1, 3, 5, 5), np.float32))
-    >>> with no_grad():
-    ...     y = nn.chain(x, conv, norm, nn.ReLU())  # one operation
-    >>> y.shape
-    (1, 8, 5, 5)
-    """
-    return run(input, list(_flat(modules)), residual, activation)
-
-
 def run(
     input: Any, row: list[Module], residual: Any = None, activation: Module | None = None
 ) -> Any:
-    """``chain`` of modules none of which is looked into."""
+    """``chain`` (container.py) of modules none of which is looked into."""
     at, count = 0, len(row)
     recorded = is_grad_enabled()
     while at < count:
         module = row[at]
         at += 1
         kind = type(module)
-        if (kind is not Conv2d and kind is not BatchNorm2d) or _watched(module):
+        if (kind is not Conv2d and kind is not BatchNorm2d) or watched(module):
             input = module(input)
             continue
         if kind is BatchNorm2d or recorded or module.training:
@@ -107,25 +69,14 @@ def _ended(result: Any, residual: Any, activation: Module | None) -> Any:
     return result if activation is None else activation(result)
 
 
-def _flat(modules: Iterable[Module]) -> Iterator[Module]:
-    """The modules in order, those of a Sequential in its place."""
-    from .container import Sequential
-
-    for module in modules:
-        if type(module) is Sequential and not _watched(module):
-            yield from _flat(module)
-        else:
-            yield module
-
-
-def _watched(module: Module) -> bool:
+def watched(module: Module) -> bool:
     """Whether someone would see that it is not called: by hooks, or by a forward of its own."""
     return bool(module._hooks) or "forward" in module.__dict__
 
 
 def _next(row: list[Module], at: int) -> int:
     """The place of the next module that does anything."""
-    while at < len(row) and type(row[at]) is Identity and not _watched(row[at]):
+    while at < len(row) and type(row[at]) is Identity and not watched(row[at]):
         at += 1
     return at
 
@@ -137,7 +88,7 @@ def _norm(conv: Conv2d, input: Any, row: list[Module], at: int) -> tuple[BatchNo
         norm = row[place]
         if (
             type(norm) is BatchNorm2d
-            and not _watched(norm)
+            and not watched(norm)
             and getattr(input, "ndim", None) == 4
             and conv.takes(norm)
         ):
@@ -156,7 +107,7 @@ def _activation(row: list[Module], at: int) -> tuple[str | None, int]:
 
 def _name(module: Module) -> str | None:
     """The engine's name of an activation."""
-    if _watched(module):
+    if watched(module):
         return None
     if type(module) is GELU:
         return _GELUS.get(module.approximate)

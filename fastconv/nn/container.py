@@ -1,11 +1,11 @@
-"""Modules that hold others: in a row, as a list, by names."""
+"""Modules that hold others, in a row, as a list, by names; and a row that nothing holds."""
 
 import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
-from .chaining import run
+from .chaining import run, watched
 from .module import CHILD, Module
 
 
@@ -256,3 +256,49 @@ class ModuleDict(Module):
         pairs = modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules
         for key, module in pairs:
             self[key] = module
+
+
+def chain(
+    input: Any, *modules: Module, residual: Any = None, activation: Module | None = None
+) -> Any:
+    """What modules make of an input, each given the result of the one before.
+
+    Formula:
+        activation(modules[-1](... modules[0](input)) + residual)
+
+    A ``Conv2d`` or ``BatchNorm2d`` takes the activation that follows it into its own operation. In
+    eval mode within ``no_grad`` a ``Conv2d`` takes a ``BatchNorm2d`` in between, and the residual,
+    too; rounding differs by that, as weights are multiplied by the normalisation's factors before
+    products are summed. ``Sequential`` does the same. Layers with hooks, subclasses and layers
+    whose ``forward`` was replaced are called one by one.
+
+    Args:
+        input: of the first module.
+        residual: a Tensor or array of the last one's result's shape and dtype, or None.
+        activation: the module that ends it, or None.
+
+    Raises:
+        ValueError: residual has another shape; and as the modules.
+
+    Source:
+        what ONNX Runtime and oneDNN call fused convolutions.
+
+    >>> import numpy as np
+    >>> from fastconv import Tensor, nn, no_grad
+    >>> conv, norm = nn.Conv2d(3, 8, 3, padding=1).eval(), nn.BatchNorm2d(8).eval()
+    >>> x = Tensor(np.zeros((1, 3, 5, 5), np.float32))
+    >>> with no_grad():
+    ...     y = nn.chain(x, conv, norm, nn.ReLU())  # one operation
+    >>> y.shape
+    (1, 8, 5, 5)
+    """
+    return run(input, list(_flat(modules)), residual, activation)
+
+
+def _flat(modules: Iterable[Module]) -> Iterator[Module]:
+    """The modules in order, those of a Sequential in its place."""
+    for module in modules:
+        if type(module) is Sequential and not watched(module):
+            yield from _flat(module)
+        else:
+            yield module

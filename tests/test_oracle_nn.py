@@ -167,9 +167,31 @@ def test_every_layer_is_compared():
     elsewhere = {
         "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "L1Loss", "MSELoss", "MaxUnpool1d",
         "MaxUnpool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "Sequential",
-        "SmoothL1Loss", "functional", "init", "summary",
+        "SmoothL1Loss", "chain", "functional", "init", "summary",
     }  # fmt: skip
     assert compared | elsewhere == set(nn.__all__)
+
+
+def test_layers_in_a_row(torch):
+    """What becomes one operation here is three there."""
+
+    def made(library):
+        return library.Sequential(
+            library.Conv2d(3, 8, 3, padding=1), library.BatchNorm2d(8), library.ReLU6()
+        )
+
+    ours, theirs = made(nn), made(torch.nn)
+    x, added = (np.random.default_rng(i).standard_normal((2, 3 + 5 * i, 9, 7)) for i in (0, 1))
+    x, added = x.astype(np.float32), added.astype(np.float32)
+    theirs(torch.tensor(x))  # moves the running statistics
+    ours.load_state_dict(theirs.state_dict())
+    ours.eval(), theirs.eval()
+    with no_grad(), torch.no_grad():
+        expected = theirs(torch.tensor(x))
+        np.testing.assert_allclose(ours(Tensor(x)).numpy(), expected.numpy(), atol=1e-5)
+        expected = torch.relu(theirs[:2](torch.tensor(x)) + torch.tensor(added))
+        got = nn.chain(Tensor(x), *ours[:2], residual=added, activation=nn.ReLU())
+        np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [1, 2])
